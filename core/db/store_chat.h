@@ -1,0 +1,43 @@
+/*
+ * store_chat - what came in once (inbox) and what must go out (outbox). Threads: as db_tx.
+ * Source: facts sheet "jobs and ledger", sections 2 and 5.
+ */
+#ifndef NANOTIK_STORE_CHAT_H
+#define NANOTIK_STORE_CHAT_H
+
+#include "core/base/base.h"
+#include "core/base/err.h"
+#include "core/db/db.h"
+#include "core/port/chat.h"
+
+/* *ret_new false: seen before, its answers are already stored or sent. */
+bool inbox_add(struct db_tx *tx, const char *network, const char *event_id, bool *ret_new,
+               struct err *e);
+
+struct outbox_row {
+    int64_t id;
+    struct chat_addr addr;
+    char *body;                  /* card as JSON (bot/card_json) */
+    char edit_ref[CHAT_REF_MAX]; /* edit this card instead of sending a new one; "" = send */
+    char job[40];                /* its ref becomes this job's card when sets_card */
+    bool sets_card;
+    int tries;
+};
+void outbox_row_free(struct outbox_row *r);
+
+bool outbox_add(struct db_tx *tx, const struct outbox_row *row, struct err *e);
+/* Claims the oldest due row of each lane (network + chat) that has none in flight, up to max. Rows
+   stuck in "sending" longer than 60 s are "unknown" and offered once more. */
+bool outbox_claim(struct db_tx *tx, const char *network, size_t max, struct outbox_row *ret,
+                  size_t *ret_count, struct err *e);
+/* Sent: remote_ref kept, and set as the job's card when sets_card. */
+bool outbox_sent(struct db_tx *tx, const struct outbox_row *r, const char *remote_ref,
+                 struct err *e);
+/* Again after delay_ms, or dead when permanent or after 8 tries. */
+bool outbox_failed(struct db_tx *tx, const struct outbox_row *r, bool permanent, int delay_ms,
+                   struct err *e);
+bool outbox_pending(struct db_tx *tx, const char *network, int64_t *ret, struct err *e);
+/* Old inbox and sent outbox rows, in small batches. */
+bool chat_sweep(struct db_tx *tx, int keep_days, int64_t *ret_removed, struct err *e);
+
+#endif

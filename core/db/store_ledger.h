@@ -1,0 +1,52 @@
+/*
+ * store_ledger - double entry in whole credits; every movement has a key, and a repeat of the key
+ * does nothing.
+ *
+ * Verbs:   grant promo->avail · hold avail->held · capture held->revenue (the rest of the hold is
+ * released in the same call) · release held->avail. Tables: wallets, transfers, entries, holds,
+ * admin_log. Threads: as db_tx; lock order wallet, hold, job. Source:  facts sheet "jobs and
+ * ledger", section 4.
+ */
+#ifndef NANOTIK_STORE_LEDGER_H
+#define NANOTIK_STORE_LEDGER_H
+
+#include "core/base/base.h"
+#include "core/base/err.h"
+#include "core/db/db.h"
+
+enum ledger_result {
+    LEDGER_DONE,
+    LEDGER_REPEATED, /* this key was used before: nothing changed now */
+    LEDGER_SHORT,    /* not enough credits: nothing changed */
+};
+
+struct balance {
+    int64_t available, held;
+};
+
+bool ledger_balance(struct db_tx *tx, const char *account, struct balance *ret, struct err *e);
+/* why is kept in admin_log with actor ("cli"). 1 <= credits <= 1,000,000. */
+bool ledger_grant(struct db_tx *tx, const char *key, const char *account, int64_t credits,
+                  const char *actor, const char *why, enum ledger_result *ret, struct err *e);
+bool ledger_hold(struct db_tx *tx, const char *job, const char *account, int64_t credits,
+                 enum ledger_result *ret, struct err *e);
+/* Captures min(credits, held amount) and releases the rest. */
+bool ledger_capture(struct db_tx *tx, const char *job, int64_t credits, enum ledger_result *ret,
+                    struct err *e);
+bool ledger_release(struct db_tx *tx, const char *job, enum ledger_result *ret, struct err *e);
+
+struct ledger_line {
+    char verb[16];   /* "trial", "grant", "hold", "capture", "release" */
+    int64_t credits; /* signed, as seen from `available` + `held` together for the person */
+    char at[32];     /* ISO UTC */
+    char job[40];    /* or "" */
+};
+bool ledger_history(struct db_tx *tx, const char *account, struct ledger_line *ret_lines,
+                    size_t max, size_t *ret_count, struct err *e);
+
+/* Invariants of the sheet's section 4.4 that this step has; each hit calls on_fault. Used by tests
+   after every case, by doctor, and every five minutes by the janitor. */
+bool ledger_check(struct db_tx *tx, void (*on_fault)(void *ctx, const char *what), void *ctx,
+                  size_t *ret_faults, struct err *e);
+
+#endif

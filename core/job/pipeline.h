@@ -1,0 +1,77 @@
+/*
+ * pipeline - a storyboard, run from the stage it stands at to a finished film.
+ *
+ *   WRITE -> SPEAK -> FIND -> COMPOSE (a segment per scene) + SOUND -> JOIN -> CHECK
+ *
+ * What:    stages overlap by scene: scene 1 is encoded while scene 3 is still being spoken.
+ * Artifacts come from and go to the cache, so a run after a crash continues at the first unfinished
+ * scene. Owner:   the toolbox lives as long as the program; a run borrows everything. Threads:
+ * pipeline_run blocks its caller; segments and sound run on toolbox.render; several runs may share
+ * a toolbox. Callbacks come on the calling thread, never under a lock. Errors:  the first failure
+ * stops the run, all its tasks have ended when it returns.
+ */
+#ifndef NANOTIK_PIPELINE_H
+#define NANOTIK_PIPELINE_H
+
+#include "core/base/base.h"
+#include "core/base/cancel.h"
+#include "core/base/err.h"
+#include "core/base/pool.h"
+#include "core/job/cache.h"
+#include "core/port/footage.h"
+#include "core/port/speech.h"
+#include "core/port/writer.h"
+#include "core/story/storyboard.h"
+
+struct toolbox {
+    struct script_writer writers[8];
+    size_t writer_count; /* tried in order; the last is own words */
+    struct speech_engine engines[4];
+    size_t engine_count; /* tried in order */
+    struct footage_source sources[8];
+    size_t source_count; /* tried in order; the last is backdrops, which never fails */
+    struct cache *cache;
+    struct pool *render;
+    int seconds_max; /* VIDEO_MAX_DURATION */
+};
+
+enum pipeline_stage { PIPE_WRITE, PIPE_SPEAK, PIPE_FIND, PIPE_COMPOSE, PIPE_JOIN, PIPE_STAGES };
+
+struct pipeline_progress {
+    enum pipeline_state { PIPE_WAITING, PIPE_RUNNING, PIPE_DONE } stages[PIPE_STAGES];
+    int percent; /* of the whole, never falls */
+    int left_ms; /* estimate; -1 unknown */
+};
+
+struct pipeline_run {
+    const struct toolbox *tools;
+    const char *topic;        /* used when the storyboard has no scenes yet */
+    struct storyboard *story; /* settings set; the rest is filled in */
+    const char *out_path;     /* the film; .jpg and .srt of the same stem beside it */
+    const struct cancel *cancel;
+    /* The storyboard changed in a way worth keeping (script written, scenes spoken, footage found).
+       False stops the run (the lease was lost). May be NULL. */
+    bool (*on_save)(void *ctx, const struct storyboard *story, struct err *e);
+    void (*on_progress)(void *ctx,
+                        const struct pipeline_progress *p); /* may be NULL; at most 5 a second */
+    void *ctx;
+};
+
+struct pipeline_result {
+    int64_t duration_ms;
+    int64_t bytes;
+    int width, height;
+    size_t cached, made; /* segments taken from the cache / encoded */
+};
+
+bool pipeline_run(const struct pipeline_run *run, struct pipeline_result *ret, struct err *e);
+
+/* Seconds the finished film will take (estimate before speech) at the engine's rate. */
+int64_t pipeline_estimate_ms(const struct toolbox *t, const char *topic,
+                             const struct story_settings *s);
+/* Finds the engine and checks language and voice before anything is charged. ERR_UNSUPPORTED
+   "make.no_voice_for_language" / "make.unknown_voice", arg names it. */
+bool pipeline_check_voice(const struct toolbox *t, const struct story_settings *s, struct err *e);
+const char *pipeline_stage_name(enum pipeline_stage s); /* "write" ... : catalog key stage.NAME */
+
+#endif

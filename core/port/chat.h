@@ -1,0 +1,141 @@
+/*
+ * chat - what a chat network looks like from inside: lines in, cards and videos out.
+ *
+ * A person's action is always one line of text, typed or carried by a pressed button ("/cancel
+ * 3f2a"), so that a network without buttons loses nothing. What the bot says is a card; each
+ * adapter draws it its own way.
+ */
+#ifndef NANOTIK_PORT_CHAT_H
+#define NANOTIK_PORT_CHAT_H
+
+#include "core/base/base.h"
+#include "core/base/cancel.h"
+#include "core/base/err.h"
+
+enum {
+    CHAT_REF_MAX = 96,    /* an adapter's name for a message it sent */
+    CHAT_ACTION_MAX = 64, /* Telegram callback_data: 64 bytes, the smallest of all networks */
+    CHAT_LINE_MAX =
+        262144 /* longest text of one event, in bytes; adapters refuse more with "error.too_long" */
+};
+
+/* Where to answer. A plain value: it is sealed and kept with a running job for its delivery. */
+struct chat_addr {
+    char network[16]; /* chat_adapter_ops.name */
+    char chat[64];    /* the network's chat or channel id */
+    char thread[32];  /* topic or thread inside it, or "" */
+};
+
+enum chat_event_kind {
+    CHAT_LINE,   /* somebody typed a line meant for the bot */
+    CHAT_BUTTON, /* somebody pressed a button: text is its action, card_ref the card it is on */
+};
+
+/* All texts are borrowed for the callback only; valid UTF-8, cleaned (utf8_clean). */
+struct chat_event {
+    enum chat_event_kind kind;
+    const char *event_id; /* unique on this network for ever: the inbox key */
+    struct chat_addr addr;
+    const char *user_id; /* the network's id of the person: hashed at once, never stored */
+    const char *lang;    /* BCP 47 from the client, or "" */
+    const char *text;
+    const char *card_ref; /* CHAT_BUTTON, or a reply to one of the bot's cards; else "" */
+    const char *quoted;   /* text of the message this one replies to, or "" */
+    bool is_group;        /* more people than this one read the answer */
+    bool is_group_admin;
+    const char *const *media; /* files sent along (footage of the person's own), paths of the
+                                 adapter's temp folder */
+    size_t media_count;
+};
+
+/* Blocks until the event is stored (inbox) or dropped for good. False: the network should offer it
+ * again. */
+typedef bool chat_event_fn(void *ctx, const struct chat_event *event);
+
+struct chat_button {
+    const char *label;
+    const char *action; /* a command line, at most CHAT_ACTION_MAX bytes */
+};
+
+/* A row of buttons ends where `ends_row` is set. */
+enum { CARD_LINES_MAX = 64, CARD_BUTTONS_MAX = 16, CARD_STAGES_MAX = 8 };
+
+enum card_stage_state { STAGE_WAITING, STAGE_RUNNING, STAGE_DONE, STAGE_FAILED };
+
+struct card_stage {
+    const char *label;
+    enum card_stage_state state;
+};
+
+/* What the bot says, free of any network. Texts are already in the reader's language and borrowed
+ * for the call. */
+struct card {
+    const char *title; /* may be NULL */
+    const char *lines[CARD_LINES_MAX];
+    size_t line_count;
+    struct card_stage stages[CARD_STAGES_MAX];
+    size_t stage_count;
+    int percent;         /* 0-100; -1: no progress bar */
+    const char *eta;     /* "about 20 s left", or NULL */
+    const char *picture; /* path of a PNG or JPEG, or NULL */
+    struct chat_button buttons[CARD_BUTTONS_MAX];
+    bool ends_row[CARD_BUTTONS_MAX];
+    size_t button_count;
+    bool rtl;        /* the texts are right-to-left */
+    bool is_private; /* for this person's eyes: ephemeral or direct message in groups */
+};
+
+struct chat_video {
+    const char *path;
+    const char *poster; /* JPEG */
+    const char *srt;    /* may be NULL */
+    const char *title;
+    int width, height;
+    int64_t duration_ms;
+    int64_t bytes;
+    const struct card *caption; /* text and buttons below the video */
+};
+
+/* What an adapter can do; the bot adapts. */
+struct chat_abilities {
+    int64_t video_bytes_max; /* 0: no limit */
+    int edit_interval_ms;    /* the bot edits one card at most this often */
+    bool buttons; /* false: actions are shown as lines to type, and a quote is accepted at once */
+};
+
+/* One chat network. Contracts: */
+struct chat_adapter_ops {
+    const char
+        *name; /* REQUIRED. "telegram", "terminal": log prefix, metrics label, chat_addr.network */
+    /* REQUIRED. Blocks until stop(), the end of input, or a fatal error (then false); calls
+       on_event on this thread, one event at a time. */
+    bool (*run)(void *self, chat_event_fn *on_event, void *ctx, struct err *e);
+    /* REQUIRED. Any thread, any number of times, async-signal-safe not needed; makes run() return
+     * within 1 s. */
+    void (*stop)(void *self);
+    /* REQUIRED. Thread-safe. */
+    const struct chat_abilities *(*abilities)(void *self);
+    /* REQUIRED. Any thread. Sends a new card; ret_ref names it for edits ("" when it cannot be
+       edited). Errors: ERR_RETRY (not sent, may be repeated), ERR_CONFLICT (unknown whether sent),
+       others (never will be). */
+    bool (*send)(void *self, const struct chat_addr *to, const struct card *card,
+                 char ret_ref[CHAT_REF_MAX], struct err *e);
+    /* REQUIRED. Any thread. Replaces a card; "not modified" is success; ERR_NOT_FOUND: the card is
+     * gone. */
+    bool (*edit)(void *self, const struct chat_addr *to, const char *ref, const struct card *card,
+                 struct err *e);
+    /* REQUIRED. Any thread, blocks for the upload. Repeatable: with ref the card becomes the video;
+       with "" it is a new message. ret_ref names the result. */
+    bool (*deliver)(void *self, const struct chat_addr *to, const char *ref,
+                    const struct chat_video *video, const struct cancel *cancel,
+                    char ret_ref[CHAT_REF_MAX], struct err *e);
+    /* REQUIRED. After run() returned and all senders were joined; accepts a half-built self. */
+    void (*destroy)(void *self);
+};
+
+struct chat_adapter {
+    const struct chat_adapter_ops *ops;
+    void *self;
+};
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * text - the person's words, prepared: language, sentences, what is said aloud, and how long that
+ * takes. ICU does the breaking (UAX #29). Threads: pure functions.
+ */
+#ifndef NANOTIK_STORY_TEXT_H
+#define NANOTIK_STORY_TEXT_H
+
+#include "core/base/arena.h"
+#include "core/base/base.h"
+
+/* Sentence pieces of text in `lang`, each trimmed, at most max_bytes (longer ones are cut at clause
+   marks, then at words, then anywhere between grapheme clusters). In the arena. */
+const char **text_sentences(struct arena *a, const char *text, const char *lang, size_t max_bytes,
+                            size_t *ret_count);
+/* Groups sentences into scenes of about 8-14 s each at this rate (units per minute), never
+ * splitting a sentence. */
+const char **text_scenes(struct arena *a, const char *text, const char *lang, int units_per_minute,
+                         size_t *ret_count);
+/* Words (UAX #29 word-like segments), or letters and digits for languages without spaces (zh, ja,
+ * th). */
+size_t text_units(const char *text, const char *lang);
+/* Estimated speaking time including pauses between scenes. */
+int64_t text_duration_ms(const char *text, const char *lang, int units_per_minute);
+/* The language whose script most letters have ("zh", "ar", "ru", ...), or "" for Latin and for no
+ * letters. */
+const char *text_script_lang(const char *text);
+/* Captions and voice agree: markdown marks, URLs, hashtags' '#', control characters removed, spaces
+   collapsed, NFC. Caller frees. Emoji stay (captions show them; speech engines blank them). */
+char *text_clean(const char *text);
+bool text_has_words(const char *text); /* any letter or digit */
+bool text_is_emoji(int32_t cp);
+
+/* One word of text for the highlight: bytes [at, at+len), white space excluded, punctuation
+   included with the word it touches. zh, ja, th: dictionary words. */
+struct text_token {
+    size_t at, len;
+};
+struct text_token *text_tokens(struct arena *a, const char *text, const char *lang,
+                               size_t *ret_count);
+bool text_is_rtl(const char *lang);
+
+#endif
