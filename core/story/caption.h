@@ -29,6 +29,9 @@ struct caption_track {
 /* Width of a text in em-like units, so that pages can be filled before they are drawn: Latin letter
  * about 0.55, CJK and emoji 1.0. */
 double caption_width(const char *text, size_t len);
+/* Width of a caption line in those units for a picture of this size: 9:16 about 9.5, 16:9 about 18.
+   The size of the letters follows from it. */
+double caption_line_width(int width, int height);
 
 /* words as in speech_result, shifted by offset_ms. line_width in the units above; at most two lines
    a page. A page starts with its first word and ends with the next page's start or `hold_ms` after
