@@ -6,9 +6,11 @@
  * What:    stages overlap by scene: scene 1 is encoded while scene 3 is still being spoken.
  * Artifacts come from and go to the cache, so a run after a crash continues at the first unfinished
  * scene. Owner:   the toolbox lives as long as the program; a run borrows everything. Threads:
- * pipeline_run blocks its caller; segments and sound run on toolbox.render; several runs may share
- * a toolbox. Callbacks come on the calling thread, never under a lock. Errors:  the first failure
- * stops the run, all its tasks have ended when it returns.
+ * pipeline_run blocks its caller; segments and sound run on toolbox.render, speech and search on
+ * two threads of the run; several runs may share a toolbox. Callbacks come on the calling thread,
+ * never under a lock. Errors:  the first failure stops the run, all its tasks have ended when it
+ * returns; ERR_LIMIT "make.too_long" (arg = seconds allowed), "make.file_too_large" (arg = bytes).
+ * Result:  three files; the film comes last, so a film that is there has its poster and subtitles.
  */
 #ifndef NANOTIK_PIPELINE_H
 #define NANOTIK_PIPELINE_H
@@ -22,6 +24,21 @@
 #include "core/port/speech.h"
 #include "core/port/writer.h"
 #include "core/story/storyboard.h"
+#include "core/video/video.h"
+
+/* The steps of core/video, so that tests can put others in their place. */
+struct pipeline_video {
+    bool (*probe)(const char *path, const struct cancel *cancel, struct media_info *ret,
+                  struct err *e);
+    bool (*segment)(const struct segment_spec *spec, const char *path, struct err *e);
+    bool (*sound)(const struct sound_spec *spec, const char *path, struct err *e);
+    bool (*join)(const struct join_spec *spec, const char *path, struct err *e);
+    bool (*check)(const char *path, int width, int height, int frames, const struct cancel *cancel,
+                  struct err *e);
+    bool (*poster)(const char *path, int64_t at_ms, const char *jpeg_path,
+                   const struct cancel *cancel, struct err *e);
+};
+extern const struct pipeline_video pipeline_video; /* core/video itself */
 
 struct toolbox {
     struct script_writer writers[8];
@@ -32,7 +49,8 @@ struct toolbox {
     size_t source_count; /* tried in order; the last is backdrops, which never fails */
     struct cache *cache;
     struct pool *render;
-    int seconds_max; /* VIDEO_MAX_DURATION */
+    const struct pipeline_video *video; /* NULL: pipeline_video */
+    int seconds_max;                    /* VIDEO_MAX_DURATION; 0 = no bound */
 };
 
 enum pipeline_stage { PIPE_WRITE, PIPE_SPEAK, PIPE_FIND, PIPE_COMPOSE, PIPE_JOIN, PIPE_STAGES };
@@ -63,6 +81,10 @@ struct pipeline_result {
     int width, height;
     size_t cached, made; /* segments taken from the cache / encoded */
 };
+
+/* out_path with another extension: "film.mp4" -> "film.jpg". */
+bool pipeline_beside(const char *out_path, const char *ext, char ret_path[static CACHE_PATH_MAX],
+                     struct err *e);
 
 bool pipeline_run(const struct pipeline_run *run, struct pipeline_result *ret, struct err *e);
 
