@@ -30,7 +30,11 @@ $(BUILD)/%.o: %.c
 $(BUILD)/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 -I. $(filter-out -include core/base/banned.h -std=gnu17,$(FLAGS)) -Wall -Wextra -Werror $(CFLAGS) -MMD -MP -c $< -o $@
-$(TESTS): %: %.o $(BUILD)/lib.a
+$(BUILD)/core/db/db_migrate.o: $(wildcard schema/*.sql)
+# tests/fixture_*.c: what several test programs share
+$(BUILD)/fixtures.a: $(call obj,$(wildcard tests/fixture_*.c))
+	rm -f $@ && $(AR) rcs $@ $^
+$(TESTS): %: %.o $(BUILD)/fixtures.a $(BUILD)/lib.a
 	$(CC) $(FLAGS) $(CFLAGS) $^ -lcmocka $(LIBS) -o $@
 
 clean:

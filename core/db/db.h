@@ -2,13 +2,18 @@
  * db - PostgreSQL through libpq: a bounded pool, bound parameters, transactions that may be run
  * again.
  *
- * What:    db_run takes a connection, opens a transaction, calls the body, commits; on 40001/40P01
- * the body runs again (so it must only touch the database and plain memory), on a lost connection
- * before COMMIT it is retried on a new one; a connection lost DURING COMMIT is ERR_RETRY with
- * result unknown: the caller's keys make the repeat harmless. Owner:   db_close after all threads
- * were joined. Threads: db_* from any thread; a db_tx belongs to the body's thread for the call
- * only. Errors:  ERR_RETRY "error.database" (server away, full: intake pauses), ERR_INTERNAL (our
- * SQL), with SQLSTATE in detail. Source:  facts sheet "jobs and ledger", section 7.
+ * What:    db_run takes a connection, opens a transaction, calls the body, commits. On 40001/40P01
+ *          the body runs again (so it must only touch the database and plain memory); on a
+ *          connection lost before COMMIT it runs again on a new one, for about three seconds. A
+ *          connection lost DURING COMMIT is ERR_RETRY with the result unknown: the caller's keys
+ *          make the repeat harmless.
+ * Owner:   db_close after all threads were joined.
+ * Threads: db_* from any thread; a db_tx belongs to the body's thread for the call only.
+ * Errors:  ERR_RETRY "error.database" (server away, full, slow: intake pauses), ERR_CONFLICT
+ *          "error.database" (a unique rule was hit), ERR_CANCELLED, ERR_INTERNAL "error.internal"
+ *          (our SQL); SQLSTATE in detail.
+ * Bounds:  a statement may take 10 s, an idle transaction 15 s.
+ * Source:  facts sheet "jobs and ledger", section 7.
  */
 #ifndef NANOTIK_DB_H
 #define NANOTIK_DB_H
@@ -24,7 +29,8 @@ struct db_rows; /* one result */
 /* url: postgres://... or libpq keywords. Does not need the server to be there yet. */
 bool db_open(const char *url, size_t connections, struct db **ret, struct err *e);
 void db_close(struct db *db); /* NULL is fine */
-/* Fires after stop: waits for connections end with ERR_CANCELLED. */
+/* Once it fires, waits for a connection or an answer end with ERR_CANCELLED (a COMMIT is waited
+ * for). Fire it only when nothing needs the database any more: a drain still does. */
 void db_set_cancel(struct db *db, const struct cancel *cancel);
 bool db_ping(struct db *db, struct err *e);
 

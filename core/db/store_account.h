@@ -22,12 +22,12 @@ struct account {
     bool is_new; /* made by this call: with its wallet and its trial credit */
 };
 
-/* Finds or makes it. trial_credits are granted once per identity for ever (key "trial:" + mac),
- * also after /forget. */
+/* Finds or makes it. trial_credits are granted once per identity for ever, also after /forget:
+ * a second keyed hash, tied to no account, remembers that the trial was used. */
 bool account_find(struct db_tx *tx, const char *network, const char *platform_id, bool is_group,
                   int trial_credits, struct account *ret, struct err *e);
-/* By full id, or unique start of it (>= 8 characters), or "network:platform_id". ERR_NOT_FOUND
- * "error.no_account". */
+/* By full id, or unique start or end of it (>= 8 characters), or "network:platform_id".
+ * ERR_NOT_FOUND "error.no_account". */
 bool account_lookup(struct db_tx *tx, const char *text, struct account *ret, struct err *e);
 bool account_set_lang(struct db_tx *tx, const char *account, const char *lang, struct err *e);
 

@@ -21,18 +21,26 @@ struct outbox_row {
     char edit_ref[CHAT_REF_MAX]; /* edit this card instead of sending a new one; "" = send */
     char job[40];                /* its ref becomes this job's card when sets_card */
     bool sets_card;
+    bool edits_card; /* edit the job's card as it is named when this row is claimed (so a row may be
+                        added before the card was sent); sent as a new one when there is none */
     int tries;
 };
 void outbox_row_free(struct outbox_row *r);
 
+/* A pending edit of the same card is replaced. No NOTIFY: wake your sender after the commit; other
+ * processes find the row by looking each second. */
 bool outbox_add(struct db_tx *tx, const struct outbox_row *row, struct err *e);
-/* Claims the oldest due row of each lane (network + chat) that has none in flight, up to max. Rows
-   stuck in "sending" longer than 60 s are "unknown" and offered once more. */
+/* Claims the oldest row of each lane (network + chat), when it is due and the lane has none in
+   flight, up to max. Rows stuck in "sending" longer than 60 s are unknown: an edit is offered
+   again, a send once more. edits_card is already resolved into edit_ref. */
 bool outbox_claim(struct db_tx *tx, const char *network, size_t max, struct outbox_row *ret,
                   size_t *ret_count, struct err *e);
 /* Sent: remote_ref kept, and set as the job's card when sets_card. */
 bool outbox_sent(struct db_tx *tx, const struct outbox_row *r, const char *remote_ref,
                  struct err *e);
+/* At the start of the only process that serves the network: what a dead one was sending is offered
+   now instead of after 60 s. */
+bool outbox_expire(struct db_tx *tx, const char *network, struct err *e);
 /* Again after delay_ms, or dead when permanent or after 8 tries. */
 bool outbox_failed(struct db_tx *tx, const struct outbox_row *r, bool permanent, int delay_ms,
                    struct err *e);

@@ -3,10 +3,13 @@
  * the caller's transaction.
  *
  * Moves:   only through job_move (store_job.c), which asks core/job/job_state. Money moves in the
- * same transaction. Fence:   a worker's writes carry (job, attempt, worker); ERR_CONFLICT
- * "error.lease_lost" = ownership is gone: stop, publish nothing. Limits:  per account 1
- * ready/running/delivering, 3 waiting; counted under the wallet's row lock (sheet 3.2). Tables:
- * jobs, stages, deliveries, videos. Channel of NOTIFY: "nanotik_jobs".
+ *          same transaction.
+ * Fence:   a worker's writes carry (job, attempt, worker); ERR_CONFLICT "error.lease_lost" =
+ *          ownership is gone: stop, publish nothing. `worker` is unique per start of a program.
+ * Limits:  per account 1 ready/running/delivering, 3 waiting; counted under the wallet's row lock
+ *          (facts sheet 3.2).
+ * Tables:  jobs, deliveries, videos. Channel of NOTIFY: "nanotik_jobs".
+ * Threads: as db_tx.
  */
 #ifndef NANOTIK_STORE_JOB_H
 #define NANOTIK_STORE_JOB_H
@@ -25,6 +28,8 @@ enum {
     JOB_LEASE_SECONDS = 60,
     JOB_HEARTBEAT_SECONDS = 15,
     JOB_QUOTE_HOURS = 24,
+    JOB_QUEUE_HOURS = 24, /* waiting or ready longer than this: failed and paid back */
+    JOB_QUOTES_MAX = 20,  /* per account; the oldest quote goes */
     JOB_SHORT = 9, /* bytes of the short reference shown to people, with NUL: the LAST 8 hex digits
                       of the id */
 };
@@ -33,7 +38,7 @@ struct job {
     char id[UUID_TEXT];
     char account[UUID_TEXT];
     enum job_state state;
-    int attempt;
+    int attempt;         /* rises with each claim: the fence of a worker's writes */
     int64_t price;       /* credits quoted and held */
     int64_t estimate_ms; /* length of the film as quoted */
     char *topic;         /* the person's words */
@@ -41,12 +46,14 @@ struct job {
     char lang[16];       /* of the interface, for messages about it */
     struct chat_addr addr;
     char card_ref[CHAT_REF_MAX]; /* the card that shows it, "" until sent */
-    bool cancel_asked;
+    bool cancel_asked; /* look at it after a claim too: the wish may be older than the attempt */
+    char stage[16];    /* last heartbeat: pipeline_stage_name and percent */
+    int percent;
     int place;         /* in the queue, 1 = next; 0 = not queued (job_list and job_get fill it) */
     char fail_key[64]; /* catalog key of the reason once failed */
     char fail_arg[160];
     char created_at[32], ended_at[32];
-    char video_path[1024]; /* once done */
+    char video_path[1024]; /* once delivering: a later attempt finds the film here */
     int64_t video_ms, video_bytes;
 };
 void job_free(struct job *j); /* for AUTO */
@@ -55,13 +62,14 @@ void job_free(struct job *j); /* for AUTO */
  * returns the same id. */
 bool job_quote(struct db_tx *tx, const struct job *spec, const char *dedupe_key,
                char ret_id[static UUID_TEXT], struct err *e);
-/* Changes a quoted job's story, price and estimate (Change, remix). ERR_CONFLICT when it is no
- * longer quoted. */
+/* Changes a quoted job's story, price and estimate (Change, remix). ERR_CONFLICT
+ * "make.quote_gone" when it is no longer quoted. */
 bool job_requote(struct db_tx *tx, const char *id, const char *story, int64_t price,
                  int64_t estimate_ms, struct err *e);
 
 enum job_start { JOB_STARTED, JOB_STARTED_BEFORE, JOB_NO_CREDITS, JOB_QUEUE_FULL };
-/* Quoted -> ready or waiting, with the hold, one transaction. NOTIFY at commit. */
+/* Quoted -> ready or waiting, with the hold, one transaction. NOTIFY at commit. Without credits or
+ * room it stays quoted. ERR_CONFLICT "make.quote_gone" once cancelled. */
 bool job_start(struct db_tx *tx, const char *id, enum job_start *ret, struct err *e);
 bool job_set_card(struct db_tx *tx, const char *id, const char *card_ref, struct err *e);
 
@@ -92,6 +100,7 @@ bool job_save_story(struct db_tx *tx, const struct job *j, const char *worker, c
  * now. */
 bool job_delivering(struct db_tx *tx, const struct job *j, const char *worker,
                     const char *video_path, int64_t video_ms, int64_t video_bytes, struct err *e);
+/* delivering, done, fail: a repeat by the same attempt (its commit was in doubt) is success. */
 /* Delivering -> done: delivery recorded, video row, capture of `credits`, next waiting job
  * promoted; one transaction. */
 bool job_done(struct db_tx *tx, const struct job *j, const char *worker, const char *remote_ref,
@@ -100,16 +109,18 @@ bool job_done(struct db_tx *tx, const struct job *j, const char *worker, const c
 bool job_fail(struct db_tx *tx, const struct job *j, const char *worker, bool cancelled,
               const char *fail_key, const char *fail_arg, struct err *e);
 /* Running or delivering -> ready after back-off. keep_attempt: a drain does not use up a try. When
-   tries are used up it fails instead
-   (*ret_failed) with fail_key. */
+   tries are used up it fails instead (*ret_failed) with fail_key. delay_ms < 0: the usual back-off,
+   5 s doubled with each try, at most 10 min. */
 bool job_retry(struct db_tx *tx, const struct job *j, const char *worker, bool keep_attempt,
                int delay_ms, const char *fail_key, const char *fail_arg, bool *ret_failed,
                struct err *e);
 
 /* --- janitor --- */
 /* Takes jobs whose lease ended back to ready (or failed when tries are used up: on_failed writes
-   the message to the outbox in the same transaction), quoted ones older than JOB_QUOTE_HOURS to
-   cancelled, repairs counters. Bounded; any process. */
+   the message to the outbox in the same transaction; fail_key is "fail.worker_lost"), waiting and
+   ready ones older than JOB_QUEUE_HOURS to failed ("fail.too_late"), quoted ones older than
+   JOB_QUOTE_HOURS to cancelled; repairs counters; forgets addresses a day after the end. Bounded;
+   any process. */
 bool job_rescue(struct db_tx *tx,
                 bool (*on_failed)(struct db_tx *tx, void *ctx, const struct job *j, struct err *e),
                 void *ctx, int *ret_rescued, struct err *e);

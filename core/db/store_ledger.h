@@ -25,12 +25,14 @@ struct balance {
 };
 
 bool ledger_balance(struct db_tx *tx, const char *account, struct balance *ret, struct err *e);
-/* why is kept in admin_log with actor ("cli"). 1 <= credits <= 1,000,000. */
+/* why is kept in admin_log with actor ("cli"). 1 <= credits <= 1,000,000. ERR_NOT_FOUND
+ * "error.no_account"; ERR_CONFLICT "grant.key_reused" when the key stands for another grant. */
 bool ledger_grant(struct db_tx *tx, const char *key, const char *account, int64_t credits,
                   const char *actor, const char *why, enum ledger_result *ret, struct err *e);
 bool ledger_hold(struct db_tx *tx, const char *job, const char *account, int64_t credits,
                  enum ledger_result *ret, struct err *e);
-/* Captures min(credits, held amount) and releases the rest. */
+/* Captures min(credits, held amount) and releases the rest; 0 releases all. Without a hold (a job
+ * of price 0): LEDGER_DONE. */
 bool ledger_capture(struct db_tx *tx, const char *job, int64_t credits, enum ledger_result *ret,
                     struct err *e);
 bool ledger_release(struct db_tx *tx, const char *job, enum ledger_result *ret, struct err *e);
@@ -45,7 +47,9 @@ bool ledger_history(struct db_tx *tx, const char *account, struct ledger_line *r
                     size_t max, size_t *ret_count, struct err *e);
 
 /* Invariants of the sheet's section 4.4 that this step has; each hit calls on_fault. Used by tests
-   after every case, by doctor, and every five minutes by the janitor. */
+   after every case, by doctor, and every five minutes by the janitor. One snapshot, so it may run
+   beside anything. what starts with "money:" or "jobs:" (our bug: take no more orders) or "late:"
+   (nobody rescues, nobody sends: after an outage it heals by itself). */
 bool ledger_check(struct db_tx *tx, void (*on_fault)(void *ctx, const char *what), void *ctx,
                   size_t *ret_faults, struct err *e);
 
