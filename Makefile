@@ -2,7 +2,7 @@
 COMMA := ,
 BUILD := build$(if $(SAN),-$(subst $(COMMA),-,$(SAN)))
 PKGS  := libcurl libwebsockets libcjson libpq libavformat libavcodec libavfilter libavutil libswscale \
-         libswresample libass libqrencode libsodium icu-uc icu-i18n fontconfig libedit
+         libswresample libass libqrencode libsodium icu-uc icu-i18n fontconfig freetype2 harfbuzz libedit
 WARN  := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 CFLAGS ?= -O2 -g
 CFLAGS += -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
