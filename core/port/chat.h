@@ -27,8 +27,10 @@ struct chat_addr {
 };
 
 enum chat_event_kind {
-    CHAT_LINE,   /* somebody typed a line meant for the bot */
-    CHAT_BUTTON, /* somebody pressed a button: text is its action, card_ref the card it is on */
+    CHAT_LINE,    /* somebody typed a line meant for the bot */
+    CHAT_BUTTON,  /* somebody pressed a button: text is its action, card_ref the card it is on */
+    CHAT_REFUSED, /* the adapter could not take what was said: text is the catalog key that says why
+                     ("error.too_long"), quoted its {what}; answered in the person's language */
 };
 
 /* All texts are borrowed for the callback only; valid UTF-8, cleaned (utf8_clean). */
@@ -43,6 +45,7 @@ struct chat_event {
     const char *quoted;   /* text of the message this one replies to, or "" */
     bool is_group;        /* more people than this one read the answer */
     bool is_group_admin;
+    bool repaired;            /* bytes that were no UTF-8 were taken out of text */
     const char *const *media; /* files sent along (footage of the person's own), paths of the
                                  adapter's temp folder */
     size_t media_count;
@@ -101,6 +104,7 @@ struct chat_abilities {
     int64_t video_bytes_max; /* 0: no limit */
     int edit_interval_ms;    /* the bot edits one card at most this often */
     bool buttons; /* false: actions are shown as lines to type, and a quote is accepted at once */
+    bool shows_paths; /* the person sits at this machine: paths of files mean something to them */
 };
 
 /* One chat network. Contracts: */
