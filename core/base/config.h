@@ -25,7 +25,6 @@ void config_free(struct config *c);
 /* "" when unset and without default. Asking for a name that is not in the table aborts: our bug. */
 const char *config_text(const struct config *c, const char *name);
 int64_t config_int(const struct config *c, const char *name);
-double config_real(const struct config *c, const char *name);
 /* True when it came from the environment or the file. */
 bool config_is_set(const struct config *c, const char *name);
 void config_print_example(FILE *out);

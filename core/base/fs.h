@@ -15,7 +15,8 @@ bool fs_mkdirs(const char *path, unsigned mode, struct err *e);
 /* Reads a regular file of at most max bytes; adds a NUL. *ret_text is the caller's. ERR_LIMIT when
  * larger. */
 bool fs_read(const char *path, size_t max, char **ret_text, size_t *ret_len, struct err *e);
-/* Writes path.part, fsyncs, renames over path, fsyncs the folder. */
+/* Writes path.PID-N.part, fsyncs, renames over path, fsyncs the folder; a failure leaves no part.
+ */
 bool fs_write(const char *path, const void *bytes, size_t len, struct err *e);
 /* fsync(part), rename(part, path), fsync of the folder: the last step of every artifact. */
 bool fs_publish(const char *part, const char *path, struct err *e);

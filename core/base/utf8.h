@@ -17,8 +17,9 @@ bool utf8_valid(const char *text, size_t len);
 size_t utf8_cut(const char *text, size_t len);
 size_t utf8_count(const char *text);
 /* In place: invalid bytes, C0 controls but tab and newline, DEL, bidi overrides and embeddings
-   (U+202A-E, U+2066-9), zero-width characters but ZWNJ, ZWJ, and U+FEFF are removed. Returns how
-   many bytes were invalid UTF-8. */
+   (U+202A-E, U+2066-9), C1 controls, zero-width characters (U+180E, U+200B, U+2060-4, U+FEFF; ZWNJ,
+   ZWJ, LRM and RLM stay) are removed; a lone carriage return becomes a newline. Returns how many
+   bytes were invalid UTF-8. */
 size_t utf8_clean(char *text);
 
 #endif
