@@ -33,25 +33,28 @@ static bool is_low(int32_t unit)
     return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/* An escape at p (the backslash). Returns its length and whether it must become U+FFFD. */
-static size_t look_at_escape(const char *p, const char *end, bool *ret_bad)
+/* An escape at p (the backslash). Returns its length and what to put in its place, or NULL. */
+static size_t look_at_escape(const char *p, const char *end, const char **ret_instead)
 {
-    *ret_bad = false;
+    *ret_instead = NULL;
     if (end - p < 2)
         return 1;
     if (p[1] != 'u')
         return 2;
     int32_t unit = hex4(p + 2, end);
-    if (unit < 0)
-        return 2; /* cJSON refuses it with the right error */
+    if (unit < 0) {
+        *ret_instead = "\\!"; /* cJSON would take it for a NUL: give it what it refuses */
+        return 2;
+    }
     if (is_high(unit) && end - p >= 12 && p[6] == '\\' && p[7] == 'u' && is_low(hex4(p + 8, end)))
         return 12;
-    *ret_bad = unit == 0 || is_high(unit) || is_low(unit);
+    if (unit == 0 || is_high(unit) || is_low(unit))
+        *ret_instead = "\\ufffd";
     return 6;
 }
 
 struct scan {
-    char *out; /* same length at most: \u0000 and \ud800 become \ufffd, a bad byte becomes '?' */
+    char *out; /* up to three times the length: a bad byte becomes U+FFFD */
     size_t depth, nodes, deepest;
     bool in_string;
 };
@@ -81,9 +84,9 @@ static size_t repair(struct scan *s, const char *text, size_t len)
     for (size_t at = 0; at < len;) {
         unsigned char c = (unsigned char)text[at];
         if (c == '\\' && s->in_string) {
-            bool bad;
-            size_t n = look_at_escape(text + at, text + len, &bad);
-            memcpy(s->out + out, bad ? "\\ufffd" : text + at, n);
+            const char *instead;
+            size_t n = look_at_escape(text + at, text + len, &instead);
+            memcpy(s->out + out, instead ? instead : text + at, n);
             out += n;
             at += n;
         } else if (c < 0x80) {
