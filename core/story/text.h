@@ -12,26 +12,37 @@
    marks, then at words, then anywhere between grapheme clusters). In the arena. */
 const char **text_sentences(struct arena *a, const char *text, const char *lang, size_t max_bytes,
                             size_t *ret_count);
-/* Groups sentences into scenes of about 8-14 s each at this rate (units per minute), never
- * splitting a sentence. */
+/* Groups sentences into scenes of about 8-14 s each at this rate (units per minute). A sentence is
+   only torn, at its clauses, when it would take over 20 s. One line each, at most 1,900 bytes and
+   what joins them. */
 const char **text_scenes(struct arena *a, const char *text, const char *lang, int units_per_minute,
                          size_t *ret_count);
 /* Words (UAX #29 word-like segments), or letters and digits for languages without spaces (zh, ja,
  * th). */
 size_t text_units(const char *text, const char *lang);
-/* Estimated speaking time including pauses between scenes. */
+/* Estimated length of the film: speaking time and the silence around each scene. 0: nothing to
+ * say. */
 int64_t text_duration_ms(const char *text, const char *lang, int units_per_minute);
-/* The language whose script most letters have ("zh", "ar", "ru", ...), or "" for Latin and for no
- * letters. */
+/* The language whose script most letters have ("zh", "ar", "ru", ...; fa, ur and uk by letters of
+   their own), or "" for Latin and for no letters. A Han, kana or Hangul letter weighs as three. */
 const char *text_script_lang(const char *text);
 /* Captions and voice agree: markdown marks, URLs, hashtags' '#', control characters removed, spaces
-   collapsed, NFC. Caller frees. Emoji stay (captions show them; speech engines blank them). */
+   collapsed, NFC. Lines that an editor wrapped are joined; headings, list items and paragraphs are
+   one line each, separated by one '\n'. Caller frees. Emoji stay (captions show them; speech
+   engines blank them). */
 char *text_clean(const char *text);
 bool text_has_words(const char *text); /* any letter or digit */
 bool text_is_emoji(int32_t cp);
 
-/* One word of text for the highlight: bytes [at, at+len), white space excluded, punctuation
-   included with the word it touches. zh, ja, th: dictionary words. */
+/* What the text is about, for the footage search: its content words, lower case, rarest first (long
+   words, names), stop words left out (en, zh, ar and the larger European languages). Each at most
+   60 bytes; at most max. */
+const char **text_terms(struct arena *a, const char *text, const char *lang, size_t max,
+                        size_t *ret_count);
+
+/* One word of text for the highlight: bytes [at, at+len), no white space at its edges, marks
+   included with the word they touch; a mark between spaces ("so - yes", French "oui !") goes with
+   the word before it. Han, kana, Thai, Khmer...: dictionary words. Tokens never overlap. */
 struct text_token {
     size_t at, len;
 };

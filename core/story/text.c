@@ -1,0 +1,381 @@
+#include "core/story/text.h"
+
+#include <math.h>
+
+#include <unicode/uchar.h>
+
+#include "core/base/strbuf.h"
+#include "core/base/utf8.h"
+#include "core/story/storyboard.h"
+#include "core/story/text_break.h"
+
+/* Scenes of 8-14 s keep pictures changing without haste; a sentence longer than SENTENCE_MS is cut
+   at its clauses, because a picture that stands longer looks frozen. */
+enum {
+    SCENE_LOW_MS = 8000,
+    SCENE_GOAL_MS = 11000,
+    SCENE_HIGH_MS = 14000,
+    SENTENCE_MS = 20000,
+    SCENE_WINDOW = 64, /* sentences looked at for one scene */
+    SCENE_BYTES_MAX = 1900,
+};
+
+/* A sentence as bytes of the text. */
+struct piece {
+    size_t at, len;
+    bool para; /* a paragraph starts here */
+    bool cut;  /* goes on from the piece before: one sentence in the person's text */
+    double ms; /* spoken length */
+};
+
+struct pieces {
+    struct piece *list;
+    size_t count, room;
+};
+
+static void pieces_free(struct pieces *p)
+{
+    free(p->list);
+    p->list = NULL;
+}
+
+static void pieces_add(struct pieces *p, struct piece piece)
+{
+    if (p->count == p->room) {
+        p->room = p->room ? 2 * p->room : 64;
+        p->list = realloc(p->list, p->room * sizeof(*p->list));
+        if (!p->list)
+            abort(); /* as arena_alloc: small and of our own making */
+    }
+    p->list[p->count++] = piece;
+}
+
+static struct piece piece_trim(const char *text, size_t at, size_t end)
+{
+    size_t pos = at;
+    while (pos < end && u_isUWhiteSpace(utf8_next(text, end, &pos)))
+        at = pos;
+    while (end > at && u_isUWhiteSpace(text_cp_before(text, end)))
+        end = utf8_cut(text, end - 1);
+    return (struct piece){.at = at, .len = end - at};
+}
+
+static bool piece_has_words(const char *text, const struct piece *p)
+{
+    size_t at = p->at, end = p->at + p->len;
+    while (at < end)
+        if (u_isalnum(utf8_next(text, end, &at)))
+            return true;
+    return false;
+}
+
+/* --- sentences --- */
+
+/* A full stop after these ends no sentence. Lower case; checked without the last dot. */
+static const char *const abbreviations[] = {
+    "dr",  "mr",  "mrs", "ms",  "prof", "st",   "sr",   "sra",   "dra",    "gen", "col", "capt",
+    "sgt", "lt",  "rev", "hon", "vs",   "e.g",  "i.e",  "cf",    "approx", "fig", "mt",  "z.b",
+    "d.h", "bzw", "ca",  "nr",  "mme",  "mlle", "p.ej", "ee.uu", "т.е",    "г",   "ул",  "им",
+};
+
+/* The piece ends with "Dr." or an initial ("J.") or is a list number ("1."), so that the next piece
+   belongs to it. */
+static bool ends_open(const char *text, const struct piece *p)
+{
+    size_t end = p->at + p->len;
+    if (p->len < 2 || text[end - 1] != '.')
+        return false;
+    end--;
+    size_t at = end;
+    while (at > p->at && !u_isUWhiteSpace(text_cp_before(text, at)))
+        at = utf8_cut(text, at - 1);
+    while (at < end && (text[at] == '(' || text[at] == '"'))
+        at++;
+    char word[16];
+    size_t len = 0;
+    bool digits = end > at;
+    int letters = 0;
+    int32_t cp, first = -1;
+    for (size_t pos = at; pos < end; letters++) {
+        cp = utf8_next(text, end, &pos);
+        if (first < 0)
+            first = cp;
+        digits = digits && u_isdigit(cp);
+        if (len + 4 >= sizeof(word))
+            return false;
+        len += utf8_put(word + len, u_tolower(cp));
+    }
+    word[len] = '\0';
+    if (digits)
+        return at == p->at;
+    if (letters == 1)
+        return u_isupper(first) && first != 'I';
+    for (size_t i = 0; i < COUNT(abbreviations); i++)
+        if (strcmp(word, abbreviations[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Adds text[at, end) as a piece, or joins it to the last one where it belongs there. */
+static void sentence_add(struct pieces *out, const char *text, size_t at, size_t end)
+{
+    struct piece p = piece_trim(text, at, end);
+    if (p.len == 0)
+        return;
+    struct piece *last = out->count ? &out->list[out->count - 1] : NULL;
+    p.para = !last || memchr(text + last->at + last->len, '\n', p.at - last->at - last->len);
+    bool joins = last && (!piece_has_words(text, &p) || !piece_has_words(text, last) ||
+                          (!p.para && ends_open(text, last)));
+    if (joins)
+        last->len = p.at + p.len - last->at;
+    else
+        pieces_add(out, p);
+}
+
+/* Sentences of any length. UAX #29 keeps closing quotes and brackets with their sentence; it does
+   not know that the Arabic semicolon ends one. */
+static void sentences_find(struct pieces *out, const char *text, const char *lang)
+{
+    AUTO(text_break_close) struct text_break b = {0};
+    size_t len = strlen(text), at = 0;
+    text_break_open(&b, UBRK_SENTENCE, lang);
+    text_break_set(&b, text, len);
+    for (int32_t next; (next = ubrk_next(b.it)) != UBRK_DONE; at = (size_t)next) {
+        size_t end = (size_t)next, from = at;
+        static const char semicolon[] = "\xD8\x9B"; /* U+061B */
+        const char *hit;
+        while ((hit = memmem(text + from, end - from, semicolon, 2)) != NULL) {
+            size_t stop = (size_t)(hit - text) + 2;
+            sentence_add(out, text, from, stop);
+            from = stop;
+        }
+        sentence_add(out, text, from, end);
+    }
+}
+
+/* --- cutting what is too long --- */
+
+static bool is_clause_mark(int32_t cp)
+{
+    static const int32_t marks[] = {',',    ';',    ':',    0x2014, 0x060C, 0x061B, 0xFF0C,
+                                    0xFF1B, 0xFF1A, 0x3001, 0x2026, 0x0964, 0x3002};
+    for (size_t i = 0; i < COUNT(marks); i++)
+        if (marks[i] == cp)
+            return true;
+    return false;
+}
+
+/* The end of a clause in text[low, high] that is nearest to goal, or 0. */
+static size_t clause_near(const char *text, size_t low, size_t high, size_t goal)
+{
+    size_t best = 0;
+    for (size_t at = utf8_cut(text, low); at < high;) {
+        int32_t cp = utf8_next(text, high, &at);
+        if (!is_clause_mark(cp) || at > high)
+            continue;
+        bool free_after = text_cp_wide(cp) || u_isUWhiteSpace(text_cp_at(text, high, at));
+        size_t distance = at > goal ? at - goal : goal - at;
+        size_t best_distance = best > goal ? best - goal : goal - best;
+        if (free_after && (!best || distance < best_distance))
+            best = at;
+    }
+    return best;
+}
+
+struct cutter {
+    struct text_break line, cluster; /* of the whole text */
+    bool open;
+};
+
+static void cutter_open(struct cutter *c, const char *text, const char *lang)
+{
+    if (c->open)
+        return;
+    text_break_open(&c->line, UBRK_LINE, lang);
+    text_break_open(&c->cluster, UBRK_CHARACTER, lang);
+    text_break_set(&c->line, text, strlen(text));
+    text_break_set(&c->cluster, text, strlen(text));
+    c->open = true;
+}
+
+static void cutter_close(struct cutter *c)
+{
+    text_break_close(&c->line);
+    text_break_close(&c->cluster);
+}
+
+/* Where to end a piece that starts at `at` and must not pass at + max. */
+static size_t cut_find(struct cutter *c, const char *text, size_t at, size_t len, size_t max)
+{
+    size_t parts = (len + max - 1) / max;
+    size_t goal = at + len / parts, high = at + max;
+    size_t cut = clause_near(text, at + len / parts / 2, high, goal);
+    if (cut)
+        return cut;
+    size_t low = at + max / 4;
+    int32_t pos = ubrk_preceding(c->line.it, (int32_t)high + 1);
+    if (pos != UBRK_DONE && (size_t)pos > low)
+        return (size_t)pos;
+    pos = ubrk_preceding(c->cluster.it, (int32_t)high + 1);
+    if (pos != UBRK_DONE && (size_t)pos > at)
+        return (size_t)pos;
+    cut = at + utf8_cut(text + at, max); /* one cluster of hundreds of marks */
+    return cut > at ? cut : at + max;
+}
+
+static void pieces_cut(struct pieces *out, const struct pieces *in, const char *text,
+                       const char *lang, size_t max)
+{
+    AUTO(cutter_close) struct cutter c = {0};
+    for (size_t i = 0; i < in->count; i++) {
+        struct piece p = in->list[i];
+        while (p.len > max) {
+            cutter_open(&c, text, lang);
+            size_t end = p.at + p.len, stop = cut_find(&c, text, p.at, p.len, max);
+            struct piece head = piece_trim(text, p.at, stop);
+            head.para = p.para;
+            head.cut = p.cut;
+            if (head.len)
+                pieces_add(out, head);
+            p = piece_trim(text, stop, end);
+            p.cut = true;
+        }
+        if (p.len)
+            pieces_add(out, p);
+    }
+}
+
+const char **text_sentences(struct arena *a, const char *text, const char *lang, size_t max_bytes,
+                            size_t *ret_count)
+{
+    AUTO(pieces_free) struct pieces whole = {0};
+    AUTO(pieces_free) struct pieces cut = {0};
+    sentences_find(&whole, text, lang);
+    pieces_cut(&cut, &whole, text, lang, MAX(max_bytes, 16));
+    const char **ret = arena_alloc(a, (cut.count + 1) * sizeof(*ret));
+    for (size_t i = 0; i < cut.count; i++)
+        ret[i] = arena_dup_n(a, text + cut.list[i].at, cut.list[i].len);
+    *ret_count = cut.count;
+    return ret;
+}
+
+/* --- scenes --- */
+
+/* How far a scene of this length is from what an eye likes; 0 inside the range's middle. */
+static double scene_cost(double ms)
+{
+    double off = (ms - SCENE_GOAL_MS) / 1000.0;
+    double cost = off * off * 0.01;
+    if (ms < SCENE_LOW_MS)
+        cost += (SCENE_LOW_MS - ms) * (SCENE_LOW_MS - ms) / 9e6;
+    if (ms > SCENE_HIGH_MS)
+        cost += (ms - SCENE_HIGH_MS) * (ms - SCENE_HIGH_MS) / 4e6;
+    return cost;
+}
+
+/* The cheapest grouping: ret_first[j] is the first piece of the scene that ends before piece j.
+   Dynamic programming over the ends, so that no small rest is left for the last scene. */
+static void scenes_group(const struct pieces *p, size_t *ret_first, double *best)
+{
+    best[0] = 0;
+    for (size_t j = 1; j <= p->count; j++) {
+        double ms = 0, inside = 0;
+        best[j] = INFINITY;
+        size_t end = p->list[j - 1].at + p->list[j - 1].len;
+        for (size_t i = j; i-- > 0 && j - i <= SCENE_WINDOW;) {
+            ms += p->list[i].ms;
+            bool fits = ms <= 2.0 * SCENE_GOAL_MS && end - p->list[i].at <= SCENE_BYTES_MAX;
+            if (i + 1 < j && !fits)
+                break;
+            if (i + 1 < j) /* joining across a paragraph or tearing a sentence costs a little */
+                inside += p->list[i + 1].para ? 0.4 : p->list[i + 1].cut ? -0.2 : 0;
+            double cost = best[i] + scene_cost(ms) + inside;
+            if (cost < best[j]) {
+                best[j] = cost;
+                ret_first[j] = i;
+            }
+        }
+    }
+}
+
+/* Text of the pieces [first, end) as one line: what stood on separate lines becomes separate
+   sentences, so that the voice pauses there. */
+static const char *scene_text(struct arena *a, const char *text, const struct piece *list,
+                              size_t count)
+{
+    AUTO(strbuf_free) struct strbuf out = STRBUF((size_t)1 << 20);
+    for (size_t i = 0; i < count; i++) {
+        const struct piece *p = &list[i];
+        if (i > 0) {
+            int32_t last = text_cp_before(out.text, out.len);
+            int32_t next = text_cp_at(text, p->at + p->len, p->at);
+            bool wide = text_cp_wide(last) && text_cp_wide(next);
+            if (p->para && u_isalnum(last))
+                strbuf_adds(&out, text_cp_wide(last) ? "。" : ".");
+            if (!wide && p->at > list[i - 1].at + list[i - 1].len)
+                strbuf_addc(&out, ' ');
+        }
+        for (size_t k = 0; k < p->len; k++) /* joined pieces may hold a line end */
+            strbuf_addc(&out, text[p->at + k] == '\n' ? ' ' : text[p->at + k]);
+    }
+    return arena_dup_n(a, strbuf_text(&out), out.len);
+}
+
+/* Measures the pieces; returns their spoken length in all. */
+static double pieces_measure(struct pieces *p, const char *text, const char *lang, int rate)
+{
+    AUTO(text_break_close) struct text_break words = {0};
+    double total = 0;
+    bool unspaced = text_lang_unspaced(lang);
+    text_break_open(&words, UBRK_WORD, lang);
+    for (size_t i = 0; i < p->count; i++) {
+        struct piece *it = &p->list[i];
+        it->ms = 60000.0 * (double)text_units_with(&words, text + it->at, it->len, unspaced) / rate;
+        total += it->ms;
+    }
+    return total;
+}
+
+static void scene_pieces(struct pieces *ret, const char *text, const char *lang, int rate)
+{
+    AUTO(pieces_free) struct pieces whole = {0};
+    sentences_find(&whole, text, lang);
+    double ms = pieces_measure(&whole, text, lang, rate);
+    size_t max = SCENE_BYTES_MAX;
+    if (ms > SENTENCE_MS) /* bytes that take this long at the text's own density */
+        max = CLAMP((size_t)((double)strlen(text) * SENTENCE_MS / ms), 80, SCENE_BYTES_MAX);
+    pieces_cut(ret, &whole, text, lang, max);
+    pieces_measure(ret, text, lang, rate);
+}
+
+const char **text_scenes(struct arena *a, const char *text, const char *lang, int units_per_minute,
+                         size_t *ret_count)
+{
+    AUTO(pieces_free) struct pieces p = {0};
+    scene_pieces(&p, text, lang, MAX(units_per_minute, 1));
+    const char **ret = arena_alloc(a, (p.count + 1) * sizeof(*ret));
+    AUTO(free_ptr) size_t *first = calloc(p.count + 1, sizeof(*first));
+    AUTO(free_ptr) double *best = calloc(p.count + 1, sizeof(*best));
+    if (!first || !best)
+        abort();
+    scenes_group(&p, first, best);
+    size_t count = 0;
+    for (size_t j = p.count; j > 0; j = first[j])
+        count++;
+    size_t k = count;
+    for (size_t j = p.count; j > 0; j = first[j])
+        ret[--k] = scene_text(a, text, p.list + first[j], j - first[j]);
+    *ret_count = count;
+    return ret;
+}
+
+int64_t text_duration_ms(const char *text, const char *lang, int units_per_minute)
+{
+    AUTO(arena_free) struct arena a = {0};
+    size_t scenes;
+    text_scenes(&a, text, lang, units_per_minute, &scenes);
+    if (scenes == 0)
+        return 0;
+    double spoken = 60000.0 * (double)text_units(text, lang) / MAX(units_per_minute, 1);
+    return (int64_t)spoken + (int64_t)scenes * (STORY_HEAD_MS + STORY_TAIL_MS) + STORY_END_MS;
+}
