@@ -1,0 +1,199 @@
+/* SPEAK: scene after scene, each artifact a WAV and a small text with the word times. The text is
+ * published last, so that a pair whose text is there is whole. */
+#include "core/job/pipeline_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/base/strbuf.h"
+
+#define LOG_MODULE "speak"
+
+enum { WORDS_FILE_MAX = 1 << 20, SPEED_PERCENT = 100 };
+
+static const char words_head[] = "nanotik-words 1";
+
+static void speech_key(const struct story_settings *s, const char *engine, const char *text,
+                       char ret_key[static HASH_HEX])
+{
+    struct hash h;
+    hash_begin(&h, "speech");
+    hash_int(&h, "revision", SPEECH_REVISION);
+    hash_text(&h, "text", text);
+    hash_text(&h, "lang", s->lang);
+    hash_text(&h, "voice", s->voice);
+    hash_text(&h, "engine", engine);
+    hash_int(&h, "speed", SPEED_PERCENT);
+    hash_end(&h, ret_key);
+}
+
+static bool words_save(const char *path, const struct speech_result *r, struct err *e)
+{
+    struct strbuf text AUTO(strbuf_free) = STRBUF(WORDS_FILE_MAX);
+    strbuf_addf(&text, "%s %d %zu\n", words_head, r->duration_ms, r->word_count);
+    for (size_t i = 0; i < r->word_count; i++) {
+        const struct speech_word *w = &r->words[i];
+        strbuf_addf(&text, "%zu %zu %d %d\n", w->at, w->len, w->start_ms, w->end_ms);
+    }
+    if (text.failed)
+        return err_set(e, ERR_LIMIT, "make.too_long", "word times of one scene: too many");
+    char temp[CACHE_PATH_MAX];
+    return cache_temp(path, temp, e) && fs_write(temp, text.text, text.len, e) &&
+           cache_publish(temp, path, e);
+}
+
+static bool next_number(const char **at, int64_t max, int64_t *ret)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(*at, &end, 10);
+    if (end == *at || errno != 0 || value < 0 || value > max)
+        return false;
+    *at = end;
+    *ret = value;
+    return true;
+}
+
+static bool words_parse(const char *text, size_t narration_len, struct speech_result *ret)
+{
+    int64_t duration, count;
+    if (!str_starts(text, words_head))
+        return false;
+    text += sizeof words_head - 1;
+    if (!next_number(&text, INT32_MAX, &duration) ||
+        !next_number(&text, (int64_t)narration_len, &count))
+        return false;
+    struct speech_word *words AUTO(free_ptr) = calloc((size_t)count + 1, sizeof *words);
+    size_t reached = 0;
+    int last_ms = 0;
+    for (int64_t i = 0; words && i < count; i++) {
+        int64_t at, len, start, end;
+        if (!next_number(&text, (int64_t)narration_len, &at) ||
+            !next_number(&text, (int64_t)narration_len, &len) ||
+            !next_number(&text, INT32_MAX, &start) || !next_number(&text, INT32_MAX, &end))
+            return false;
+        if ((size_t)at < reached || (size_t)(at + len) > narration_len || start < last_ms ||
+            end < start)
+            return false;
+        words[i] = (struct speech_word){(size_t)at, (size_t)len, (int)start, (int)end};
+        reached = (size_t)(at + len);
+        last_ms = (int)start;
+    }
+    if (!words)
+        return false;
+    *ret = (struct speech_result){(int)duration, TAKE(words), (size_t)count};
+    return true;
+}
+
+/* True when the cache has the spoken scene. */
+static bool speech_load(const char *wav, const char *words_path, size_t narration_len,
+                        struct speech_result *ret)
+{
+    if (!cache_touch(wav) || !cache_touch(words_path))
+        return false;
+    struct err ignored;
+    char *text AUTO(free_ptr) = NULL;
+    size_t len;
+    if (!fs_read(words_path, WORDS_FILE_MAX, &text, &len, &ignored))
+        return false;
+    return words_parse(text, narration_len, ret);
+}
+
+static bool speak_with(struct run_state *r, const struct speech_engine *engine, const char *text,
+                       struct scene_work *w, struct err *e)
+{
+    const struct story_settings *s = &r->story->settings;
+    char key[HASH_HEX], words_path[CACHE_PATH_MAX], temp[CACHE_PATH_MAX];
+    speech_key(s, engine->ops->name, text, key);
+    if (!cache_path(r->tools->cache, key, "wav", w->wav, e) ||
+        !cache_path(r->tools->cache, key, "words", words_path, e))
+        return false;
+    str_copy(w->engine, sizeof w->engine, engine->ops->name);
+    if (speech_load(w->wav, words_path, strlen(text), &w->spoken))
+        return true;
+    if (!cache_temp(w->wav, temp, e))
+        return false;
+    struct speech_request request = {.text = text,
+                                     .lang = s->lang,
+                                     .voice = s->voice,
+                                     .speed = SPEED_PERCENT / 100.0,
+                                     .wav_path = temp,
+                                     .cancel = &r->stop};
+    if (!engine->ops->speak(engine->self, &request, &w->spoken, e)) {
+        unlink(temp);
+        return false;
+    }
+    if (cache_publish(temp, w->wav, e) && words_save(words_path, &w->spoken, e))
+        return true;
+    free(w->spoken.words);
+    w->spoken = (struct speech_result){0};
+    return false;
+}
+
+static bool worth_another_engine(const struct err *e)
+{
+    return e->code == ERR_RETRY || e->code == ERR_UNSUPPORTED || e->code == ERR_CONFIG;
+}
+
+/* *engine stays with the engine that worked: one film, one narrator. */
+static bool speak_scene(struct run_state *r, size_t scene, size_t *engine, struct err *e)
+{
+    const char *text = r->story->scenes[scene].narration;
+    struct err worst = {0};
+    for (size_t tried = 0; tried < r->tools->engine_count; tried++) {
+        size_t at = (*engine + tried) % r->tools->engine_count;
+        if (speak_with(r, &r->tools->engines[at], text, &r->scenes[scene], e)) {
+            *engine = at;
+            return true;
+        }
+        if (!worth_another_engine(e))
+            return false;
+        log_err(LOG_WARN, LOG_MODULE, e);
+        /* "Try later" of one engine weighs more than "cannot" of the next. */
+        if (tried == 0 || (worst.code != ERR_RETRY && e->code == ERR_RETRY))
+            worst = *e;
+    }
+    if (worst.code == ERR_NONE)
+        return err_set(e, ERR_CONFIG, "make.no_voice_for_language", "no speech engine at all");
+    *e = worst;
+    return false;
+}
+
+static size_t first_engine(const struct run_state *r, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct scene *s = &r->story->scenes[i];
+        for (size_t k = 0; s->speech.file && k < r->tools->engine_count; k++)
+            if (strcmp(r->tools->engines[k].ops->name, s->speech.engine) == 0)
+                return k;
+    }
+    return 0;
+}
+
+void *speaker_main(void *run_state)
+{
+    struct run_state *r = run_state;
+    log_job(r->job_id);
+    size_t engine = r->first_engine;
+    for (size_t i = 0; i < r->count && !cancel_fired(&r->stop); i++) {
+        struct err e = {0};
+        if (!speak_scene(r, i, &engine, &e)) {
+            run_fail(r, &e);
+            break;
+        }
+        pthread_mutex_lock(&r->lock);
+        r->scenes[i].spoken_ready = true;
+        pthread_cond_broadcast(&r->changed);
+        pthread_mutex_unlock(&r->lock);
+    }
+    log_job(NULL);
+    return NULL;
+}
+
+void speak_prepare(struct run_state *r, size_t count)
+{
+    r->first_engine = first_engine(r, count);
+}

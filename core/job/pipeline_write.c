@@ -1,0 +1,125 @@
+/* WRITE, and what can be known before anything is made: length and voice. */
+#include "core/job/pipeline_internal.h"
+
+#include "core/base/strbuf.h"
+#include "core/story/text.h"
+
+#define LOG_MODULE "write"
+
+enum { DEFAULT_RATE = 150 };
+
+static bool same_language(const char *a, const char *b)
+{
+    size_t len_a = strcspn(a, "-_"), len_b = strcspn(b, "-_");
+    return len_a == len_b && strncasecmp(a, b, len_a) == 0;
+}
+
+static int speaking_rate(const struct toolbox *t, const struct story_settings *s)
+{
+    for (size_t i = 0; i < t->engine_count; i++) {
+        int rate = t->engines[i].ops->rate(t->engines[i].self, s->lang, s->voice);
+        if (rate > 0)
+            return rate;
+    }
+    return DEFAULT_RATE;
+}
+
+int64_t pipeline_estimate_ms(const struct toolbox *t, const char *topic,
+                             const struct story_settings *s)
+{
+    bool invents = t->writer_count > 0 && !t->writers[0].ops->own_words;
+    if (invents && s->seconds > 0)
+        return (int64_t)s->seconds * 1000;
+    int64_t ms = text_duration_ms(topic, s->lang, speaking_rate(t, s)) + STORY_END_MS;
+    /* Own words stop at the wanted length too. */
+    return s->seconds > 0 ? MIN(ms, (int64_t)s->seconds * 1000) : ms;
+}
+
+static bool has_voice(const struct speech_engine *engine, const char *lang, const char *voice)
+{
+    size_t count = 0;
+    const struct speech_voice *voices = engine->ops->voices(engine->self, &count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(voices[i].name, voice) == 0 && same_language(voices[i].lang, lang))
+            return true;
+    return false;
+}
+
+bool pipeline_check_voice(const struct toolbox *t, const struct story_settings *s, struct err *e)
+{
+    bool speaks = false;
+    for (size_t i = 0; i < t->engine_count; i++) {
+        const struct speech_engine *engine = &t->engines[i];
+        if (engine->ops->rate(engine->self, s->lang, s->voice) <= 0)
+            continue;
+        speaks = true;
+        if (s->voice[0] == '\0' || has_voice(engine, s->lang, s->voice))
+            return true;
+    }
+    if (!speaks)
+        return err_set_arg(e, ERR_UNSUPPORTED, "make.no_voice_for_language", s->lang,
+                           "no engine speaks %s", s->lang);
+    return err_set_arg(e, ERR_UNSUPPORTED, "make.unknown_voice", s->voice, "no voice %s for %s",
+                       s->voice, s->lang);
+}
+
+static bool write_with(struct run_state *r, const struct script_writer *writer,
+                       const struct script_request *request, struct err *e)
+{
+    struct script script = {0};
+    struct storyboard story = {0};
+    const struct story_settings settings = r->story->settings;
+    bool ok = writer->ops->write(writer->self, request, &script, e) &&
+              storyboard_from_script(&story, &script, &settings, e);
+    arena_free(&script.arena);
+    if (!ok) {
+        storyboard_free(&story);
+        return false;
+    }
+    storyboard_free(r->story);
+    *r->story = story;
+    return true;
+}
+
+static bool worth_another_writer(const struct err *e)
+{
+    return e->code == ERR_RETRY || e->code == ERR_UNSUPPORTED || e->code == ERR_CONFIG;
+}
+
+bool write_story(struct run_state *r, struct err *e)
+{
+    const struct story_settings *s = &r->story->settings;
+    if (!r->run->topic || !text_has_words(r->run->topic))
+        return err_set(e, ERR_INPUT, "make.nothing_to_say", "no letter or digit in the topic");
+    struct script_request request = {
+        .topic = r->run->topic,
+        .lang = s->lang,
+        .seconds = s->seconds,
+        .units_per_minute = speaking_rate(r->tools, s),
+        .style = s->style,
+        .cancel = &r->stop,
+    };
+    for (size_t i = 0; i < r->tools->writer_count; i++) {
+        if (write_with(r, &r->tools->writers[i], &request, e)) {
+            r->dirty = true;
+            return true;
+        }
+        if (!worth_another_writer(e))
+            return false;
+        if (i + 1 < r->tools->writer_count)
+            log_err(LOG_WARN, LOG_MODULE, e);
+    }
+    if (r->tools->writer_count == 0)
+        return err_set(e, ERR_CONFIG, "error.internal", "no script writer");
+    return false;
+}
+
+void plan_needs(struct run_state *r)
+{
+    int rate = speaking_rate(r->tools, &r->story->settings);
+    for (size_t i = 0; i < r->count; i++)
+        r->scenes[i].need_ms =
+            (int)MIN(text_duration_ms(r->story->scenes[i].narration, r->story->settings.lang, rate),
+                     INT32_MAX / 2) +
+            STORY_HEAD_MS + STORY_TAIL_MS;
+}
