@@ -73,9 +73,10 @@ static bool piece_has_words(const char *text, const struct piece *p)
 
 /* A full stop after these ends no sentence. Lower case; checked without the last dot. */
 static const char *const abbreviations[] = {
-    "dr",  "mr",  "mrs", "ms",  "prof", "st",   "sr",   "sra",   "dra",    "gen", "col", "capt",
-    "sgt", "lt",  "rev", "hon", "vs",   "e.g",  "i.e",  "cf",    "approx", "fig", "mt",  "z.b",
-    "d.h", "bzw", "ca",  "nr",  "mme",  "mlle", "p.ej", "ee.uu", "т.е",    "г",   "ул",  "им",
+    "dr",     "mr",    "mrs", "ms",  "prof", "st",  "sr",   "sra", "dra", "gen",
+    "col",    "capt",  "sgt", "lt",  "rev",  "hon", "vs",   "e.g", "i.e", "cf",
+    "approx", "fig",   "mt",  "z.b", "d.h",  "bzw", "ca",   "nr",  "mme", "mlle",
+    "p.ej",   "ee.uu", "т.е", "г",   "ул",   "им",  "проф",
 };
 
 /* The piece ends with "Dr." or an initial ("J.") or is a list number ("1."), so that the next piece
@@ -116,6 +117,14 @@ static bool ends_open(const char *text, const struct piece *p)
     return false;
 }
 
+/* The piece goes on after a quotation: "Go!" he said. */
+static bool goes_on(const char *text, const struct piece *last, const struct piece *next)
+{
+    int8_t type = u_charType(text_cp_before(text, last->at + last->len));
+    bool closed = text[last->at + last->len - 1] == '"' || type == U_FINAL_PUNCTUATION;
+    return closed && u_islower(text_cp_at(text, next->at + next->len, next->at));
+}
+
 /* Adds text[at, end) as a piece, or joins it to the last one where it belongs there. */
 static void sentence_add(struct pieces *out, const char *text, size_t at, size_t end)
 {
@@ -125,7 +134,7 @@ static void sentence_add(struct pieces *out, const char *text, size_t at, size_t
     struct piece *last = out->count ? &out->list[out->count - 1] : NULL;
     p.para = !last || memchr(text + last->at + last->len, '\n', p.at - last->at - last->len);
     bool joins = last && (!piece_has_words(text, &p) || !piece_has_words(text, last) ||
-                          (!p.para && ends_open(text, last)));
+                          (!p.para && (ends_open(text, last) || goes_on(text, last, &p))));
     if (joins)
         last->len = p.at + p.len - last->at;
     else
@@ -182,45 +191,53 @@ static size_t clause_near(const char *text, size_t low, size_t high, size_t goal
     return best;
 }
 
+/* Breakers of the window that the cut must fall into: a whole text of Thai would be looked up in
+   the dictionary again for each cut. */
 struct cutter {
-    struct text_break line, cluster; /* of the whole text */
+    struct text_break words, clusters;
     bool open;
 };
 
-static void cutter_open(struct cutter *c, const char *text, const char *lang)
+static void cutter_set(struct cutter *c, const char *window, size_t len, const char *lang)
 {
-    if (c->open)
-        return;
-    text_break_open(&c->line, UBRK_LINE, lang);
-    text_break_open(&c->cluster, UBRK_CHARACTER, lang);
-    text_break_set(&c->line, text, strlen(text));
-    text_break_set(&c->cluster, text, strlen(text));
-    c->open = true;
+    if (!c->open) { /* UAX #14 allows a break between any two Han characters: words are better */
+        bool han = text_lang_unspaced(lang);
+        text_break_open(&c->words, han ? UBRK_WORD : UBRK_LINE, lang);
+        text_break_open(&c->clusters, UBRK_CHARACTER, lang);
+        c->open = true;
+    }
+    text_break_set(&c->words, window, len);
+    text_break_set(&c->clusters, window, len);
 }
 
 static void cutter_close(struct cutter *c)
 {
-    text_break_close(&c->line);
-    text_break_close(&c->cluster);
+    text_break_close(&c->words);
+    text_break_close(&c->clusters);
 }
 
-/* Where to end a piece that starts at `at` and must not pass at + max. */
-static size_t cut_find(struct cutter *c, const char *text, size_t at, size_t len, size_t max)
+/* How many bytes of text[0, len) to cut off; at most max, which is less than len. */
+static size_t cut_find(struct cutter *c, const char *text, size_t len, size_t max, const char *lang)
 {
-    size_t parts = (len + max - 1) / max;
-    size_t goal = at + len / parts, high = at + max;
-    size_t cut = clause_near(text, at + len / parts / 2, high, goal);
+    enum { SLACK = 64 }; /* what follows decides whether a break is allowed */
+    size_t parts = (len + max - 1) / max, goal = len / parts;
+    size_t cut = clause_near(text, goal / 2, max, goal);
     if (cut)
         return cut;
-    size_t low = at + max / 4;
-    int32_t pos = ubrk_preceding(c->line.it, (int32_t)high + 1);
-    if (pos != UBRK_DONE && (size_t)pos > low)
+    size_t window = MIN(len, max + SLACK);
+    cutter_set(c, text, window == len ? len : utf8_cut(text, window), lang);
+    int32_t pos = ubrk_preceding(c->words.it, (int32_t)max + 1);
+    while (pos != UBRK_DONE && (size_t)pos > max / 4) {
+        int8_t type = u_charType(text_cp_at(text, len, (size_t)pos));
+        if (u_isalnum(text_cp_at(text, len, (size_t)pos)) || type == U_START_PUNCTUATION ||
+            type == U_INITIAL_PUNCTUATION)
+            return (size_t)pos; /* no line starts with a comma */
+        pos = ubrk_previous(c->words.it);
+    }
+    pos = ubrk_preceding(c->clusters.it, (int32_t)max + 1);
+    if (pos != UBRK_DONE && pos > 0)
         return (size_t)pos;
-    pos = ubrk_preceding(c->cluster.it, (int32_t)high + 1);
-    if (pos != UBRK_DONE && (size_t)pos > at)
-        return (size_t)pos;
-    cut = at + utf8_cut(text + at, max); /* one cluster of hundreds of marks */
-    return cut > at ? cut : at + max;
+    return MAX(utf8_cut(text, max), 1); /* one cluster of hundreds of marks */
 }
 
 static void pieces_cut(struct pieces *out, const struct pieces *in, const char *text,
@@ -230,8 +247,8 @@ static void pieces_cut(struct pieces *out, const struct pieces *in, const char *
     for (size_t i = 0; i < in->count; i++) {
         struct piece p = in->list[i];
         while (p.len > max) {
-            cutter_open(&c, text, lang);
-            size_t end = p.at + p.len, stop = cut_find(&c, text, p.at, p.len, max);
+            size_t end = p.at + p.len;
+            size_t stop = p.at + cut_find(&c, text + p.at, p.len, max, lang);
             struct piece head = piece_trim(text, p.at, stop);
             head.para = p.para;
             head.cut = p.cut;

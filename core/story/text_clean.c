@@ -55,7 +55,8 @@ static size_t eat_url(struct cleaner *c, struct line l, size_t at)
     if (!has_prefix(l, at, "http://") && !has_prefix(l, at, "https://") &&
         !has_prefix(l, at, "www."))
         return 0;
-    if (u_isalnum(last_put(c)))
+    int32_t last = last_put(c);
+    if (last < 0x80 && u_isalnum(last)) /* inside a word; Chinese has no space before a link */
         return 0;
     size_t end = at;
     /* Ends at anything not ASCII too: Chinese text follows a link without a space. */
@@ -66,7 +67,11 @@ static size_t eat_url(struct cleaner *c, struct line l, size_t at)
         end--;
     if (c->out.len && c->gap == GAP_NONE && end < l.len && l.text[end] == ')' &&
         c->out.text[c->out.len - 1] == '(') { /* "(https://x)": nothing is left of it */
-        c->out.text[--c->out.len] = '\0';
+        c->out.len--;
+        while (c->out.len && c->out.text[c->out.len - 1] == ' ')
+            c->out.len--;
+        c->out.text[c->out.len] = '\0';
+        put_gap(c, GAP_SPACE);
         end++;
     }
     return end - at;
@@ -145,8 +150,8 @@ static void clean_char(struct cleaner *c, struct line l, size_t *at)
             put_gap(c, GAP_SPACE);
         else if (u_isUWhiteSpace(before) && (after < 0 || u_isUWhiteSpace(after)))
             put(c, "_", 1);
-    } else if (!(cp < 0x7F && mark_drops((char)cp, before, after)) && !u_iscntrl(cp) &&
-               cp != 0xFFFD) {
+    } else if (!(cp < 0x7F && mark_drops((char)cp, before, after)) &&
+               u_charType(cp) != U_CONTROL_CHAR && cp != 0xFFFD && cp != 0xAD) {
         put(c, l.text + from, *at - from);
     }
 }
