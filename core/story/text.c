@@ -226,7 +226,9 @@ static size_t cut_find(struct cutter *c, const char *text, size_t len, size_t ma
         return cut;
     size_t window = MIN(len, max + SLACK);
     cutter_set(c, text, window == len ? len : utf8_cut(text, window), lang);
-    int32_t pos = ubrk_preceding(c->words.it, (int32_t)max + 1);
+    size_t above = utf8_cut(text, max); /* ICU wants the next character's start, not max + 1 */
+    utf8_next(text, len, &above);
+    int32_t pos = ubrk_preceding(c->words.it, (int32_t)above);
     while (pos != UBRK_DONE && (size_t)pos > max / 4) {
         int8_t type = u_charType(text_cp_at(text, len, (size_t)pos));
         if (u_isalnum(text_cp_at(text, len, (size_t)pos)) || type == U_START_PUNCTUATION ||
@@ -234,7 +236,7 @@ static size_t cut_find(struct cutter *c, const char *text, size_t len, size_t ma
             return (size_t)pos; /* no line starts with a comma */
         pos = ubrk_previous(c->words.it);
     }
-    pos = ubrk_preceding(c->clusters.it, (int32_t)max + 1);
+    pos = ubrk_preceding(c->clusters.it, (int32_t)above);
     if (pos != UBRK_DONE && pos > 0)
         return (size_t)pos;
     return MAX(utf8_cut(text, max), 1); /* one cluster of hundreds of marks */
