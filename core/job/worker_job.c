@@ -1,0 +1,282 @@
+/* One job from claimed to done. */
+#include <inttypes.h>
+
+#include "core/base/clock.h"
+#include "core/base/crash.h"
+#include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/base/strbuf.h"
+#include "core/job/worker_internal.h"
+
+#define LOG_MODULE "worker"
+
+enum { SAVE_EVERY_MS = 1000, DELIVER_TRIES = 3, DELIVER_WAIT_MS = 1500 };
+
+struct work {
+    struct slot *s;
+    struct job *job;
+    struct storyboard story;
+    struct chat_video video;
+    char film[CACHE_PATH_MAX], poster[CACHE_PATH_MAX], srt[CACHE_PATH_MAX];
+    char remote_ref[CHAT_REF_MAX];
+    int64_t saved_ms; /* 0: not yet */
+    int64_t credits;
+    char *json; /* of the story, for the write at hand */
+};
+
+static const struct worker_options *options(const struct work *k)
+{
+    return &k->s->w->o;
+}
+
+/* --- while it runs --- */
+
+static bool save_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct work *k = ctx;
+    return job_save_story(tx, k->job, options(k)->name, k->json, e);
+}
+
+static bool story_json(struct work *k, struct err *e)
+{
+    free(TAKE(k->json));
+    return storyboard_to_json(&k->story, &k->json, e);
+}
+
+/* An unreachable database does not stop the work: the heartbeat decides about that. */
+static bool on_save(void *ctx, const struct storyboard *story, struct err *e)
+{
+    struct work *k = ctx;
+    (void)story; /* it is k->story */
+    int64_t now = clock_mono_ms();
+    if (!lease_trusted(k->s))
+        return err_set(e, ERR_CONFLICT, "error.lease_lost", "no heartbeat in time");
+    if (k->saved_ms != 0 && now - k->saved_ms < SAVE_EVERY_MS)
+        return true; /* the last save of all comes with `delivering` */
+    if (!story_json(k, e))
+        return false;
+    bool ok = db_run(options(k)->db, save_body, k, e);
+    if (ok) {
+        k->saved_ms = now;
+        crash_at("worker.saved");
+    } else if (e->code == ERR_CONFLICT) {
+        lease_lost(k->s);
+    } else if (e->code == ERR_RETRY) {
+        log_err(LOG_WARN, LOG_MODULE, e);
+        ok = true;
+    }
+    return ok;
+}
+
+static const char *current_stage(const struct pipeline_progress *p)
+{
+    for (int i = PIPE_STAGES - 1; i > 0; i--)
+        if (p->stages[i] != PIPE_WAITING)
+            return pipeline_stage_name((enum pipeline_stage)i);
+    return pipeline_stage_name(PIPE_WRITE);
+}
+
+static void on_progress(void *ctx, const struct pipeline_progress *p)
+{
+    struct work *k = ctx;
+    lease_trusted(k->s);
+    lease_stage(k->s, current_stage(p), p->percent);
+    if (options(k)->calls.on_progress)
+        options(k)->calls.on_progress(options(k)->calls.ctx, k->job, p);
+}
+
+/* --- the film --- */
+
+static bool name_files(struct work *k, struct err *e)
+{
+    int n = k->job->video_path[0]
+                ? snprintf(k->film, sizeof k->film, "%s", k->job->video_path)
+                : snprintf(k->film, sizeof k->film, "%s/%s.mp4", options(k)->out_dir, k->job->id);
+    if (n < 0 || (size_t)n >= sizeof k->film)
+        return err_set(e, ERR_CONFIG, "error.disk", "output folder name is too long");
+    return pipeline_beside(k->film, "jpg", k->poster, e) &&
+           pipeline_beside(k->film, "srt", k->srt, e);
+}
+
+static void describe(struct work *k, int width, int height, int64_t duration_ms, int64_t bytes)
+{
+    k->video = (struct chat_video){
+        .path = k->film,
+        .poster = k->poster,
+        .srt = k->srt,
+        .title = k->story.title,
+        .width = width,
+        .height = height,
+        .duration_ms = duration_ms,
+        .bytes = bytes,
+    };
+}
+
+/* The film of an attempt that died after it was made. */
+static bool film_there(struct work *k)
+{
+    const struct toolbox *tools = options(k)->tools;
+    const struct pipeline_video *video = tools->video ? tools->video : &pipeline_video;
+    struct err e;
+    int width, height;
+    if (k->story.scene_count == 0 || !fs_exists(k->film) || !fs_exists(k->poster) ||
+        !fs_exists(k->srt) || storyboard_cut(&k->story) != k->story.scene_count)
+        return false;
+    int frames = storyboard_frames(&k->story);
+    story_size(k->story.settings.aspect, k->story.settings.tier, &width, &height);
+    if (frames <= 0 || !video->check(k->film, width, height, frames, &k->s->stop, &e))
+        return false;
+    describe(k, width, height, (int64_t)frames * 1000 / STORY_FPS, fs_size(k->film));
+    log_info("the film of an earlier attempt is whole: delivered as it is");
+    return true;
+}
+
+static bool make_film(struct work *k, struct err *e)
+{
+    struct pipeline_result result;
+    struct pipeline_run run = {
+        .tools = options(k)->tools,
+        .topic = k->job->topic,
+        .story = &k->story,
+        .out_path = k->film,
+        .cancel = &k->s->stop,
+        .on_save = on_save,
+        .on_progress = on_progress,
+        .ctx = k,
+    };
+    int64_t begun = clock_mono_ms();
+    if (!pipeline_run(&run, &result, e))
+        return false;
+    describe(k, result.width, result.height, result.duration_ms, result.bytes);
+    log_info("film made: %" PRId64 " ms long, %" PRId64 " bytes, %zu segments made, %zu cached, "
+             "in %" PRId64 " ms",
+             result.duration_ms, result.bytes, result.made, result.cached, clock_mono_ms() - begun);
+    crash_at("worker.rendered");
+    return true;
+}
+
+/* --- delivery --- */
+
+/* The heartbeat takes the row's lock, so a wish to cancel is either seen here or comes too late. */
+static bool delivering_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct work *k = ctx;
+    const char *worker = options(k)->name;
+    struct job now AUTO(job_free) = {0};
+    bool cancel_asked = false;
+    if (!job_get(tx, k->job->id, &now, e))
+        return false;
+    if (now.state != JOB_DELIVERING || now.attempt != k->job->attempt) {
+        if (!job_heartbeat(tx, k->job, worker, pipeline_stage_name(PIPE_JOIN), 99, &cancel_asked,
+                           e))
+            return false;
+        if (cancel_asked) {
+            lease_cancel_seen(k->s);
+            return err_set(e, ERR_CANCELLED, "make.cancelled", "cancelled before delivery");
+        }
+        if (!job_save_story(tx, k->job, worker, k->json, e) ||
+            !job_delivering(tx, k->job, worker, k->video.path, k->video.duration_ms, k->video.bytes,
+                            e))
+            return false;
+    }
+    /* The card may have been sent after the claim. */
+    str_copy(k->job->card_ref, sizeof k->job->card_ref, now.card_ref);
+    return true;
+}
+
+static bool begin_delivery(struct work *k, struct err *e)
+{
+    if (!story_json(k, e) || !settle_write(k->s, delivering_body, k, e))
+        return false;
+    lease_phase(k->s, SLOT_DELIVERING);
+    crash_at("worker.delivering");
+    return true;
+}
+
+static bool upload_once(struct work *k, struct err *e)
+{
+    const struct worker_calls *calls = &options(k)->calls;
+    if (!lease_trusted(k->s))
+        return err_set(e, ERR_CONFLICT, "error.lease_lost", "no heartbeat in time");
+    if (calls->deliver(calls->ctx, k->job, &k->story, &k->video, &k->s->stop, k->remote_ref, e))
+        return true;
+    if (e->code != ERR_NOT_FOUND || !k->job->card_ref[0])
+        return false;
+    k->job->card_ref[0] = '\0'; /* the card is gone: a message of its own */
+    return calls->deliver(calls->ctx, k->job, &k->story, &k->video, &k->s->stop, k->remote_ref, e);
+}
+
+/* Delivery may be repeated (it lands in the same card), so "unknown" is tried again too. */
+static bool upload(struct work *k, struct err *e)
+{
+    for (int i = 1; !upload_once(k, e); i++) {
+        bool again = e->code == ERR_RETRY || e->code == ERR_CONFLICT;
+        if (!again || lease_look(k->s).lost || i == DELIVER_TRIES ||
+            cancel_wait(&k->s->stop, DELIVER_WAIT_MS * i)) {
+            if (e->code == ERR_CONFLICT)
+                e->code = ERR_RETRY; /* for the next attempt to find out */
+            return false;
+        }
+        log_err(LOG_WARN, LOG_MODULE, e);
+    }
+    crash_at("worker.delivered");
+    return true;
+}
+
+static bool done_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct work *k = ctx;
+    const struct worker_calls *calls = &options(k)->calls;
+    struct job now AUTO(job_free) = {0};
+    if (!job_get(tx, k->job->id, &now, e))
+        return false;
+    if (now.state == JOB_DONE && now.attempt == k->job->attempt)
+        return true; /* the commit in doubt had worked */
+    return job_done(tx, k->job, options(k)->name, k->remote_ref, k->credits,
+                    k->video.title ? k->video.title : "", e) &&
+           (!calls->on_done || calls->on_done(tx, calls->ctx, k->job, &k->video, k->credits, e));
+}
+
+static bool settle_done(struct work *k, struct err *e)
+{
+    const struct worker_calls *calls = &options(k)->calls;
+    int64_t price = calls->price(calls->ctx, &k->story.settings, k->video.duration_ms);
+    k->credits = MIN(price, k->job->price);
+    if (!settle_write(k->s, done_body, k, e))
+        return false;
+    crash_at("worker.done");
+    log_info("delivered; %" PRId64 " credits", k->credits);
+    return true;
+}
+
+static bool work_through(struct work *k, struct err *e)
+{
+    if (k->job->cancel_asked) {
+        lease_cancel_seen(k->s);
+        return err_set(e, ERR_CANCELLED, "make.cancelled", "cancelled before it was claimed");
+    }
+    if (!storyboard_from_json(k->job->story, strlen(k->job->story), &k->story, e) ||
+        !name_files(k, e))
+        return false;
+    if (!film_there(k) && !make_film(k, e))
+        return false;
+    return begin_delivery(k, e) && upload(k, e);
+}
+
+void worker_run_job(struct slot *s, struct job *j, int64_t claimed_ms)
+{
+    struct work k = {.s = s, .job = j};
+    struct err e = {0};
+    log_job(j->id);
+    lease_begin(s, j, claimed_ms);
+    log_info("claimed, attempt %d", j->attempt);
+    crash_at("worker.claimed");
+    if (!work_through(&k, &e))
+        settle_error(s, j, &e);
+    else if (!settle_done(&k, &e))
+        log_err(LOG_ERROR, LOG_MODULE, &e); /* the rescue delivers into the same card again */
+    lease_end(s);
+    storyboard_free(&k.story);
+    free(k.json);
+    log_job(NULL);
+}
