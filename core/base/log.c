@@ -140,7 +140,7 @@ void log_line(enum log_level level, const char *module, const char *fmt, ...)
     text[utf8_cut(text, MIN(strlen(text), (size_t)LINE_MAX_BYTES - 200))] = '\0';
     char when[32];
     clock_iso(clock_wall_ms(), when);
-    AUTO(strbuf_free) struct strbuf out = STRBUF(8 * LINE_MAX_BYTES);
+    AUTO(strbuf_free) struct strbuf out = STRBUF((size_t)8 * LINE_MAX_BYTES);
     if (atomic_load(&as_json)) {
         strbuf_addc(&out, '{');
         add_json(&out, "time", when);

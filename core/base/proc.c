@@ -118,7 +118,7 @@ static _Noreturn void child_run(const struct plan *plan)
         child_fail(report, "chdir");
     sigset_t nothing;
     sigemptyset(&nothing);
-    sigprocmask(SIG_SETMASK, &nothing, NULL);
+    pthread_sigmask(SIG_SETMASK, &nothing, NULL);
     execve(plan->program, plan->argv, plan->env);
     child_fail(report, "exec");
 }
@@ -361,6 +361,27 @@ static bool drain(struct proc *p, struct strbuf *out)
     return n > 0;
 }
 
+/* Collects until the end of the output and of the process; -1 when that takes too long. */
+static int collect(struct proc *p, int timeout_ms, struct strbuf *out)
+{
+    int64_t start = real_ms();
+    int status = -1;
+    bool open = true;
+    while (open || status == -1) {
+        int64_t left = timeout_ms < 0 ? INT_MAX : timeout_ms - (real_ms() - start);
+        if (left <= 0)
+            return -1;
+        size_t before = out->len;
+        if (open)
+            open = drain(p, out);
+        if (status == -1)
+            status = proc_wait(p, open ? 0 : (int)left, NULL);
+        else if (out->len == before)
+            break; /* it has ended, but something it started holds the pipe */
+    }
+    return status;
+}
+
 bool proc_run(const char *const *argv, const struct proc_options *o, int timeout_ms, size_t max,
               char **ret_out, struct err *e)
 {
@@ -371,22 +392,10 @@ bool proc_run(const char *const *argv, const struct proc_options *o, int timeout
     if (!proc_start(&p, argv, &with, e))
         return false;
     AUTO(strbuf_free) struct strbuf out = STRBUF(max);
-    int64_t start = real_ms();
-    int status = -1;
-    bool open = true;
-    while (open || status == -1) {
-        int64_t left = timeout_ms < 0 ? INT_MAX : timeout_ms - (real_ms() - start);
-        if (left <= 0)
-            return err_set_arg(e, ERR_RETRY, "error.program", argv[0], "%s: over %d ms", argv[0],
-                               timeout_ms);
-        size_t before = out.len;
-        if (open)
-            open = drain(&p, &out);
-        if (status == -1)
-            status = proc_wait(&p, open ? 0 : (int)left, NULL);
-        else if (out.len == before)
-            break; /* it has ended, but something it started holds the pipe */
-    }
+    int status = collect(&p, timeout_ms, &out);
+    if (status == -1)
+        return err_set_arg(e, ERR_RETRY, "error.program", argv[0], "%s: over %d ms", argv[0],
+                           timeout_ms);
     if (status != 0)
         return err_set_arg(e, ERR_INTERNAL, "error.program", argv[0], "%s: %s %d", argv[0],
                            WIFSIGNALED(status) ? "killed by signal" : "exit status",
