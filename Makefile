@@ -7,15 +7,15 @@ PREFIX ?= /usr/local
 # Debian 12 packages: to build and run, and what tests and checks need besides.
 PACKAGES := gcc g++ pkgconf libcurl4-openssl-dev libwebsockets-dev libcjson-dev libpq-dev \
             libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev \
-            libswresample-dev libass-dev libqrencode-dev libsodium-dev libicu-dev libfontconfig-dev \
+            libswresample-dev libass-dev libqrencode-dev libsodium-dev libicu-dev libfontconfig-dev libharfbuzz-dev \
             libedit-dev libtomlplusplus-dev libespeak-ng-dev espeak-ng-data postgresql ca-certificates \
-            fonts-noto-core fonts-noto-cjk fonts-symbola
+            fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji fonts-symbola
 TEST_PACKAGES := libcmocka-dev ffmpeg nodejs clang-format clang-tidy
 FUZZ_PACKAGES := clang
 
 # Asked for late and once: `make run` on a fresh machine installs pkg-config first.
 PKGS := libcurl libwebsockets libcjson libpq libavformat libavcodec libavfilter libavutil libswscale \
-        libswresample libass libqrencode libsodium icu-uc icu-i18n fontconfig libedit
+        libswresample libass libqrencode libsodium icu-uc icu-i18n fontconfig harfbuzz libedit
 once = $(eval $(1) := $(2))$($(1))
 PKG_CFLAGS = $(call once,PKG_CFLAGS,$(shell pkg-config --cflags $(PKGS) || echo missing-packages))
 PKG_LIBS = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PKGS)))

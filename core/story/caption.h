@@ -41,6 +41,11 @@ bool caption_build(const char *narration, const struct speech_word *words, size_
                    struct err *e);
 void caption_track_free(struct caption_track *t);
 
+/* Text in as few lines as line_width asks for, at most max_lines, of about equal width (wider than
+   line_width when max_lines are not enough), '\n' between them. *ret_text is the caller's. */
+bool caption_wrap(const char *text, const char *lang, double line_width, size_t max_lines,
+                  char **ret_text, struct err *e);
+
 struct storyboard;
 /* SubRip: one cue per page over the whole timeline. *ret_text is the caller's. */
 bool caption_srt(const struct storyboard *s, char **ret_text, struct err *e);
