@@ -24,13 +24,18 @@ struct chat_addr {
     char network[16]; /* chat_adapter_ops.name */
     char chat[64];    /* the network's chat or channel id */
     char thread[32];  /* topic or thread inside it, or "" */
+    char reply[32];   /* the message that asked, for a visible reply; "" when none or not kept */
 };
 
 enum chat_event_kind {
     CHAT_LINE,    /* somebody typed a line meant for the bot */
     CHAT_BUTTON,  /* somebody pressed a button: text is its action, card_ref the card it is on */
     CHAT_REFUSED, /* the adapter could not take what was said: text is the catalog key that says why
-                     ("error.too_long"), quoted its {what}; answered in the person's language */
+                     ("error.too_long"), quoted its {what}; answered in the person's language.
+                     user_id "": somebody without an identity of their own (a group speaking as
+                     itself): answer, but make no account */
+    CHAT_MOVED,   /* the chat has a new id: addr is the old one, text the new chat; settings and
+                     running jobs move with it. Comes once or more. user_id "" */
 };
 
 /* All texts are borrowed for the callback only; valid UTF-8, cleaned (utf8_clean). */
@@ -46,8 +51,8 @@ struct chat_event {
     bool is_group;        /* more people than this one read the answer */
     bool is_group_admin;
     bool repaired;            /* bytes that were no UTF-8 were taken out of text */
-    const char *const *media; /* files sent along (footage of the person's own), paths of the
-                                 adapter's temp folder */
+    const char *const *media; /* files sent along (footage of the person's own), in the adapter's
+                                 own names: chat_adapter_ops.fetch turns one into a file */
     size_t media_count;
 };
 
@@ -57,7 +62,9 @@ typedef bool chat_event_fn(void *ctx, const struct chat_event *event);
 
 struct chat_button {
     const char *label;
-    const char *action; /* a command line, at most CHAT_ACTION_MAX bytes */
+    const char *action; /* a command line, at most CHAT_ACTION_MAX bytes; or NULL and one of: */
+    const char *url;    /* opens it */
+    const char *copy;   /* puts this text (at most 256 characters) on the clipboard */
 };
 
 /* A row of buttons ends where `ends_row` is set. */
@@ -92,6 +99,7 @@ struct chat_video {
     const char *path;
     const char *poster; /* JPEG */
     const char *srt;    /* may be NULL */
+    const char *thumb;  /* JPEG, at most 320x320 and 200 kB, or NULL */
     const char *title;
     int width, height;
     int64_t duration_ms;
@@ -105,6 +113,22 @@ struct chat_abilities {
     int edit_interval_ms;    /* the bot edits one card at most this often */
     bool buttons; /* false: actions are shown as lines to type, and a quote is accepted at once */
     bool shows_paths; /* the person sits at this machine: paths of files mean something to them */
+    bool
+        quiet_edits; /* a card that becomes the video notifies nobody: say so in a short new card */
+};
+
+/* The command list that a network shows while typing, in one language; given to the adapter when it
+ * is made, borrowed for its life. */
+struct chat_command {
+    const char *name; /* "make" */
+    const char *help; /* one line */
+};
+struct chat_menu {
+    const char *lang;        /* BCP 47; the first menu also serves languages that have none */
+    const char *about;       /* what the bot is, for its empty chat; up to 512 characters */
+    const char *about_short; /* for its profile; up to 120 */
+    const struct chat_command *commands;
+    size_t command_count;
 };
 
 /* One chat network. Contracts: */
@@ -133,6 +157,18 @@ struct chat_adapter_ops {
     bool (*deliver)(void *self, const struct chat_addr *to, const char *ref,
                     const struct chat_video *video, const struct cancel *cancel,
                     char ret_ref[CHAT_REF_MAX], struct err *e);
+    /* OPTIONAL. Any thread. How long this chat wants to be left alone: after ERR_RETRY from send or
+       edit, ask this instead of the usual back-off, and do not count it as a try. 0: nothing known.
+     */
+    int64_t (*hold_ms)(void *self, const struct chat_addr *to);
+    /* OPTIONAL. Networks without messages for one person's eyes in a group: a link that opens the
+       private chat and says `action` there ("/pay" arrives as "/start pay"). A card with is_private
+       must then not be sent to a group; send one with this link. False: not known yet. */
+    bool (*private_link)(void *self, const char *action, char *ret_url, size_t size);
+    /* OPTIONAL. Any thread, blocks. Gets a file of chat_event.media into `folder`; *ret_path is the
+       caller's. ERR_LIMIT "chat.file_too_large", ERR_NOT_FOUND when it is gone. */
+    bool (*fetch)(void *self, const char *media, const char *folder, const struct cancel *cancel,
+                  char **ret_path, struct err *e);
     /* REQUIRED. After run() returned and all senders were joined; accepts a half-built self. */
     void (*destroy)(void *self);
 };
