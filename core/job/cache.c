@@ -205,7 +205,10 @@ static void trim_locked(struct cache *c)
     int64_t left = files.bytes;
     for (size_t i = 0; i < files.count && left > c->max_bytes; i++) {
         if (now_s - files.list[i].used_s < GRACE_S)
-            break; /* sorted: all that follow are younger */
+            break;      /* sorted: all that follow are younger */
+        struct stat st; /* somebody may have taken it up since the scan */
+        if (lstat(files.list[i].path, &st) == 0 && now_s - st.st_mtime < GRACE_S)
+            continue;
         if (unlink(files.list[i].path) == 0 || errno == ENOENT)
             left -= files.list[i].bytes;
     }

@@ -1,0 +1,602 @@
+/* The pipeline with fakes: overlap, resume, fall-back, cancel, clean-up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/base/strbuf.h"
+#include "tests/fixture_tools.h"
+
+static const char topic[] = "The moon pulls the sea. The sea rises twice each day. Sailors know. "
+                            "The sun helps a little.";
+enum { SCENES = 4, ENOUGH_MS = 1000 };
+
+struct fixture {
+    struct fake_tools *f;
+    struct storyboard story;
+    struct cancel cancel;
+    char out[FAKE_FOLDER_MAX + 16];
+    struct pipeline_result result;
+    struct err err;
+    /* What the callbacks saw. */
+    int saves, last_percent, falls, reports;
+    bool ended;
+    struct pipeline_progress last;
+    int refuse_save; /* the n-th save fails: the lease is lost */
+    size_t saved_scenes;
+};
+
+static bool on_save(void *ctx, const struct storyboard *story, struct err *e)
+{
+    struct fixture *x = ctx;
+    x->saves++;
+    x->saved_scenes = story->scene_count;
+    if (x->saves == x->refuse_save)
+        return err_set(e, ERR_CONFLICT, "error.lease_lost", "test");
+    return true;
+}
+
+static void on_progress(void *ctx, const struct pipeline_progress *p)
+{
+    struct fixture *x = ctx;
+    x->falls += p->percent < x->last_percent;
+    x->last_percent = p->percent;
+    x->last = *p;
+    x->reports++;
+}
+
+static void story_reset(struct fixture *x)
+{
+    storyboard_free(&x->story);
+    x->story = (struct storyboard){
+        .settings = {.lang = "en", .seed = 7}
+    };
+}
+
+static int setup(void **state)
+{
+    struct fixture *x = calloc(1, sizeof *x);
+    log_init(LOG_OFF, false);
+    x->f = fake_tools_open(2);
+    snprintf(x->out, sizeof x->out, "%s/film.mp4", x->f->folder);
+    story_reset(x);
+    cancel_init(&x->cancel, NULL);
+    *state = x;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *x = *state;
+    storyboard_free(&x->story);
+    fake_tools_close(x->f);
+    free(x);
+    return 0;
+}
+
+static bool run(struct fixture *x)
+{
+    struct pipeline_run r = {
+        .tools = &x->f->box,
+        .topic = topic,
+        .story = &x->story,
+        .out_path = x->out,
+        .cancel = &x->cancel,
+        .on_save = on_save,
+        .on_progress = on_progress,
+        .ctx = x,
+    };
+    x->err = (struct err){0};
+    x->last_percent = 0;
+    return pipeline_run(&r, &x->result, &x->err);
+}
+
+static void must_run(struct fixture *x)
+{
+    if (!run(x))
+        fail_msg("%s: %s", x->err.user_key, x->err.detail);
+}
+
+static int out_files(struct fixture *x)
+{
+    return fake_files(x->f->folder, "film");
+}
+
+static void a_topic_becomes_three_files(void **state)
+{
+    struct fixture *x = *state;
+    char path[CACHE_PATH_MAX];
+    must_run(x);
+    assert_int_equal(x->story.scene_count, SCENES);
+    assert_int_equal(x->result.made, SCENES);
+    assert_int_equal(x->result.cached, 0);
+    assert_int_equal(x->result.width, 720);
+    assert_int_equal(x->result.bytes, fs_size(x->out));
+    assert_int_equal(x->result.duration_ms,
+                     (int64_t)storyboard_frames(&x->story) * 1000 / STORY_FPS);
+    assert_true(pipeline_beside(x->out, "jpg", path, &x->err) && fs_exists(path));
+    assert_true(pipeline_beside(x->out, "srt", path, &x->err) && fs_exists(path));
+    assert_int_equal(out_files(x), 3);
+    assert_int_equal(fake_files(x->f->folder, ".tmp."), 0);
+    assert_true(x->saves >= 2);
+    assert_int_equal(x->saved_scenes, SCENES);
+}
+
+static void makers_of_the_clips_are_named_in_the_film(void **state)
+{
+    struct fixture *x = *state;
+    char *film AUTO(free_ptr) = NULL;
+    size_t len;
+    must_run(x);
+    assert_true(fs_read(x->out, 1 << 20, &film, &len, &x->err));
+    assert_non_null(strstr(film, "comment Author 0 (clips); Author 1 (clips); Author 2 (clips)\n"));
+}
+
+static void progress_never_falls_and_ends_at_100(void **state)
+{
+    struct fixture *x = *state;
+    x->f->segment.ms = 250;
+    must_run(x);
+    assert_int_equal(x->falls, 0);
+    assert_int_equal(x->last_percent, 100);
+    assert_int_equal(x->last.left_ms, 0);
+    assert_true(x->reports >= 4);
+    for (int i = 0; i < PIPE_STAGES; i++)
+        assert_int_equal(x->last.stages[i], PIPE_DONE);
+}
+
+static void scenes_are_encoded_while_later_ones_are_spoken(void **state)
+{
+    struct fixture *x = *state;
+    x->f->speak[0].ms = 150;
+    must_run(x);
+    assert_in_range(fake_nth(x->f, "segment", '<', 0), 0, fake_nth(x->f, "speak0", '>', 3));
+    /* Pictures are looked for without waiting for voices. */
+    assert_in_range(fake_nth(x->f, "search0", '>', 3), 0, fake_nth(x->f, "speak0", '<', 1));
+}
+
+static void slow_parts_overlap(void **state)
+{
+    struct fixture *x = *state;
+    x->f->speak[0].ms = 200;
+    x->f->fetch.ms = 200;
+    x->f->segment.ms = 200;
+    int64_t begun = clock_mono_ms();
+    must_run(x);
+    int64_t took = clock_mono_ms() - begun;
+    /* One after the other: 3 * 4 * 200. Perfect: 4 * 200 and the last segment. */
+    assert_in_range(took, 4 * 200, 1800);
+}
+
+static void a_second_run_takes_all_from_the_cache(void **state)
+{
+    struct fixture *x = *state;
+    must_run(x);
+    fake_forget(x->f);
+    unlink(x->out);
+    must_run(x);
+    assert_int_equal(x->result.cached, SCENES);
+    assert_int_equal(x->result.made, 0);
+    assert_int_equal(fake_count(x->f, "speak0", '>'), 0);
+    assert_int_equal(fake_count(x->f, "sound", '>'), 0);
+    assert_int_equal(fake_count(x->f, "fetch", '>'), 0);
+    assert_int_equal(x->falls, 0);
+}
+
+static void from_the_topic_again_everything_is_the_same(void **state)
+{
+    struct fixture *x = *state;
+    must_run(x);
+    story_reset(x);
+    must_run(x);
+    assert_int_equal(x->result.cached, SCENES);
+}
+
+static void after_a_failure_only_the_rest_is_made(void **state)
+{
+    struct fixture *x = *state;
+    x->f->segment = (struct fake_step){.code = ERR_DISK, .times = 1, .at = 3};
+    assert_false(run(x));
+    assert_int_equal(x->err.code, ERR_DISK);
+    int made = fake_count(x->f, "segment", '<');
+    assert_true(made >= 2);
+    x->f->segment = (struct fake_step){0};
+    must_run(x);
+    assert_int_equal(x->result.cached, made);
+    assert_int_equal(x->result.made, SCENES - made);
+}
+
+static void one_edited_scene_is_one_new_segment(void **state)
+{
+    struct fixture *x = *state;
+    x->f->word_ms = 217; /* lengths that are no whole number of frames */
+    must_run(x);
+    free(x->story.scenes[1].narration);
+    x->story.scenes[1].narration = str_dup("It rises three times.");
+    must_run(x);
+    assert_int_equal(x->result.made, 1);
+    assert_int_equal(x->result.cached, SCENES - 1);
+}
+
+static void a_broken_cache_entry_is_made_again(void **state)
+{
+    struct fixture *x = *state;
+    must_run(x);
+    for (size_t i = 0; i < SCENES; i++) {
+        char words[CACHE_PATH_MAX];
+        assert_true(pipeline_beside(x->story.scenes[i].speech.file, "words", words, &x->err));
+        assert_true(fs_write(words, "nanotik-words 1 99\n7 -1", 23, &x->err));
+    }
+    fake_forget(x->f);
+    must_run(x);
+    assert_int_equal(fake_count(x->f, "speak0", '<'), SCENES);
+}
+
+static void another_seed_shows_other_moments(void **state)
+{
+    struct fixture *x = *state;
+    must_run(x);
+    int64_t in_ms = x->story.scenes[0].footage.in_ms;
+    assert_in_range(in_ms, 1, 60000 - 2000);
+    story_reset(x);
+    x->story.settings.seed = 8;
+    must_run(x);
+    assert_int_not_equal(x->story.scenes[0].footage.in_ms, in_ms);
+}
+
+static void a_short_clip_starts_at_its_beginning(void **state)
+{
+    struct fixture *x = *state;
+    x->f->clip_ms = 500;
+    must_run(x);
+    assert_int_equal(x->story.scenes[0].footage.in_ms, 0);
+}
+
+static void a_failing_writer_is_followed_by_the_next(void **state)
+{
+    static const struct {
+        enum err_code code;
+        bool falls_through;
+        const char *why;
+    } rows[] = {
+        {ERR_RETRY,       true,  "provider away"          },
+        {ERR_UNSUPPORTED, true,  "cannot this language"   },
+        {ERR_REFUSED,     false, "policy is not bypassed" },
+        {ERR_INPUT,       false, "the next reads the same"},
+    };
+    struct fixture *x = *state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        story_reset(x);
+        x->f->write[0] = (struct fake_step){.code = rows[i].code, .times = -1};
+        bool ok = run(x);
+        if (ok != rows[i].falls_through || (!ok && x->err.code != rows[i].code))
+            fail_msg("%s", rows[i].why);
+        if (ok)
+            assert_string_equal(x->story.title, "Second writer");
+    }
+}
+
+static void a_failing_engine_is_followed_by_the_next_for_all_that_is_left(void **state)
+{
+    struct fixture *x = *state;
+    x->f->speak[0] = (struct fake_step){.code = ERR_RETRY, .times = 1, .at = 2};
+    must_run(x);
+    assert_string_equal(x->story.scenes[0].speech.engine, "one");
+    for (size_t i = 1; i < SCENES; i++)
+        assert_string_equal(x->story.scenes[i].speech.engine, "two");
+}
+
+static void when_no_engine_works_the_job_may_work_later(void **state)
+{
+    struct fixture *x = *state;
+    x->f->speak[0] = (struct fake_step){.code = ERR_RETRY, .times = -1};
+    x->f->speaks[1] = false;
+    assert_false(run(x));
+    assert_int_equal(x->err.code, ERR_RETRY);
+    assert_int_equal(out_files(x), 0);
+}
+
+static void no_clip_is_shown_twice_while_another_is_unused(void **state)
+{
+    struct fixture *x = *state;
+    x->f->clips = SCENES;
+    must_run(x);
+    for (size_t i = 0; i < SCENES; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(x->story.scenes[i].footage.id, x->story.scenes[k].footage.id);
+}
+
+static void a_broken_clip_is_followed_by_the_next_hit(void **state)
+{
+    struct fixture *x = *state;
+    str_copy(x->f->broken, sizeof x->f->broken, "clip0");
+    must_run(x);
+    for (size_t i = 0; i < SCENES; i++)
+        assert_string_not_equal(x->story.scenes[i].footage.id, "clip0");
+}
+
+static void a_clip_that_breaks_the_encoder_is_replaced(void **state)
+{
+    struct fixture *x = *state;
+    x->f->clips = 1;
+    str_copy(x->f->broken_late, sizeof x->f->broken_late, "clip0");
+    must_run(x);
+    for (size_t i = 0; i < SCENES; i++)
+        assert_string_equal(x->story.scenes[i].footage.provider, "backdrop");
+}
+
+static void without_clips_there_are_backdrops(void **state)
+{
+    struct fixture *x = *state;
+    x->f->search[0] = (struct fake_step){.code = ERR_RETRY, .times = -1};
+    must_run(x);
+    assert_string_equal(x->story.scenes[0].footage.provider, "backdrop");
+}
+
+static void a_clip_that_was_deleted_since_is_found_again(void **state)
+{
+    struct fixture *x = *state;
+    must_run(x);
+    unlink(x->story.scenes[2].footage.path);
+    fake_forget(x->f);
+    must_run(x);
+    assert_int_equal(fake_count(x->f, "search0", '<'), 1);
+}
+
+/* --- errors and cancel --- */
+
+struct stage_row {
+    size_t step; /* offset in fake_tools */
+    const char *name;
+};
+#define STEP(field, name)                        \
+    {                                            \
+        offsetof(struct fake_tools, field), name \
+    }
+static const struct stage_row stages[] = {
+    STEP(write[0], "write"), STEP(speak[0], "speak"), STEP(search[0], "search"),
+    STEP(fetch, "fetch"),    STEP(probe, "probe"),    STEP(segment, "segment"),
+    STEP(sound, "sound"),    STEP(join, "join"),      STEP(check, "check"),
+    STEP(poster, "poster"),
+};
+
+static struct fake_step *step_of(struct fixture *x, size_t i)
+{
+    return (struct fake_step *)((char *)x->f + stages[i].step);
+}
+
+static void an_error_anywhere_leaves_no_film_and_no_junk(void **state)
+{
+    struct fixture *x = *state;
+    for (size_t i = 0; i < COUNT(stages); i++) {
+        if (strcmp(stages[i].name, "search") == 0 || strcmp(stages[i].name, "fetch") == 0 ||
+            strcmp(stages[i].name, "probe") == 0)
+            continue; /* there are backdrops */
+        story_reset(x);
+        x->story.settings.seed = i + 100;
+        *step_of(x, i) = (struct fake_step){.code = ERR_DISK, .times = -1};
+        if (run(x) || x->err.code != ERR_DISK)
+            fail_msg("%s: error %s", stages[i].name, err_code_name(x->err.code));
+        if (out_files(x) != 0 || fake_files(x->f->folder, ".tmp.") != 0)
+            fail_msg("%s: something was left behind", stages[i].name);
+        *step_of(x, i) = (struct fake_step){0};
+    }
+}
+
+static void *run_main(void *fixture)
+{
+    struct fixture *x = fixture;
+    x->ended = run(x);
+    return NULL;
+}
+
+static void wait_for(struct fixture *x, const char *what)
+{
+    int64_t until = clock_mono_ms() + 10000;
+    while (fake_nth(x->f, what, '>', 0) < 0) {
+        if (clock_mono_ms() > until)
+            fail_msg("%s never began", what);
+        cancel_wait(NULL, 5);
+    }
+}
+
+static void cancel_at_any_stage_takes_less_than_a_second(void **state)
+{
+    static const char *const begins[] = {"write0",  "speak0", "search0", "fetch", "probe",
+                                         "segment", "sound",  "join",    "check", "poster"};
+    struct fixture *x = *state;
+    for (size_t i = 0; i < COUNT(stages); i++) {
+        pthread_t thread;
+        story_reset(x);
+        x->story.settings.seed = i + 200;
+        fake_forget(x->f);
+        cancel_init(&x->cancel, NULL);
+        *step_of(x, i) = (struct fake_step){.ms = 60000};
+        assert_int_equal(pthread_create(&thread, NULL, run_main, x), 0);
+        wait_for(x, begins[i]);
+        int64_t begun = clock_mono_ms();
+        cancel_fire(&x->cancel);
+        pthread_join(thread, NULL);
+        if (clock_mono_ms() - begun >= ENOUGH_MS)
+            fail_msg("%s: %d ms", stages[i].name, (int)(clock_mono_ms() - begun));
+        if (x->ended || x->err.code != ERR_CANCELLED)
+            fail_msg("%s: %s", stages[i].name, err_code_name(x->err.code));
+        if (out_files(x) != 0 || fake_files(x->f->folder, ".tmp.") != 0)
+            fail_msg("%s: something was left behind", stages[i].name);
+        *step_of(x, i) = (struct fake_step){0};
+    }
+}
+
+/* Queued behind another run's long segments, it must not wait for them. */
+static void cancel_does_not_wait_for_another_run(void **state)
+{
+    struct fixture *x = *state;
+    struct fixture other = {.f = x->f};
+    pthread_t slow, thread;
+    story_reset(&other);
+    other.story.settings.seed = 99;
+    cancel_init(&other.cancel, NULL);
+    snprintf(other.out, sizeof other.out, "%s/other.mp4", x->f->folder);
+    x->f->segment.ms = 60000;
+    assert_int_equal(pthread_create(&slow, NULL, run_main, &other), 0);
+    while (fake_count(x->f, "segment", '>') < 2)
+        cancel_wait(NULL, 5);
+    assert_int_equal(pthread_create(&thread, NULL, run_main, x), 0);
+    while (fake_count(x->f, "speak0", '<') < 2 * SCENES)
+        cancel_wait(NULL, 5);
+    int64_t begun = clock_mono_ms();
+    cancel_fire(&x->cancel);
+    pthread_join(thread, NULL);
+    assert_in_range(clock_mono_ms() - begun, 0, ENOUGH_MS);
+    assert_int_equal(x->err.code, ERR_CANCELLED);
+    cancel_fire(&other.cancel);
+    pthread_join(slow, NULL);
+    storyboard_free(&other.story);
+}
+
+static void a_lost_lease_stops_the_run(void **state)
+{
+    struct fixture *x = *state;
+    must_run(x);
+    int saves = x->saves;
+    assert_true(saves >= 2);
+    for (int i = 1; i <= saves; i++) {
+        story_reset(x);
+        x->story.settings.seed = (uint64_t)i + 300;
+        x->saves = 0;
+        x->refuse_save = i;
+        unlink(x->out);
+        bool ok = run(x);
+        if (!ok) {
+            assert_int_equal(x->err.code, ERR_CONFLICT);
+            assert_false(fs_exists(x->out));
+        } else {
+            assert_true(x->saves < i); /* saves are merged when things arrive together */
+        }
+    }
+}
+
+static void an_odd_segment_is_encoded_once_more(void **state)
+{
+    struct fixture *x = *state;
+    x->f->odd_segment = 2;
+    must_run(x);
+    assert_int_equal(fake_count(x->f, "segment", '<'), SCENES + 1);
+    assert_int_equal(fake_count(x->f, "join", '<'), 2);
+}
+
+static void a_film_that_gets_too_long_is_refused_early(void **state)
+{
+    struct fixture *x = *state;
+    x->f->box.seconds_max = 3;
+    assert_false(run(x));
+    assert_int_equal(x->err.code, ERR_LIMIT);
+    assert_string_equal(x->err.user_key, "make.too_long");
+    assert_string_equal(x->err.arg, "3");
+    assert_int_equal(fake_count(x->f, "join", '>'), 0);
+}
+
+static void a_file_above_the_byte_limit_is_refused(void **state)
+{
+    struct fixture *x = *state;
+    x->f->film_bytes = 50000;
+    x->story.settings.byte_limit = 40000;
+    assert_false(run(x));
+    assert_int_equal(x->err.code, ERR_LIMIT);
+    assert_string_equal(x->err.user_key, "make.file_too_large");
+    assert_int_equal(out_files(x), 0);
+    x->story.settings.byte_limit = 60000;
+    must_run(x);
+}
+
+static void nothing_to_say_is_said(void **state)
+{
+    static const char *const topics[] = {"", "   ", "\U0001F600 \U0001F680!", "..."};
+    struct fixture *x = *state;
+    for (size_t i = 0; i < COUNT(topics); i++) {
+        struct pipeline_run r = {
+            .tools = &x->f->box, .topic = topics[i], .story = &x->story, .out_path = x->out};
+        assert_false(pipeline_run(&r, &x->result, &x->err));
+        assert_int_equal(x->err.code, ERR_INPUT);
+        assert_string_equal(x->err.user_key, "make.nothing_to_say");
+    }
+}
+
+static void voices_are_checked_before_anything_costs(void **state)
+{
+    static const struct {
+        const char *lang, *voice, *key, *why;
+    } rows[] = {
+        {"en",    "",    NULL,                         "first of the language"},
+        {"en",    "Ada", NULL,                         "named"                },
+        {"en-US", "Bob", NULL,                         "same language"        },
+        {"en",    "Eve", "make.unknown_voice",         "nobody of that name"  },
+        {"tlh",   "",    "make.no_voice_for_language", "no engine"            },
+        {"tlh",   "Ada", "make.no_voice_for_language", "language before voice"},
+    };
+    struct fixture *x = *state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct story_settings s = {0};
+        struct err e = {0};
+        str_copy(s.lang, sizeof s.lang, rows[i].lang);
+        str_copy(s.voice, sizeof s.voice, rows[i].voice);
+        bool ok = pipeline_check_voice(&x->f->box, &s, &e);
+        if (ok != (rows[i].key == NULL) || (!ok && strcmp(e.user_key, rows[i].key) != 0))
+            fail_msg("%s %s: %s", rows[i].lang, rows[i].voice, rows[i].why);
+    }
+}
+
+static void the_estimate_grows_with_the_words(void **state)
+{
+    struct fixture *x = *state;
+    struct story_settings s = {.lang = "en"};
+    x->f->box.writers[0] = x->f->box.writers[1]; /* own words only */
+    int64_t one =
+        pipeline_estimate_ms(&x->f->box, "Ten words are about four seconds of speech.", &s);
+    int64_t four = pipeline_estimate_ms(&x->f->box, topic, &s);
+    assert_in_range(one, 2000, 8000);
+    assert_true(four > one);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(a_topic_becomes_three_files),
+        CASE(makers_of_the_clips_are_named_in_the_film),
+        CASE(progress_never_falls_and_ends_at_100),
+        CASE(scenes_are_encoded_while_later_ones_are_spoken),
+        CASE(slow_parts_overlap),
+        CASE(a_second_run_takes_all_from_the_cache),
+        CASE(from_the_topic_again_everything_is_the_same),
+        CASE(after_a_failure_only_the_rest_is_made),
+        CASE(one_edited_scene_is_one_new_segment),
+        CASE(a_broken_cache_entry_is_made_again),
+        CASE(another_seed_shows_other_moments),
+        CASE(a_short_clip_starts_at_its_beginning),
+        CASE(a_failing_writer_is_followed_by_the_next),
+        CASE(a_failing_engine_is_followed_by_the_next_for_all_that_is_left),
+        CASE(when_no_engine_works_the_job_may_work_later),
+        CASE(no_clip_is_shown_twice_while_another_is_unused),
+        CASE(a_broken_clip_is_followed_by_the_next_hit),
+        CASE(a_clip_that_breaks_the_encoder_is_replaced),
+        CASE(without_clips_there_are_backdrops),
+        CASE(a_clip_that_was_deleted_since_is_found_again),
+        CASE(an_error_anywhere_leaves_no_film_and_no_junk),
+        CASE(cancel_at_any_stage_takes_less_than_a_second),
+        CASE(cancel_does_not_wait_for_another_run),
+        CASE(a_lost_lease_stops_the_run),
+        CASE(an_odd_segment_is_encoded_once_more),
+        CASE(a_film_that_gets_too_long_is_refused_early),
+        CASE(a_file_above_the_byte_limit_is_refused),
+        CASE(nothing_to_say_is_said),
+        CASE(voices_are_checked_before_anything_costs),
+        CASE(the_estimate_grows_with_the_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
