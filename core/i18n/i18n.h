@@ -2,12 +2,14 @@
  * i18n - texts by key, in the reader's language, with ICU plurals and numbers.
  *
  * Catalogs: locales/LANG.json, embedded. A value is a text, or an object of plural forms chosen by
- * the number argument named in its "by"
- *          ({"by":"count","one":"{count} credit","other":"{count} credits"}). {name} is replaced by
- * an argument; {{ is a brace. Same keys in all catalogs (tested, and checked by make check); a key
- * that is missing falls back to English, then to the key itself. Bidi:    in right-to-left
- * languages text arguments are wrapped in FSI/PDI, so that paths and names keep their order.
- * Threads: i18n_setup once; then read-only from any thread.
+ *           the number argument named in its "by"
+ *           ({"by":"count","one":"{count} credit","other":"{count} credits"}). {name} is replaced
+ *           by an argument; {{ is a brace; `/make` between back quotes is something to type. Same
+ *           keys in all catalogs (tested, and checked by make check); a key that is missing falls
+ *           back to English, then to the key itself.
+ * Bidi:     in right-to-left languages text arguments are wrapped in FSI/PDI and things to type in
+ *           LRI/PDI, so that paths, names and commands keep their order.
+ * Threads:  i18n_setup once; then read-only from any thread.
  */
 #ifndef NANOTIK_I18N_H
 #define NANOTIK_I18N_H
@@ -33,6 +35,8 @@ const char *i18n_match(const char *tag);
 /* Name of a language in itself: "العربية". */
 const char *i18n_lang_name(const char *lang);
 bool i18n_is_rtl(const char *lang);
+/* Name of any BCP 47 tag for readers of `lang`: ("zh", "ar") -> "阿拉伯语". Caller frees. */
+char *i18n_lang_label(const char *lang, const char *tag);
 
 void i18n_add(struct strbuf *out, const char *lang, const char *key, const struct i18n_arg *args,
               size_t count);

@@ -1,0 +1,49 @@
+/*
+ * bot - what the parts of bot/ share: one value, filled by bot/runner, read by all threads.
+ *
+ * Owner:   bot/runner.
+ * Threads: read-only after start, except what says otherwise.
+ */
+#ifndef NANOTIK_BOT_H
+#define NANOTIK_BOT_H
+
+#include <stdatomic.h>
+
+#include "core/base/base.h"
+#include "core/base/cancel.h"
+#include "core/base/config.h"
+#include "core/db/db.h"
+#include "core/job/pipeline.h"
+#include "core/job/worker.h"
+#include "core/port/chat.h"
+
+enum { BOT_ADAPTERS_MAX = 4, BOT_TIERS = 3 };
+
+struct outbox;
+struct status;
+
+struct bot {
+    struct db *db;
+    const struct toolbox *tools;
+    struct chat_adapter adapters[BOT_ADAPTERS_MAX];
+    size_t adapter_count;
+    struct outbox *outbox;     /* NULL until started */
+    struct status *status;     /* NULL until started */
+    struct workers *workers;   /* NULL in a process without workers */
+    int64_t prices[BOT_TIERS]; /* credits per started minute, by enum story_tier */
+    int trial_credits;
+    int seconds_max;
+    bool own_words;         /* no script writer is configured */
+    atomic_bool job_failed; /* any job of this session */
+};
+
+/* NULL when this process does not serve that network. */
+const struct chat_adapter *bot_adapter(const struct bot *bot, const char *network);
+const struct chat_abilities *bot_abilities(const struct bot *bot, const char *network);
+int64_t bot_price(const struct bot *bot, const struct story_settings *settings,
+                  int64_t duration_ms);
+
+/* chat_event_fn: one command, one transaction. ctx is struct bot. */
+bool bot_on_event(void *ctx, const struct chat_event *event);
+
+#endif

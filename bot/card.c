@@ -1,0 +1,94 @@
+#include "bot/card.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/strbuf.h"
+#include "core/base/utf8.h"
+
+void card_begin(struct card_doc *doc, const char *lang)
+{
+    *doc = (struct card_doc){
+        .card = {.percent = -1, .rtl = i18n_is_rtl(lang)}
+    };
+}
+
+const char *card_keep(struct card_doc *doc, char *owned)
+{
+    const char *kept = arena_dup(&doc->arena, owned ? owned : "");
+    free(owned);
+    return kept;
+}
+
+const char *card_format(struct card_doc *doc, const char *lang, const char *key,
+                        const struct i18n_arg *args, size_t count)
+{
+    return card_keep(doc, i18n_format(lang, key, args, count));
+}
+
+void card_add_line(struct card_doc *doc, const char *text)
+{
+    if (doc->card.line_count < CARD_LINES_MAX)
+        doc->card.lines[doc->card.line_count++] = text;
+}
+
+void card_button(struct card_doc *doc, const char *lang, const char *label_key, bool ends_row,
+                 const char *action_fmt, ...)
+{
+    char action[CHAT_ACTION_MAX + 1];
+    va_list args;
+    va_start(args, action_fmt);
+    int len = vsnprintf(action, sizeof(action), action_fmt, args);
+    va_end(args);
+    if (len < 0 || len > CHAT_ACTION_MAX || doc->card.button_count == CARD_BUTTONS_MAX)
+        return; /* a network could not carry it: the command can still be typed */
+    size_t i = doc->card.button_count++;
+    doc->card.buttons[i] = (struct chat_button){
+        .label = card_text(doc, lang, label_key),
+        .action = arena_dup(&doc->arena, action),
+    };
+    doc->card.ends_row[i] = ends_row;
+}
+
+const char *card_duration(struct card_doc *doc, const char *lang, int64_t ms)
+{
+    return card_keep(doc, i18n_duration(lang, ms));
+}
+
+const char *card_bytes(struct card_doc *doc, const char *lang, int64_t bytes)
+{
+    return card_keep(doc, i18n_bytes(lang, bytes));
+}
+
+const char *card_excerpt(struct card_doc *doc, const char *text, size_t max)
+{
+    struct strbuf out = STRBUF(4 * max + 8);
+    size_t len = strlen(text), pos = 0, shown = 0;
+    bool space = false;
+    while (pos < len && shown < max) {
+        size_t start = pos;
+        int32_t cp = utf8_next(text, len, &pos);
+        if (cp == ' ' || cp == '\n' || cp == '\t') {
+            space = shown > 0;
+            continue;
+        }
+        if (space)
+            strbuf_addc(&out, ' ');
+        space = false;
+        strbuf_add(&out, text + start, pos - start);
+        shown++;
+    }
+    if (pos < len)
+        strbuf_adds(&out, "…");
+    return card_keep(doc, strbuf_take(&out));
+}
+
+const char *card_list(struct card_doc *doc, const char *const *items)
+{
+    struct strbuf out = STRBUF(8192);
+    for (size_t i = 0; items[i]; i++)
+        strbuf_addf(&out, "%s%s", i ? ", " : "", items[i]);
+    return card_keep(doc, strbuf_take(&out));
+}

@@ -1,0 +1,97 @@
+/*
+ * /start, /help, /terms, /privacy, /forget.
+ */
+#include <string.h>
+
+#include "bot/command.h"
+#include "bot/reply.h"
+
+enum { FILES_MAX = 4096, TEXT_LINES_MAX = 12 };
+
+/* key.1, key.2 ... as long as there are any. */
+static void add_numbered(struct card_doc *doc, const char *lang, const char *prefix)
+{
+    for (int i = 1; i <= TEXT_LINES_MAX; i++) {
+        char key[48];
+        snprintf(key, sizeof(key), "%s.%d", prefix, i);
+        if (!i18n_has("en", key))
+            return;
+        card_line(doc, lang, key);
+    }
+}
+
+bool cmd_start(struct command_ctx *ctx, struct err *e)
+{
+    AUTO(card_doc_free) struct card_doc doc;
+    card_begin(&doc, ctx->lang);
+    card_title(&doc, ctx->lang, "start.title");
+    add_numbered(&doc, ctx->lang, "start");
+    if (ctx->account.is_new && ctx->bot->trial_credits > 0)
+        card_line(&doc, ctx->lang, "start.trial");
+    if (ctx->bot->own_words)
+        card_line(&doc, ctx->lang, "quote.own_words");
+    card_button(&doc, ctx->lang, "button.help", true, "/help");
+    return reply_send(ctx, &doc, e);
+}
+
+bool cmd_help(struct command_ctx *ctx, struct err *e)
+{
+    AUTO(card_doc_free) struct card_doc doc;
+    card_begin(&doc, ctx->lang);
+    card_title(&doc, ctx->lang, "help.title");
+    for (size_t i = 0; i < command_count; i++)
+        if (!(commands[i].flags & CMD_HIDDEN))
+            card_line(&doc, ctx->lang, "help.line",
+                      I18N_TEXT("command", arena_printf(&doc.arena, "/%s", commands[i].name)),
+                      I18N_TEXT("what", card_text(&doc, ctx->lang, commands[i].help_key)));
+    card_line(&doc, ctx->lang, "make.settings_list");
+    card_line(&doc, ctx->lang, "help.example");
+    if (ctx->abilities->shows_paths)
+        card_line(&doc, ctx->lang, "help.files");
+    return reply_send(ctx, &doc, e);
+}
+
+static bool reply_document(struct command_ctx *ctx, const char *prefix, struct err *e)
+{
+    char title[48];
+    AUTO(card_doc_free) struct card_doc doc;
+    card_begin(&doc, ctx->lang);
+    snprintf(title, sizeof(title), "%s.title", prefix);
+    card_title(&doc, ctx->lang, title);
+    add_numbered(&doc, ctx->lang, prefix);
+    return reply_send(ctx, &doc, e);
+}
+
+bool cmd_terms(struct command_ctx *ctx, struct err *e)
+{
+    return reply_document(ctx, "terms", e);
+}
+
+bool cmd_privacy(struct command_ctx *ctx, struct err *e)
+{
+    return reply_document(ctx, "privacy", e);
+}
+
+/* Remembers a file to delete after the commit; the body may run again. */
+static void remember_file(void *data, const char *path)
+{
+    struct command_ctx *ctx = data;
+    if (!ctx->after.files)
+        ctx->after.files = arena_alloc(&ctx->arena, FILES_MAX * sizeof(*ctx->after.files));
+    if (ctx->after.file_count < FILES_MAX && path[0])
+        ctx->after.files[ctx->after.file_count++] = arena_dup(&ctx->arena, path);
+}
+
+bool cmd_forget(struct command_ctx *ctx, struct err *e)
+{
+    if (strcmp(ctx->args, "yes") != 0) {
+        AUTO(card_doc_free) struct card_doc doc;
+        card_begin(&doc, ctx->lang);
+        card_title(&doc, ctx->lang, "forget.title");
+        add_numbered(&doc, ctx->lang, "forget");
+        card_button(&doc, ctx->lang, "button.forget", true, "/forget yes");
+        return reply_send(ctx, &doc, e);
+    }
+    return account_forget(ctx->tx, ctx->account.id, remember_file, ctx, e) &&
+           reply_text(ctx, e, "forget.done");
+}

@@ -1,0 +1,271 @@
+/*
+ * /make, /go, /again: from words to a quote, and from a quote to a job with credits held.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bot/command.h"
+#include "bot/make_args.h"
+#include "bot/reply.h"
+#include "bot/status.h"
+#include "core/base/hash.h"
+#include "core/base/strbuf.h"
+#include "core/db/store_ledger.h"
+#include "core/i18n/i18n.h"
+#include "core/story/text.h"
+
+/* What will be made if the person agrees. */
+struct quote {
+    const char *topic;
+    struct story_settings settings;
+    bool has_lang, has_voice; /* named by the person, not guessed or remembered */
+    char id[UUID_TEXT];
+    int64_t estimate_ms, price;
+    struct balance balance;
+    bool first; /* nothing but the trial credits was ever moved */
+};
+
+static bool check_topic(struct command_ctx *ctx, struct quote *q, struct err *e)
+{
+    AUTO(free_ptr) char *clean = text_clean(q->topic);
+    if (q->topic[0] == '\0')
+        return err_set(e, ERR_INPUT, "make.empty", "no topic");
+    if (!clean || !text_has_words(clean))
+        return err_set(e, ERR_INPUT, "make.nothing_to_say", "topic without words");
+    if (!q->has_lang) {
+        char saved[16];
+        str_copy(saved, sizeof(saved), q->settings.lang);
+        make_args_guess_lang(clean, saved, ctx->lang, q->settings.lang);
+    }
+    return true;
+}
+
+/* A remembered voice that does not speak this language gives way; a named one is an error. */
+static bool check_voice(struct command_ctx *ctx, struct quote *q, struct err *e)
+{
+    if (pipeline_check_voice(ctx->bot->tools, &q->settings, e))
+        return true;
+    if (q->has_voice || q->settings.voice[0] == '\0')
+        return false;
+    q->settings.voice[0] = '\0';
+    return pipeline_check_voice(ctx->bot->tools, &q->settings, e);
+}
+
+static bool check_length(struct command_ctx *ctx, struct quote *q, struct err *e)
+{
+    int64_t limit_ms = (int64_t)ctx->bot->seconds_max * 1000;
+    q->estimate_ms = pipeline_estimate_ms(ctx->bot->tools, q->topic, &q->settings);
+    if (q->estimate_ms <= limit_ms)
+        return true;
+    AUTO(free_ptr) char *length = i18n_duration(ctx->lang, q->estimate_ms);
+    AUTO(free_ptr) char *limit = i18n_duration(ctx->lang, limit_ms);
+    AUTO(free_ptr)
+    char *both = i18n_text(ctx->lang, "make.length_of_limit", I18N_TEXT("length", length),
+                           I18N_TEXT("limit", limit));
+    return err_set_arg(e, ERR_LIMIT, "make.text_too_long", both, "estimate %lld ms",
+                       (long long)q->estimate_ms);
+}
+
+static bool store_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
+{
+    AUTO(free_ptr) char *story = NULL;
+    struct storyboard empty = {.settings = q->settings};
+    if (!storyboard_to_json(&empty, &story, e))
+        return false;
+    char key[160];
+    snprintf(key, sizeof(key), "%s:%s", ctx->event->addr.network, ctx->event->event_id);
+    struct job spec = {
+        .price = q->price,
+        .estimate_ms = q->estimate_ms,
+        .topic = (char *)q->topic,
+        .story = story,
+        .addr = ctx->event->addr,
+    };
+    str_copy(spec.account, sizeof(spec.account), ctx->account.id);
+    str_copy(spec.lang, sizeof(spec.lang), ctx->lang);
+    return job_quote(ctx->tx, &spec, key, q->id, e);
+}
+
+static bool load_balance(struct command_ctx *ctx, struct quote *q, struct err *e)
+{
+    struct ledger_line lines[2];
+    size_t count = 0;
+    if (!ledger_balance(ctx->tx, ctx->account.id, &q->balance, e) ||
+        !ledger_history(ctx->tx, ctx->account.id, lines, COUNT(lines), &count, e))
+        return false;
+    q->first = count == 1 && strcmp(lines[0].verb, "trial") == 0;
+    return true;
+}
+
+/* The engine's first voice of the language when none was chosen. */
+static const char *voice_name(const struct command_ctx *ctx, const struct story_settings *s,
+                              struct card_doc *doc)
+{
+    if (s->voice[0])
+        return s->voice;
+    return reply_voices(doc, ctx->bot->tools, s->lang, 1);
+}
+
+/* What a person without enough credits can do: a cheaper video, more credits, this quote later. */
+static void add_shortage(struct command_ctx *ctx, struct card_doc *doc, const struct quote *q)
+{
+    struct story_settings cheaper = q->settings;
+    cheaper.tier = TIER_BASIC;
+    card_line(doc, ctx->lang, "quote.short", I18N_NUM("count", q->price),
+              I18N_NUM("have", q->balance.available));
+    int64_t basic = bot_price(ctx->bot, &cheaper, q->estimate_ms);
+    int64_t minute = bot_price(ctx->bot, &cheaper, 1);
+    if (basic < q->price && basic <= q->balance.available)
+        card_line(doc, ctx->lang, "quote.try_basic", I18N_NUM("count", basic));
+    else if (minute <= q->balance.available)
+        card_line(doc, ctx->lang, "quote.try_shorter",
+                  I18N_NUM("seconds", 60 * (q->balance.available / MAX(minute, 1))));
+    card_line(doc, ctx->lang, "quote.how_to_pay");
+    card_line(doc, ctx->lang, "quote.then_go",
+              I18N_TEXT("command", arena_printf(&doc->arena, "/go %s", job_short(q->id))));
+}
+
+static void build_quote(struct command_ctx *ctx, struct card_doc *doc, const struct quote *q)
+{
+    const char *lang = ctx->lang;
+    const struct story_settings *s = &q->settings;
+    card_begin(doc, lang);
+    doc->card.title = card_excerpt(doc, q->topic, 60);
+    if (ctx->event->repaired)
+        card_line(doc, lang, "make.repaired");
+    card_line(doc, lang, "quote.film",
+              I18N_TEXT("length", card_duration(doc, lang, q->estimate_ms)),
+              I18N_TEXT("aspect", story_aspect_name(s->aspect)),
+              I18N_TEXT("tier", story_tier_name(s->tier)));
+    card_line(doc, lang, "quote.voice",
+              I18N_TEXT("lang", card_keep(doc, i18n_lang_label(lang, s->lang))),
+              I18N_TEXT("voice", voice_name(ctx, s, doc)));
+    if (ctx->bot->own_words)
+        card_line(doc, lang, "quote.own_words");
+    card_line(doc, lang, "quote.price", I18N_NUM("count", q->price));
+    if (q->balance.available < q->price) {
+        add_shortage(ctx, doc, q);
+        return;
+    }
+    card_line(doc, lang, q->first ? "quote.trial" : "quote.balance",
+              I18N_NUM("count", q->balance.available - q->price));
+}
+
+static bool start_job(struct command_ctx *ctx, const char *id, bool edits_card, struct err *e);
+
+/* Checks, stores and answers; on a network without buttons the quote is accepted at once. */
+static bool make_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
+{
+    if (!check_topic(ctx, q, e) || !check_voice(ctx, q, e) || !check_length(ctx, q, e))
+        return false;
+    q->price = bot_price(ctx->bot, &q->settings, q->estimate_ms);
+    q->settings.byte_limit = ctx->abilities->video_bytes_max;
+    if (!load_balance(ctx, q, e) || !store_quote(ctx, q, e))
+        return false;
+    AUTO(card_doc_free) struct card_doc doc;
+    build_quote(ctx, &doc, q);
+    bool enough = q->balance.available >= q->price;
+    if (!ctx->abilities->buttons)
+        return reply_send(ctx, &doc, e) && (!enough || start_job(ctx, q->id, false, e));
+    card_button(&doc, ctx->lang, "button.go", false, "/go %s", q->id);
+    card_button(&doc, ctx->lang, "button.cancel", true, "/cancel %s", q->id);
+    return reply_job_card(ctx, &doc, q->id, "", e);
+}
+
+static void new_seed(struct story_settings *s)
+{
+    random_bytes(&s->seed, sizeof(s->seed));
+    s->seed &= (UINT64_C(1) << 53) - 1; /* exact as a JSON number */
+}
+
+bool cmd_make(struct command_ctx *ctx, struct err *e)
+{
+    struct story_settings saved;
+    AUTO(make_args_free) struct make_args args = {0};
+    if (!account_get_settings(ctx->tx, ctx->account.id, &saved, e) ||
+        !make_args_parse(ctx->args, &saved, ctx->bot->seconds_max, &args, e))
+        return false;
+    struct quote q = {
+        .topic = args.text[0]         ? args.text
+                 : ctx->event->quoted ? ctx->event->quoted
+                                      : "",
+        .settings = args.settings,
+        .has_lang = args.has_lang,
+        .has_voice = args.has_voice,
+    };
+    if (!args.has_seed)
+        new_seed(&q.settings);
+    return make_quote(ctx, &q, e);
+}
+
+/* The card of a job that was just started. */
+static bool send_started(struct command_ctx *ctx, const char *id, bool edits_card, struct err *e)
+{
+    AUTO(job_free) struct job job = {0};
+    AUTO(card_doc_free) struct card_doc doc = {0};
+    if (!job_get(ctx->tx, id, &job, e))
+        return false;
+    status_card(&doc, &job, NULL, ctx->abilities->buttons);
+    ctx->after.job_started = true;
+    str_copy(ctx->after.watch, sizeof(ctx->after.watch), id);
+    return edits_card ? outbox_put_edit(ctx->tx, &job.addr, &doc, id, false, e)
+                      : reply_job_card(ctx, &doc, id, "", e);
+}
+
+static bool start_job(struct command_ctx *ctx, const char *id, bool edits_card, struct err *e)
+{
+    enum job_start result = JOB_STARTED;
+    if (!job_start(ctx->tx, id, &result, e))
+        return false;
+    switch (result) {
+    case JOB_STARTED:
+        return send_started(ctx, id, edits_card, e);
+    case JOB_STARTED_BEFORE:
+        return reply_text(ctx, e, "go.already");
+    case JOB_QUEUE_FULL:
+        return reply_text(ctx, e, "go.queue_full", I18N_NUM("count", JOB_WAITING_MAX),
+                          I18N_TEXT("command", arena_printf(&ctx->arena, "/go %s", job_short(id))));
+    case JOB_NO_CREDITS:
+        break;
+    }
+    return reply_text(ctx, e, "go.no_credits");
+}
+
+bool cmd_go(struct command_ctx *ctx, struct err *e)
+{
+    AUTO(job_free) struct job job = {0};
+    if (ctx->args[0] == '\0')
+        return err_set(e, ERR_INPUT, "go.which", "no reference");
+    if (!job_find(ctx->tx, ctx->account.id, ctx->args, &job, e))
+        return false;
+    return start_job(ctx, job.id, job.card_ref[0] || ctx->abilities->buttons, e);
+}
+
+/* The newest job, or the one that is named, once more with another seed. */
+bool cmd_again(struct command_ctx *ctx, struct err *e)
+{
+    AUTO(job_free) struct job job = {0};
+    if (ctx->args[0]) {
+        if (!job_find(ctx->tx, ctx->account.id, ctx->args, &job, e))
+            return false;
+    } else {
+        struct job *list = NULL;
+        size_t count = 0;
+        if (!job_list(ctx->tx, ctx->account.id, false, 1, &list, &count, e))
+            return false;
+        if (count)
+            job = list[0];
+        free(list);
+        if (!count)
+            return err_set(e, ERR_NOT_FOUND, "again.nothing", "no job yet");
+    }
+    AUTO(storyboard_free) struct storyboard story = {0};
+    if (!job.topic || !job.topic[0])
+        return err_set(e, ERR_NOT_FOUND, "again.nothing", "topic was erased");
+    if (!storyboard_from_json(job.story, strlen(job.story), &story, e))
+        return err_set(e, ERR_INTERNAL, "error.internal", "stored story: %s", e->detail);
+    struct quote q = {
+        .topic = job.topic, .settings = story.settings, .has_lang = true, .has_voice = true};
+    new_seed(&q.settings);
+    return make_quote(ctx, &q, e);
+}

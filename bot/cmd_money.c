@@ -1,0 +1,67 @@
+/*
+ * /credits, /pay.
+ */
+#include <string.h>
+
+#include "bot/command.h"
+#include "bot/reply.h"
+#include "core/base/strbuf.h"
+#include "core/db/store_ledger.h"
+#include "core/story/storyboard.h"
+
+enum { LINES_SHOWN = 8 };
+
+static void add_prices(struct command_ctx *ctx, struct card_doc *doc)
+{
+    struct strbuf out = STRBUF(512);
+    for (int tier = TIER_BASIC; tier <= TIER_PREMIUM; tier++) {
+        AUTO(free_ptr)
+        char *credits =
+            i18n_text(ctx->lang, "unit.credits", I18N_NUM("count", ctx->bot->prices[tier]));
+        strbuf_addf(&out, "%s%s: %s", tier ? " · " : "", story_tier_name((enum story_tier)tier),
+                    credits);
+    }
+    card_line(doc, ctx->lang, "credits.prices",
+              I18N_TEXT("list", card_keep(doc, strbuf_take(&out))));
+}
+
+bool cmd_credits(struct command_ctx *ctx, struct err *e)
+{
+    struct balance balance;
+    struct ledger_line lines[LINES_SHOWN];
+    size_t count = 0;
+    if (!ledger_balance(ctx->tx, ctx->account.id, &balance, e) ||
+        !ledger_history(ctx->tx, ctx->account.id, lines, COUNT(lines), &count, e))
+        return false;
+    AUTO(card_doc_free) struct card_doc doc;
+    card_begin(&doc, ctx->lang);
+    card_title(&doc, ctx->lang, "credits.balance", I18N_NUM("count", balance.available));
+    if (balance.held > 0)
+        card_line(&doc, ctx->lang, "credits.held", I18N_NUM("count", balance.held));
+    add_prices(ctx, &doc);
+    for (size_t i = 0; i < count; i++) {
+        char key[40], day[11];
+        snprintf(key, sizeof(key), "ledger.%s", lines[i].verb);
+        str_copy(day, sizeof(day), lines[i].at);
+        card_line(&doc, ctx->lang, "credits.line", I18N_TEXT("day", arena_dup(&doc.arena, day)),
+                  I18N_TEXT("what", card_text(&doc, ctx->lang, key)),
+                  I18N_NUM("credits", lines[i].credits),
+                  I18N_TEXT("ref", lines[i].job[0] ? job_short(lines[i].job) : ""));
+    }
+    card_line(&doc, ctx->lang, "credits.account", I18N_TEXT("account", ctx->account.id));
+    return reply_send(ctx, &doc, e);
+}
+
+/* No payment method is built in yet: say what is missing, and who can help until then. */
+bool cmd_pay(struct command_ctx *ctx, struct err *e)
+{
+    AUTO(card_doc_free) struct card_doc doc;
+    card_begin(&doc, ctx->lang);
+    card_title(&doc, ctx->lang, "pay.title");
+    card_line(&doc, ctx->lang, "pay.missing");
+    card_line(&doc, ctx->lang, "pay.operator");
+    card_line(&doc, ctx->lang, "pay.grant",
+              I18N_TEXT("command", arena_printf(&doc.arena, "nanotik grant %s 10 --why \"…\"",
+                                                ctx->account.id)));
+    return reply_send(ctx, &doc, e);
+}

@@ -1,0 +1,243 @@
+#define LOG_MODULE "outbox"
+#include "bot/outbox.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bot/card_json.h"
+#include "core/base/clock.h"
+#include "core/base/crash.h"
+#include "core/base/log.h"
+#include "core/base/strbuf.h"
+#include "core/db/store_chat.h"
+#include "core/db/store_job.h"
+
+enum { CLAIM_MAX = 16, POLL_MS = 1000, AWAY_MS = 2000 };
+
+struct lane {
+    struct outbox *outbox;
+    const struct chat_adapter *adapter;
+    pthread_t thread;
+    bool started;
+};
+
+struct outbox {
+    struct bot *bot;
+    struct lane lanes[BOT_ADAPTERS_MAX];
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    /* --- below: only with lock held --- */
+    uint64_t wakes;
+    bool stopping;
+    int64_t stop_at; /* monotonic, once stopping */
+};
+
+struct batch {
+    const char *network;
+    struct outbox_row rows[CLAIM_MAX];
+    size_t count;
+};
+
+static void batch_free(struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        outbox_row_free(&b->rows[i]);
+    b->count = 0;
+}
+
+static bool claim_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct batch *b = data;
+    batch_free(b);
+    return outbox_claim(tx, b->network, CLAIM_MAX, b->rows, &b->count, e);
+}
+
+struct result {
+    const struct outbox_row *row;
+    char ref[CHAT_REF_MAX];
+    bool ok, permanent;
+    int delay_ms;
+};
+
+static bool result_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct result *r = data;
+    if (r->ok)
+        return outbox_sent(tx, r->row, r->ref, e);
+    return outbox_failed(tx, r->row, r->permanent, r->delay_ms, e);
+}
+
+struct stale {
+    const char *job;
+    bool ended;
+};
+
+static bool stale_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct stale *stale = data;
+    AUTO(job_free) struct job job = {0};
+    if (!job_get(tx, stale->job, &job, e))
+        return false;
+    stale->ended = job.state == JOB_DONE || job.state == JOB_FAILED || job.state == JOB_CANCELLED;
+    return true;
+}
+
+/* "Queued" after "ready" would be a lie: the first card of an ended job is not sent any more. */
+static bool row_is_stale(struct outbox *o, const struct outbox_row *row)
+{
+    struct stale stale = {.job = row->job};
+    struct err e;
+    return row->sets_card && row->job[0] && db_run_soft(o->bot->db, stale_body, &stale, &e) &&
+           stale.ended;
+}
+
+static bool row_give(const struct lane *lane, const struct outbox_row *row,
+                     char ret_ref[CHAT_REF_MAX], struct err *e)
+{
+    const struct chat_adapter *a = lane->adapter;
+    AUTO(card_doc_free) struct card_doc doc = {0};
+    if (!card_from_json(row->body, &doc, e))
+        return false;
+    if (row->edit_ref[0]) {
+        if (a->ops->edit(a->self, &row->addr, row->edit_ref, &doc.card, e)) {
+            str_copy(ret_ref, CHAT_REF_MAX, row->edit_ref);
+            return true;
+        }
+        if (e->code != ERR_NOT_FOUND)
+            return false;
+    }
+    return a->ops->send(a->self, &row->addr, &doc.card, ret_ref, e);
+}
+
+static void row_send(struct lane *lane, const struct outbox_row *row)
+{
+    struct outbox *o = lane->outbox;
+    struct result r = {.row = row, .ok = true};
+    struct err e = {0};
+    crash_at("outbox.before_send");
+    if (!row_is_stale(o, row))
+        r.ok = row_give(lane, row, r.ref, &e);
+    crash_at("outbox.after_send");
+    if (!r.ok) {
+        /* Unknown whether sent: a chat message is repeated once at most, so it counts as a try. */
+        r.permanent = e.code != ERR_RETRY && e.code != ERR_CONFLICT && e.code != ERR_CANCELLED;
+        r.delay_ms = 1000 << MIN(row->tries, 6);
+        log_err(r.permanent ? LOG_ERROR : LOG_WARN, LOG_MODULE, &e);
+    }
+    if (!db_run(o->bot->db, result_body, &r, &e))
+        log_err(LOG_WARN, LOG_MODULE, &e);
+}
+
+/* Waits for a wake-up, at most ms; true when the thread has to end. */
+static bool lane_wait(struct outbox *o, uint64_t *seen, int ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&o->lock);
+    int r = 0;
+    while (*seen == o->wakes && !o->stopping && r == 0)
+        r = pthread_cond_timedwait(&o->changed, &o->lock, &until);
+    *seen = o->wakes;
+    bool stopping = o->stopping;
+    pthread_mutex_unlock(&o->lock);
+    return stopping;
+}
+
+static bool lane_may_go_on(struct outbox *o)
+{
+    pthread_mutex_lock(&o->lock);
+    bool on = !o->stopping || clock_mono_ms() < o->stop_at;
+    pthread_mutex_unlock(&o->lock);
+    return on;
+}
+
+static void *lane_main(void *data)
+{
+    struct lane *lane = data;
+    struct outbox *o = lane->outbox;
+    uint64_t seen = 0;
+    pthread_setname_np(pthread_self(), "outbox");
+    for (;;) {
+        struct batch batch = {.network = lane->adapter->ops->name};
+        struct err e;
+        bool ok = db_run(o->bot->db, claim_body, &batch, &e);
+        if (!ok && e.code != ERR_CANCELLED)
+            log_err(LOG_WARN, LOG_MODULE, &e);
+        for (size_t i = 0; ok && i < batch.count && lane_may_go_on(o); i++)
+            row_send(lane, &batch.rows[i]);
+        bool more = ok && batch.count > 0;
+        batch_free(&batch);
+        if (!lane_may_go_on(o))
+            return NULL;
+        if (!more && lane_wait(o, &seen, ok ? POLL_MS : AWAY_MS))
+            return NULL; /* stopping, and nothing was due */
+    }
+}
+
+static bool expire_body(struct db_tx *tx, void *network, struct err *e)
+{
+    return outbox_expire(tx, network, e);
+}
+
+bool outbox_start(struct bot *bot, struct outbox **ret, struct err *e)
+{
+    struct outbox *o = calloc(1, sizeof(*o));
+    if (!o)
+        return err_set(e, ERR_INTERNAL, "error.internal", "outbox: no memory");
+    o->bot = bot;
+    pthread_mutex_init(&o->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&o->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    for (size_t i = 0; i < bot->adapter_count; i++) {
+        struct lane *lane = &o->lanes[i];
+        *lane = (struct lane){.outbox = o, .adapter = &bot->adapters[i]};
+        struct err ignored;
+        if (!db_run(bot->db, expire_body, (void *)lane->adapter->ops->name, &ignored))
+            log_err(LOG_WARN, LOG_MODULE, &ignored);
+        int r = pthread_create(&lane->thread, NULL, lane_main, lane);
+        if (r != 0) {
+            outbox_stop(o, 0);
+            return err_set(e, ERR_INTERNAL, "error.internal", "outbox thread: %s", strerror(r));
+        }
+        lane->started = true;
+    }
+    *ret = o;
+    return true;
+}
+
+void outbox_wake(struct outbox *o)
+{
+    if (!o)
+        return;
+    pthread_mutex_lock(&o->lock);
+    o->wakes++;
+    pthread_cond_broadcast(&o->changed);
+    pthread_mutex_unlock(&o->lock);
+}
+
+void outbox_stop(struct outbox *o, int flush_ms)
+{
+    if (!o)
+        return;
+    pthread_mutex_lock(&o->lock);
+    o->stopping = true;
+    o->stop_at = clock_mono_ms() + flush_ms;
+    pthread_cond_broadcast(&o->changed);
+    pthread_mutex_unlock(&o->lock);
+    for (size_t i = 0; i < COUNT(o->lanes); i++)
+        if (o->lanes[i].started)
+            pthread_join(o->lanes[i].thread, NULL);
+    pthread_cond_destroy(&o->changed);
+    pthread_mutex_destroy(&o->lock);
+    free(o);
+}

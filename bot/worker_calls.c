@@ -1,0 +1,165 @@
+#define LOG_MODULE "bot"
+#include "bot/worker_calls.h"
+
+#include <string.h>
+
+#include "bot/card.h"
+#include "bot/outbox.h"
+#include "bot/reply.h"
+#include "bot/status.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/strbuf.h"
+#include "core/db/store_ledger.h"
+
+static const char *job_lang(const struct job *job)
+{
+    return job->lang[0] ? job->lang : "en";
+}
+
+/* Names below the film: who made the pictures, when somebody has to be named. */
+static void add_authors(struct card_doc *doc, const char *lang, const struct storyboard *story)
+{
+    struct strbuf names = STRBUF(600);
+    for (size_t i = 0; i < story->scene_count; i++) {
+        const struct footage *f = &story->scenes[i].footage;
+        bool seen = false;
+        for (size_t k = 0; k < i && !seen; k++)
+            seen = strcmp(story->scenes[k].footage.author, f->author) == 0;
+        if (f->author[0] && !seen && names.len + strlen(f->author) < 500)
+            strbuf_addf(&names, "%s%s", names.len ? ", " : "", f->author);
+    }
+    if (names.len)
+        card_line(doc, lang, "film.authors", I18N_TEXT("names", strbuf_text(&names)));
+    strbuf_free(&names);
+}
+
+static void build_caption(struct bot *bot, struct card_doc *doc, const struct job *job,
+                          const struct storyboard *story, const struct chat_video *video)
+{
+    const char *lang = job_lang(job);
+    card_begin(doc, lang);
+    doc->card.title =
+        card_excerpt(doc, video->title && video->title[0] ? video->title : job->topic, 80);
+    card_line(
+        doc, lang, "film.facts", I18N_TEXT("length", card_duration(doc, lang, video->duration_ms)),
+        I18N_TEXT("size", card_bytes(doc, lang, video->bytes)),
+        I18N_TEXT("picture", arena_printf(&doc->arena, "%d×%d", video->width, video->height)));
+    add_authors(doc, lang, story);
+    bool buttons = bot_abilities(bot, job->addr.network)->buttons;
+    card_button(doc, lang, "button.again", true, "/again %s",
+                buttons ? job->id : job_short(job->id));
+}
+
+static bool deliver(void *data, const struct job *job, const struct storyboard *story,
+                    const struct chat_video *video, const struct cancel *cancel,
+                    char ret_ref[static CHAT_REF_MAX], struct err *e)
+{
+    struct bot *bot = data;
+    const struct chat_adapter *adapter = bot_adapter(bot, job->addr.network);
+    if (!adapter)
+        return err_set(e, ERR_RETRY, "fail.no_network", "network %s is not served here",
+                       job->addr.network);
+    status_end(bot->status, job->id);
+    AUTO(card_doc_free) struct card_doc doc;
+    build_caption(bot, &doc, job, story, video);
+    struct chat_video with = *video;
+    with.caption = &doc.card;
+    if (adapter->ops->deliver(adapter->self, &job->addr, job->card_ref, &with, cancel, ret_ref, e))
+        return true;
+    if (e->code != ERR_NOT_FOUND || !job->card_ref[0])
+        return false;
+    /* The card was deleted, or belongs to an earlier terminal. */
+    return adapter->ops->deliver(adapter->self, &job->addr, "", &with, cancel, ret_ref, e);
+}
+
+static int64_t price(void *data, const struct story_settings *settings, int64_t duration_ms)
+{
+    return bot_price(data, settings, duration_ms);
+}
+
+/* A line that tells what the person can do, when there is anything. */
+static const char *advice_key(const struct job *job)
+{
+    static const struct {
+        const char *fail_key, *advice;
+    } advice[] = {
+        {"make.too_long",              "advice.shorten"    },
+        {"make.file_too_large",        "advice.shorten"    },
+        {"make.no_voice_for_language", "advice.other_voice"},
+        {"make.unknown_voice",         "advice.other_voice"},
+        {"make.nothing_to_say",        "advice.other_words"},
+        {"error.disk",                 "advice.operator"   },
+        {"start.disk_full",            "advice.operator"   },
+        {"doctor.font",                "advice.operator"   },
+    };
+    for (size_t i = 0; i < COUNT(advice); i++)
+        if (strcmp(advice[i].fail_key, job->fail_key) == 0)
+            return advice[i].advice;
+    return "advice.again";
+}
+
+static bool on_failed(struct db_tx *tx, void *data, const struct job *job, struct err *e)
+{
+    struct bot *bot = data;
+    const char *lang = job_lang(job);
+    bool cancelled = job->state == JOB_CANCELLED;
+    status_end(bot->status, job->id);
+    AUTO(card_doc_free) struct card_doc doc;
+    card_begin(&doc, lang);
+    doc.card.title = card_excerpt(&doc, job->topic ? job->topic : "", 60);
+    card_line(&doc, lang, cancelled ? "cancel.done" : "fail.title");
+    if (!cancelled)
+        card_line(&doc, lang, job->fail_key[0] ? job->fail_key : "error.internal",
+                  I18N_TEXT("what", job->fail_arg));
+    if (job->price > 0)
+        card_line(&doc, lang, "fail.refunded", I18N_NUM("count", job->price));
+    if (!cancelled) {
+        const char *ref = job_short(job->id);
+        card_line(&doc, lang, advice_key(job),
+                  I18N_TEXT("command", arena_printf(&doc.arena, "/again %s", ref)));
+        card_line(&doc, lang, "fail.reference", I18N_TEXT("ref", ref));
+        atomic_store(&bot->job_failed, true);
+    }
+    bool ok = outbox_put_edit(tx, &job->addr, &doc, job->id, true, e);
+    outbox_wake(bot->outbox); /* may come before the commit; the sender looks each second anyway */
+    return ok;
+}
+
+static bool on_done(struct db_tx *tx, void *data, const struct job *job,
+                    const struct chat_video *video, int64_t credits, struct err *e)
+{
+    struct bot *bot = data;
+    const char *lang = job_lang(job);
+    struct balance balance;
+    if (!ledger_balance(tx, job->account, &balance, e))
+        return false;
+    AUTO(card_doc_free) struct card_doc doc;
+    card_begin(&doc, lang);
+    const char *used = card_text(&doc, lang, "ready.used", I18N_NUM("count", credits));
+    const char *left = card_text(&doc, lang, "ready.left", I18N_NUM("count", balance.available));
+    card_line(&doc, lang, "ready.line",
+              I18N_TEXT("length", card_duration(&doc, lang, video->duration_ms)),
+              I18N_TEXT("used", used), I18N_TEXT("left", left));
+    bool ok = outbox_put(tx, &job->addr, &doc, NULL, NULL, false, e);
+    outbox_wake(bot->outbox);
+    return ok;
+}
+
+static void on_progress(void *data, const struct job *job, const struct pipeline_progress *p)
+{
+    struct bot *bot = data;
+    status_progress(bot->status, job, p);
+}
+
+struct worker_calls bot_worker_calls(struct bot *bot)
+{
+    return (struct worker_calls){
+        .deliver = deliver,
+        .price = price,
+        .on_failed = on_failed,
+        .on_done = on_done,
+        .on_progress = on_progress,
+        .ctx = bot,
+    };
+}
