@@ -39,7 +39,7 @@ static double run_width(const struct caption_item *items, size_t from, size_t to
 /* "the", "of", "a" at the end of a line belong to what follows. */
 static bool is_weak_end(const struct caption_item *item)
 {
-    return item->mark == MARK_NONE && item->space_after && item->width < 1.7;
+    return item->mark == MARK_NONE && item->space_after && item->width < 2.05;
 }
 
 static struct page_shape shape_page(const struct caption_item *items, size_t from, size_t to,
@@ -76,18 +76,21 @@ static double page_end_cost(const struct caption_item *items, size_t to, size_t 
         return 1.5;
     if (items[to].start_ms - last->end_ms >= PAUSE_MS)
         return 2;
-    return is_weak_end(last) ? 7 : 5;
+    return is_weak_end(last) ? 12 : 7;
 }
 
 static double page_cost(const struct caption_item *items, size_t from, size_t to, size_t count,
                         double room)
 {
     double width = run_width(items, from, to);
-    double cost = 6 + page_end_cost(items, to, count);
+    double cost = 4 + page_end_cost(items, to, count);
     double empty = MAX(0, 1 - width / (1.6 * room));
     cost += 3 * empty * empty;
-    for (size_t i = from; i + 1 < to; i++)
+    bool ends_well = to == count || items[to - 1].mark != MARK_NONE;
+    for (size_t i = from; i + 1 < to; i++) {
         cost += items[i].mark == MARK_SENTENCE ? 9 : 0;
+        cost += items[i].mark == MARK_CLAUSE && !ends_well ? 4 : 0;
+    }
     if (count > 1 && to - from == 1 && width < 4)
         cost += 10;
     int until = to < count ? items[to].start_ms : items[to - 1].end_ms + HOLD_MS;

@@ -61,7 +61,7 @@ double caption_width(const char *text, size_t len)
 double caption_line_width(int width, int height)
 {
     if (height * 10 > width * 12)
-        return 9.6;
+        return 9.3;
     if (width * 10 > height * 12)
         return 18;
     return 12.5;

@@ -1,3 +1,4 @@
+#include <float.h>
 #include <unicode/ubrk.h>
 #include <unicode/utext.h>
 
@@ -5,7 +6,7 @@
 #include "core/story/caption.h"
 #include "core/story/caption_items.h"
 
-enum { WRAP_TEXT_MAX = 8192, NARROWINGS = 24 };
+enum { WRAP_TEXT_MAX = 8192, WRAP_LINES_MAX = 4, WRAP_ITEMS_MAX = 200 };
 
 /* Every place where a line may end becomes a "word". */
 static bool split(const char *text, const char *lang, struct speech_word **ret, size_t *ret_count,
@@ -36,27 +37,65 @@ static bool split(const char *text, const char *lang, struct speech_word **ret, 
     return true;
 }
 
-/* Lines that greedy filling needs; writes them when out is given. */
-static size_t fill(const char *text, const struct caption_item *items, size_t count, double room,
-                   struct strbuf *out)
+#define SPACE_WIDTH 0.26
+
+/* Lines that greedy filling needs. */
+static size_t count_lines(const struct caption_item *items, size_t count, double room)
 {
     size_t lines = 1;
     double width = 0;
     for (size_t i = 0; i < count; i++) {
-        bool space = i > 0 && items[i - 1].space_after;
-        double more = (space && width > 0 ? 0.26 : 0) + items[i].width;
+        double more =
+            (i > 0 && items[i - 1].space_after && width > 0 ? SPACE_WIDTH : 0) + items[i].width;
         bool wraps = width > 0 && width + more > room && items[i - 1].break_after;
         lines += wraps;
         width = wraps ? items[i].width : width + more;
-        if (!out)
-            continue;
-        if (wraps)
-            strbuf_addc(out, '\n');
-        else if (space)
-            strbuf_addc(out, ' ');
-        strbuf_add(out, text + items[i].at, items[i].len);
     }
     return lines;
+}
+
+/* How bad a line of this width is that ends with this item. */
+static double line_cost(const struct caption_item *last, bool end, double width, double mean,
+                        double room)
+{
+    double uneven = (width - mean) / mean;
+    double cost = 4 * uneven * uneven + (width > room ? 20 * (width - room) / room : 0);
+    if (!end)
+        cost += last->mark != MARK_NONE ? 0 : last->width < 2.05 && last->space_after ? 1.2 : 0.6;
+    return cost;
+}
+
+/* Cheapest breaks into exactly `lines` lines: from[k][i] = first item of the k-th line when it ends
+   before item i. */
+static void choose_breaks(const struct caption_item *items, size_t count, double room, size_t lines,
+                          size_t *from)
+{
+    double mean = 0;
+    for (size_t i = 0; i < count; i++)
+        mean += items[i].width + (items[i].space_after ? SPACE_WIDTH : 0);
+    mean = MAX(mean / (double)lines, 0.1);
+    double cost[(WRAP_LINES_MAX + 1) * (WRAP_ITEMS_MAX + 1)];
+    size_t row = count + 1;
+    for (size_t i = 0; i < (lines + 1) * row; i++)
+        cost[i] = i == 0 ? 0 : DBL_MAX;
+    for (size_t k = 1; k <= lines; k++)
+        for (size_t to = k; to <= count; to++) {
+            const struct caption_item *last = &items[to - 1];
+            if (to < count && !last->break_after)
+                continue;
+            double width = 0;
+            for (size_t at = to; at-- > 0;) {
+                width += items[at].width + (items[at].space_after && at + 1 < to ? SPACE_WIDTH : 0);
+                double before = cost[(k - 1) * row + at];
+                if (before == DBL_MAX)
+                    continue;
+                double c = before + line_cost(last, to == count, width, mean, room);
+                if (c >= cost[k * row + to])
+                    continue;
+                cost[k * row + to] = c;
+                from[k * row + to] = at;
+            }
+        }
 }
 
 bool caption_wrap(const char *text, const char *lang, double line_width, size_t max_lines,
@@ -68,20 +107,21 @@ bool caption_wrap(const char *text, const char *lang, double line_width, size_t 
     if (!split(text, lang, &words, &word_count, e) ||
         !caption_items_build(text, words, word_count, lang, line_width, &items, &count, e))
         return false;
-    double total = 1;
-    for (size_t i = 0; i < count; i++)
-        total += items[i].width + 0.26;
-    size_t lines = MIN(fill(text, items, count, line_width, NULL), max_lines);
-    double low = 0, high = total; /* high always fits in `lines` */
-    for (int i = 0; i < NARROWINGS; i++) {
-        double mid = (low + high) / 2;
-        if (fill(text, items, count, mid, NULL) <= lines)
-            high = mid;
-        else
-            low = mid;
-    }
+    count = MIN(count, (size_t)WRAP_ITEMS_MAX);
+    size_t lines = MIN(count_lines(items, count, line_width), MIN(max_lines, WRAP_LINES_MAX));
+    size_t from[(WRAP_LINES_MAX + 1) * (WRAP_ITEMS_MAX + 1)] = {0};
+    bool starts[WRAP_ITEMS_MAX + 1] = {0};
+    choose_breaks(items, count, line_width, lines, from);
+    for (size_t k = lines, to = count; k > 1; k--)
+        starts[to = from[k * (count + 1) + to]] = true;
     AUTO(strbuf_free) struct strbuf out = STRBUF(WRAP_TEXT_MAX);
-    fill(text, items, count, high, &out);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && starts[i])
+            strbuf_addc(&out, '\n');
+        else if (i > 0 && items[i - 1].space_after)
+            strbuf_addc(&out, ' ');
+        strbuf_add(&out, text + items[i].at, items[i].len);
+    }
     char *wrapped = strbuf_take(&out);
     if (!wrapped)
         return err_set(e, ERR_LIMIT, "make.too_long", "title over %d bytes", WRAP_TEXT_MAX);

@@ -237,6 +237,7 @@ static void add_event(ASS_Track *track, const char *text)
     ASS_Event *ev = &track->events[i];
     ev->Start = 0;
     ev->Duration = 1000;
+    ev->Style = track->default_style;
     ev->Layer = i;
     ev->ReadOrder = i;
     ev->Text = strdup(text);
@@ -263,7 +264,7 @@ static bool write_events(struct layouter *l, const struct layout_text *t, double
         at += len + (t->text[at + len] == '\n');
     }
     lay->line_count = count;
-    lay->spacing = em * CLAMP(0.9 * height, 1.2, 1.6);
+    lay->spacing = em * CLAMP(0.9 * height, 1.2, 1.44);
     double first = t->top > 0 ? t->top + 0.95 * em
                               : t->center_y + 0.34 * em - lay->spacing * ((double)count - 1) / 2;
     for (size_t i = 0; i < count; i++) {

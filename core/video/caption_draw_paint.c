@@ -32,13 +32,13 @@ static const struct caption_look look_bold = {
 static const struct caption_look look_neon = {
     .name = "neon",
     .fill = 0xEFFCFFFF,
-    .lit_fill = 0xFF5CF4FF,
+    .lit_fill = 0xFFF3A8FF,
     .edge = 0x060A24F0,
     .outline = 0.05,
     .shadow = 0x02031AD8,
     .shadow_blur = 0.22,
     .glow = 0x00C8FFD0,
-    .lit_glow = 0xFF1FD8FF,
+    .lit_glow = 0xFF2BD6FF,
     .glow_blur = 0.17,
     .accent = 0xFF2FE0FF,
 };
@@ -342,15 +342,14 @@ bool overlay_paint(struct overlay *o, const struct layout *lay, const struct cap
     bool has_lit = lit >= 0 && (size_t)lit < lay->word_count && lay->words[lit].w > 0;
     if (has_lit && look->lit_glow && !paint_lit_glow(o, lay, look, lit))
         return false;
-    if (has_lit && look->marker && !paint_marker(o, lay, look, lit))
-        return false;
     if (look->edge)
         over_mask(o->rgba, lay->edge, size, look->edge, 16);
-    /* A marker with an outlined word: the box again over its neighbours' outlines is not needed,
-       the outline of the word itself stays dark and frames it. */
+    /* Over the outlines: a thick dark outline would hide most of the marker. */
+    if (has_lit && look->marker && !paint_marker(o, lay, look, lit))
+        return false;
     for (size_t i = 0; i < size; i++)
         if (lay->fill[i])
-            over(o->rgba + 4 * i, lay->owner[i] == lit + 1 ? look->lit_fill : look->fill,
+            over(o->rgba + 4 * i, has_lit && lay->owner[i] == lit + 1 ? look->lit_fill : look->fill,
                  lay->fill[i]);
     for (size_t n = 0; n < lay->emoji_count; n++)
         paint_emoji(o, &lay->emoji[n]);
