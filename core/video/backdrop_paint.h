@@ -122,6 +122,21 @@ void prism_frame(struct backdrop *b, float t);
 void dots_init(struct backdrop *b);
 void dots_frame(struct backdrop *b, float t);
 
+#define TURN 6.2831853f
+
+/* For init: the next item, all zero; the last one again when there are no more. */
+static inline struct item *backdrop_item(struct backdrop *b)
+{
+    if (b->item_count < ITEMS_MAX)
+        b->item_count++;
+    return &b->items[b->item_count - 1];
+}
+
+static inline float backdrop_any(struct backdrop *b, float low, float high)
+{
+    return (float)rng_range(&b->rng, low, high);
+}
+
 static inline int16_t sample_of(float value, int plane)
 {
     return (int16_t)((plane ? 128 + 224 * value : 16 + 219 * value) * 64);

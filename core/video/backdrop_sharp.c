@@ -3,18 +3,6 @@
 
 #include "core/video/backdrop_paint.h"
 
-static const float turn = 6.2831853f;
-
-static struct item *item_add(struct backdrop *b)
-{
-    return &b->items[MIN(b->item_count++, ITEMS_MAX - 1)];
-}
-
-static float any(struct backdrop *b, float low, float high)
-{
-    return (float)rng_range(&b->rng, low, high);
-}
-
 /* --- hills: ridges in evening haze, nearer ones pass faster --- */
 static void tint_curve(struct backdrop *b, int curve, struct colour top, struct colour body)
 {
@@ -32,21 +20,21 @@ void hills_init(struct backdrop *b)
 {
     const struct palette *p = &b->palette;
     for (int i = 0; i < 5; i++) {
-        struct item *it = item_add(b);
+        struct item *it = backdrop_item(b);
         float near = i / 4.0f;
-        it->y = b->high * (0.40f + 0.115f * i) + any(b, -0.02f, 0.02f);
+        it->y = b->high * (0.40f + 0.115f * i) + backdrop_any(b, -0.02f, 0.02f);
         it->size = 0.030f + 0.050f * near;
         it->speed = 0.006f + 0.030f * near * near;
-        it->phase = any(b, 0, 50);
+        it->phase = backdrop_any(b, 0, 50);
         struct colour haze = colour_mix(p->accent[0], p->accent[1], near);
         struct colour top = colour_mix(haze, p->deep, 0.22f + 0.58f * near);
         struct colour body = colour_mix(top, p->deep, 0.35f + 0.35f * near);
         tint_curve(b, i, top, body);
     }
-    struct item *sun = item_add(b);
-    sun->x = any(b, 0.25f, 0.75f) * b->wide;
-    sun->y = b->high * any(b, 0.24f, 0.33f);
-    sun->phase = any(b, 0, turn);
+    struct item *sun = backdrop_item(b);
+    sun->x = backdrop_any(b, 0.25f, 0.75f) * b->wide;
+    sun->y = b->high * backdrop_any(b, 0.24f, 0.33f);
+    sun->phase = backdrop_any(b, 0, TURN);
 }
 
 void hills_frame(struct backdrop *b, float t)
@@ -85,16 +73,16 @@ void hills_frame(struct backdrop *b, float t)
 void stars_init(struct backdrop *b)
 {
     for (int i = 0; i < 300; i++) {
-        struct item *it = item_add(b);
-        float near = any(b, 0, 1);
-        it->x = any(b, 0, b->wide + 0.2f);
-        it->y = any(b, 0, b->high + 0.2f);
+        struct item *it = backdrop_item(b);
+        float near = backdrop_any(b, 0, 1);
+        it->x = backdrop_any(b, 0, b->wide + 0.2f);
+        it->y = backdrop_any(b, 0, b->high + 0.2f);
         it->size = 0.0013f + 0.0052f * near * near * near * near;
         it->speed = 0.004f + 0.026f * near * near;
-        it->phase = any(b, 0, turn);
+        it->phase = backdrop_any(b, 0, TURN);
         it->weight = 0.30f + 0.65f * near * near;
         it->colour = colour_mix(b->palette.light, b->palette.accent[rng_below(&b->rng, 4)],
-                                any(b, 0, 0.55f));
+                                backdrop_any(b, 0, 0.55f));
     }
 }
 
@@ -134,17 +122,17 @@ void stars_frame(struct backdrop *b, float t)
     }
 }
 
-/* --- prism: panes of coloured glass that turn over each other --- */
+/* --- prism: panes of coloured glass that TURN over each other --- */
 void prism_init(struct backdrop *b)
 {
     for (int i = 0; i < 9; i++) {
-        struct item *it = item_add(b);
-        it->x = any(b, 0.05f, 0.95f) * b->wide;
-        it->y = (i + any(b, 0.2f, 0.8f)) / 9 * b->high;
-        it->size = any(b, 0.34f, 0.62f);
-        it->phase = any(b, 0, turn);
-        it->speed = any(b, 0.030f, 0.060f) * (i & 1 ? 1 : -1);
-        it->weight = any(b, 0.14f, 0.26f);
+        struct item *it = backdrop_item(b);
+        it->x = backdrop_any(b, 0.05f, 0.95f) * b->wide;
+        it->y = (i + backdrop_any(b, 0.2f, 0.8f)) / 9 * b->high;
+        it->size = backdrop_any(b, 0.34f, 0.62f);
+        it->phase = backdrop_any(b, 0, TURN);
+        it->speed = backdrop_any(b, 0.030f, 0.060f) * (i & 1 ? 1 : -1);
+        it->weight = backdrop_any(b, 0.14f, 0.26f);
         it->colour = b->palette.accent[i & 3];
     }
 }
@@ -173,7 +161,7 @@ void prism_frame(struct backdrop *b, float t)
         float cx = it->x + 0.06f * sinf(0.19f * t + it->phase);
         float cy = it->y + 0.06f * cosf(0.15f * t + it->phase);
         for (int k = 0; k < p->corners; k++) {
-            float a = it->phase + it->speed * t + turn * k / p->corners;
+            float a = it->phase + it->speed * t + TURN * k / p->corners;
             float r = it->size * (k & 1 ? 0.8f : 1.0f);
             p->x[k] = (cx + r * cosf(a)) * b->unit;
             p->y[k] = (cy + r * sinf(a)) * b->unit;
@@ -184,10 +172,10 @@ void prism_frame(struct backdrop *b, float t)
 /* --- dots: a halftone sheet that a wave runs through --- */
 void dots_init(struct backdrop *b)
 {
-    struct item *it = item_add(b);
-    it->phase = any(b, 0, turn);
-    it->x = any(b, 0.6f, 1.0f) * (rng_below(&b->rng, 2) ? 1 : -1);
-    it->y = any(b, 0.7f, 1.1f);
+    struct item *it = backdrop_item(b);
+    it->phase = backdrop_any(b, 0, TURN);
+    it->x = backdrop_any(b, 0.6f, 1.0f) * (rng_below(&b->rng, 2) ? 1 : -1);
+    it->y = backdrop_any(b, 0.7f, 1.1f);
 }
 
 void dots_frame(struct backdrop *b, float t)

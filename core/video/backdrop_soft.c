@@ -4,29 +4,17 @@
 
 #include "core/video/backdrop_paint.h"
 
-static const float turn = 6.2831853f;
-
-static struct item *item_add(struct backdrop *b)
-{
-    return &b->items[MIN(b->item_count++, ITEMS_MAX - 1)];
-}
-
-static float any(struct backdrop *b, float low, float high)
-{
-    return (float)rng_range(&b->rng, low, high);
-}
-
 /* --- aurora: curtains of light that bend into each other --- */
 void aurora_init(struct backdrop *b)
 {
     for (int i = 0; i < 7; i++) {
-        struct item *it = item_add(b);
-        it->x = any(b, 0.05f, 0.95f) * b->wide;
-        it->y = (i + any(b, 0.2f, 0.8f)) / 7 * b->high;
-        it->size = any(b, 0.34f, 0.62f);
-        it->phase = any(b, 0, turn);
-        it->speed = any(b, 0.12f, 0.22f) * (i & 1 ? 1 : -1);
-        it->weight = any(b, 0.45f, 0.78f);
+        struct item *it = backdrop_item(b);
+        it->x = backdrop_any(b, 0.05f, 0.95f) * b->wide;
+        it->y = (i + backdrop_any(b, 0.2f, 0.8f)) / 7 * b->high;
+        it->size = backdrop_any(b, 0.34f, 0.62f);
+        it->phase = backdrop_any(b, 0, TURN);
+        it->speed = backdrop_any(b, 0.12f, 0.22f) * (i & 1 ? 1 : -1);
+        it->weight = backdrop_any(b, 0.45f, 0.78f);
         it->colour = b->palette.accent[i & 3];
     }
 }
@@ -66,14 +54,14 @@ void bokeh_init(struct backdrop *b)
 {
     int count = (int)(24 * MAX(b->wide, b->high));
     for (int i = 0; i < count; i++) {
-        struct item *it = item_add(b);
-        float near = any(b, 0, 1);
-        it->x = any(b, -0.1f, b->wide + 0.1f);
-        it->y = any(b, 0, b->high + 0.5f);
+        struct item *it = backdrop_item(b);
+        float near = backdrop_any(b, 0, 1);
+        it->x = backdrop_any(b, -0.1f, b->wide + 0.1f);
+        it->y = backdrop_any(b, 0, b->high + 0.5f);
         it->size = 0.022f + 0.115f * near * near;
         it->speed = 0.008f + 0.030f * near;
-        it->phase = any(b, 0, turn);
-        it->weight = any(b, 0.10f, 0.34f) * (1.15f - 0.6f * near);
+        it->phase = backdrop_any(b, 0, TURN);
+        it->weight = backdrop_any(b, 0.10f, 0.34f) * (1.15f - 0.6f * near);
         it->colour = b->palette.accent[rng_below(&b->rng, 4)];
     }
 }
@@ -131,13 +119,13 @@ void bokeh_frame(struct backdrop *b, float t)
 void ribbons_init(struct backdrop *b)
 {
     for (int i = 0; i < 7; i++) {
-        struct item *it = item_add(b);
-        it->y = b->high * (0.06f + 0.88f * (i + any(b, 0.3f, 0.7f)) / 7);
-        it->size = any(b, 0.22f, 0.46f);
-        it->phase = any(b, 0, turn);
-        it->speed = any(b, 0.10f, 0.19f) * (rng_below(&b->rng, 2) ? 1 : -1);
-        it->weight = any(b, 0.55f, 0.85f);
-        it->x = any(b, -0.55f, 0.15f); /* slope */
+        struct item *it = backdrop_item(b);
+        it->y = b->high * (0.06f + 0.88f * (i + backdrop_any(b, 0.3f, 0.7f)) / 7);
+        it->size = backdrop_any(b, 0.22f, 0.46f);
+        it->phase = backdrop_any(b, 0, TURN);
+        it->speed = backdrop_any(b, 0.10f, 0.19f) * (rng_below(&b->rng, 2) ? 1 : -1);
+        it->weight = backdrop_any(b, 0.55f, 0.85f);
+        it->x = backdrop_any(b, -0.55f, 0.15f); /* slope */
         it->colour = b->palette.accent[i & 3];
     }
 }
@@ -155,7 +143,7 @@ static void ribbon_paint(struct backdrop *b, const struct item *it, float t)
     for (int x = 0; x < b->field_w; x++) {
         float u = (x + 0.5f) * step, top = ribbon_y(it, u, t);
         float size = it->size * (0.75f + 0.35f * sinf(1.9f * u + 0.17f * t + it->phase));
-        /* Light lies where the fold turns: brighter on one slope of the wave. */
+        /* Light lies where the fold TURNs: brighter on one slope of the wave. */
         float slope = ribbon_y(it, u + 0.04f, t) - top;
         float light = 0.62f + 5.5f * slope;
         light = CLAMP(light, 0.15f, 1.15f);
@@ -185,23 +173,23 @@ void ribbons_frame(struct backdrop *b, float t)
 void rays_init(struct backdrop *b)
 {
     float side = rng_below(&b->rng, 2) ? 0.12f : 0.88f;
-    struct item *lamp = item_add(b);
+    struct item *lamp = backdrop_item(b);
     lamp->x = side * b->wide;
     lamp->y = -0.22f;
-    lamp->phase = any(b, 0, turn);
+    lamp->phase = backdrop_any(b, 0, TURN);
     float step = b->cell / b->unit;
     for (int y = 0; y < b->field_h; y++)
         for (int x = 0; x < b->field_w; x++)
             b->ray_angle[(size_t)y * (size_t)b->field_w + (size_t)x] =
                 atan2f((x + 0.5f) * step - lamp->x, (y + 0.5f) * step - lamp->y);
     for (int i = 0; i < 150; i++) {
-        struct item *it = item_add(b);
-        it->x = any(b, 0, b->wide);
-        it->y = any(b, 0, b->high);
-        it->size = 0.0016f + 0.0042f * any(b, 0, 1) * any(b, 0, 1);
-        it->phase = any(b, 0, turn);
-        it->speed = any(b, 0.004f, 0.016f);
-        it->weight = any(b, 0.15f, 0.55f);
+        struct item *it = backdrop_item(b);
+        it->x = backdrop_any(b, 0, b->wide);
+        it->y = backdrop_any(b, 0, b->high);
+        it->size = 0.0016f + 0.0042f * backdrop_any(b, 0, 1) * backdrop_any(b, 0, 1);
+        it->phase = backdrop_any(b, 0, TURN);
+        it->speed = backdrop_any(b, 0.004f, 0.016f);
+        it->weight = backdrop_any(b, 0.15f, 0.55f);
     }
 }
 
@@ -210,7 +198,7 @@ static void rays_light(struct backdrop *b, float t)
     const struct item *lamp = &b->items[0];
     float step = b->cell / b->unit, phase = lamp->phase;
     for (int i = 0; i < 1024; i++) {
-        float a = (i - 512) * (turn / 2 / 512);
+        float a = (i - 512) * (TURN / 2 / 512);
         float s = 0.5f + 0.26f * sinf(9 * a + 0.16f * t + phase) +
                   0.20f * sinf(17 * a - 0.23f * t + 2 * phase) +
                   0.13f * sinf(31 * a + 0.19f * t + 3 * phase);
@@ -225,7 +213,7 @@ static void rays_light(struct backdrop *b, float t)
             float dx = (x + 0.5f) * step - lamp->x;
             float reach = 1 - sqrtf(dx * dx + dy * dy) / (b->high + 0.5f);
             reach = reach > 0 ? reach : 0;
-            float place = (b->ray_angle[at] * (2 / turn) + 1) * 511.5f;
+            float place = (b->ray_angle[at] * (2 / TURN) + 1) * 511.5f;
             int i = (int)place;
             float part = place - i;
             int next = i < 1023 ? i + 1 : i;
@@ -263,13 +251,13 @@ void rays_frame(struct backdrop *b, float t)
 void ripples_init(struct backdrop *b)
 {
     for (int i = 0; i < 4; i++) {
-        struct item *it = item_add(b);
-        it->x = any(b, -0.2f, 1.2f) * b->wide;
-        it->y = any(b, -0.1f, 1.1f) * b->high;
-        it->size = any(b, 7.0f, 13.0f); /* waves per unit, in radians */
-        it->phase = any(b, 0, turn);
-        it->speed = any(b, 0.35f, 0.6f);
-        it->weight = any(b, 0.20f, 0.30f);
+        struct item *it = backdrop_item(b);
+        it->x = backdrop_any(b, -0.2f, 1.2f) * b->wide;
+        it->y = backdrop_any(b, -0.1f, 1.1f) * b->high;
+        it->size = backdrop_any(b, 7.0f, 13.0f); /* waves per unit, in radians */
+        it->phase = backdrop_any(b, 0, TURN);
+        it->speed = backdrop_any(b, 0.35f, 0.6f);
+        it->weight = backdrop_any(b, 0.20f, 0.30f);
     }
 }
 

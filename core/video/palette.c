@@ -52,7 +52,7 @@ static const struct mood {
     const char *style;
     double deep_l, ground_l, accent_l, ground_chroma, accent_chroma;
 } moods[] = {
-    {"clean", 0.17, 0.31, 0.60, 0.075, 0.135},
+    {"clean", 0.18, 0.34, 0.64, 0.085, 0.150},
     {"bold",  0.15, 0.33, 0.63, 0.110, 0.190},
     {"neon",  0.11, 0.22, 0.66, 0.090, 0.240},
     {"paper", 0.36, 0.50, 0.66, 0.035, 0.075},
