@@ -1,6 +1,7 @@
 /* The pipeline with fakes: overlap, resume, fall-back, cancel, clean-up. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ struct fixture {
     int saves, last_percent, falls, reports;
     bool ended;
     struct pipeline_progress last;
+    atomic_bool composing;
     int refuse_save; /* the n-th save fails: the lease is lost */
     size_t saved_scenes;
 };
@@ -48,6 +50,7 @@ static void on_progress(void *ctx, const struct pipeline_progress *p)
     x->last_percent = p->percent;
     x->last = *p;
     x->reports++;
+    atomic_store(&x->composing, p->stages[PIPE_COMPOSE] == PIPE_RUNNING);
 }
 
 static void story_reset(struct fixture *x)
@@ -446,8 +449,9 @@ static void cancel_does_not_wait_for_another_run(void **state)
     assert_int_equal(pthread_create(&slow, NULL, run_main, &other), 0);
     while (fake_count(x->f, "segment", '>') < 2)
         cancel_wait(NULL, 5);
+    atomic_store(&x->composing, false);
     assert_int_equal(pthread_create(&thread, NULL, run_main, x), 0);
-    while (fake_count(x->f, "speak0", '<') < 2 * SCENES)
+    while (!atomic_load(&x->composing))
         cancel_wait(NULL, 5);
     int64_t begun = clock_mono_ms();
     cancel_fire(&x->cancel);
