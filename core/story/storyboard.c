@@ -176,24 +176,26 @@ bool storyboard_from_script(struct storyboard *s, const struct script *script,
 
 /* --- timeline --- */
 
-static int frame_at(int64_t ms)
+/* The silence after a scene is rounded up to a whole frame, so that a scene's length does not
+ * depend on the ones before it: an edit elsewhere leaves its finished segment valid. */
+static int frames_of(int64_t ms)
 {
-    return (int)((ms * STORY_FPS + 500) / 1000);
+    return (int)((ms * STORY_FPS + 999) / 1000);
 }
 
 size_t storyboard_cut(struct storyboard *s)
 {
-    int64_t ms = 0;
+    int64_t frame = 0;
     size_t cut = 0;
     for (; cut < s->scene_count && s->scenes[cut].speech.file; cut++) {
         struct scene *it = &s->scenes[cut];
-        int64_t end = ms + STORY_HEAD_MS + it->speech.duration_ms + STORY_TAIL_MS;
+        int64_t ms = STORY_HEAD_MS + (int64_t)it->speech.duration_ms + STORY_TAIL_MS;
         if (cut + 1 == s->scene_count)
-            end += STORY_END_MS;
-        it->cut.start_ms = (int)ms;
-        it->cut.first_frame = frame_at(ms);
-        it->cut.frames = frame_at(end) - it->cut.first_frame;
-        ms = end;
+            ms += STORY_END_MS;
+        it->cut.start_ms = (int)((frame * 1000 + STORY_FPS / 2) / STORY_FPS);
+        it->cut.first_frame = (int)frame;
+        it->cut.frames = frames_of(ms);
+        frame += it->cut.frames;
     }
     for (size_t i = cut; i < s->scene_count; i++)
         memset(&s->scenes[i].cut, 0, sizeof(s->scenes[i].cut));

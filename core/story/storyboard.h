@@ -22,7 +22,7 @@ enum {
     STORY_TERMS_MAX = 8,
     STORY_FPS = 30,
     STORY_HEAD_MS = 200, /* silence before the first word of a scene */
-    STORY_TAIL_MS = 350, /* after its last word */
+    STORY_TAIL_MS = 350, /* after its last word, then up to a whole frame more */
     STORY_END_MS = 900,  /* more after the last scene, while the music fades */
     STORY_JSON_MAX = 4 << 20,
 };
@@ -87,8 +87,8 @@ void story_size(enum story_aspect a, enum story_tier t, int *ret_width, int *ret
    too long ones split at sentences. ERR_INPUT "make.nothing_to_say" when nothing is left. */
 bool storyboard_from_script(struct storyboard *s, const struct script *script,
                             const struct story_settings *settings, struct err *e);
-/* (Re)computes cut for the leading scenes that are spoken; frame numbers from rounded milliseconds,
-   so no drift. Returns how many scenes are cut. */
+/* (Re)computes cut for the leading scenes that are spoken: whole frames per scene, so that a scene's
+   length never depends on the others. Returns how many scenes are cut. */
 size_t storyboard_cut(struct storyboard *s);
 /* Length of the film in frames once every scene is cut; 0 before. */
 int storyboard_frames(const struct storyboard *s);
