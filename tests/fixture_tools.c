@@ -376,7 +376,6 @@ struct fake_tools *fake_tools_open(size_t threads)
 {
     struct fake_tools *f = calloc(1, sizeof *f);
     const char *tmp = getenv("TMPDIR");
-    char cache[FAKE_FOLDER_MAX + 16];
     struct err e;
     if (!f)
         abort();
@@ -384,8 +383,8 @@ struct fake_tools *fake_tools_open(size_t threads)
     snprintf(f->folder, sizeof f->folder, "%s/nanotik-test-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     if (!mkdtemp(f->folder))
         abort();
-    snprintf(cache, sizeof cache, "%s/cache", f->folder);
-    if (!cache_open(cache, 1 << 30, &f->box.cache, &e))
+    snprintf(f->cache_folder, sizeof f->cache_folder, "%s/cache", f->folder);
+    if (!cache_open(f->cache_folder, 1 << 30, &f->box.cache, &e))
         abort();
     pthread_mutex_init(&f->lock, NULL);
     f->word_ms = 200;

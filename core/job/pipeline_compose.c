@@ -226,7 +226,7 @@ static const char *scene_title(const struct storyboard *story, size_t scene)
     const struct scene *s = &story->scenes[scene];
     if (s->title && s->title[0])
         return s->title;
-    if (scene > 0 || !story->title || !story->title[0] || story->scene_count == 1)
+    if (scene > 0 || !story->title || !story->title[0])
         return NULL;
     size_t len = strlen(story->title);
     while (len > 0 &&
