@@ -52,6 +52,18 @@ void card_button(struct card_doc *doc, const char *lang, const char *label_key, 
     doc->card.ends_row[i] = ends_row;
 }
 
+void card_link(struct card_doc *doc, const char *lang, const char *label_key, const char *url)
+{
+    if (doc->card.button_count == CARD_BUTTONS_MAX)
+        return;
+    size_t i = doc->card.button_count++;
+    doc->card.buttons[i] = (struct chat_button){
+        .label = card_text(doc, lang, label_key),
+        .url = arena_dup(&doc->arena, url),
+    };
+    doc->card.ends_row[i] = true;
+}
+
 const char *card_duration(struct card_doc *doc, const char *lang, int64_t ms)
 {
     return card_keep(doc, i18n_duration(lang, ms));

@@ -21,6 +21,7 @@ void card_add_line(struct card_doc *doc, const char *text); /* borrowed: must ou
 /* action: a command line, with printf arguments. */
 void card_button(struct card_doc *doc, const char *lang, const char *label_key, bool ends_row,
                  const char *action_fmt, ...) PRINTF(5, 6);
+void card_link(struct card_doc *doc, const char *lang, const char *label_key, const char *url);
 /* i18n_duration and the like, moved into the arena. */
 const char *card_keep(struct card_doc *doc, char *owned);
 const char *card_duration(struct card_doc *doc, const char *lang, int64_t ms);

@@ -40,6 +40,8 @@ static bool add_lists(cJSON *json, const struct card *card)
         ok = cJSON_AddItemToArray(buttons, button) &&
              add_text(button, "label", card->buttons[i].label) &&
              add_text(button, "action", card->buttons[i].action) &&
+             add_text(button, "url", card->buttons[i].url) &&
+             add_text(button, "copy", card->buttons[i].copy) &&
              cJSON_AddBoolToObject(button, "ends_row", card->ends_row[i]);
     }
     return ok;
@@ -98,12 +100,17 @@ static void get_lists(const cJSON *json, struct card_doc *doc)
     }
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(json, "buttons"))
     {
-        const char *label = get_text(&doc->arena, item, "label");
-        const char *action = get_text(&doc->arena, item, "action");
-        if (!label || !action || card->button_count == CARD_BUTTONS_MAX)
+        struct chat_button button = {
+            .label = get_text(&doc->arena, item, "label"),
+            .action = get_text(&doc->arena, item, "action"),
+            .url = get_text(&doc->arena, item, "url"),
+            .copy = get_text(&doc->arena, item, "copy"),
+        };
+        if (!button.label || (!button.action && !button.url && !button.copy) ||
+            card->button_count == CARD_BUTTONS_MAX)
             continue;
         card->ends_row[card->button_count] = get_bool(item, "ends_row");
-        card->buttons[card->button_count++] = (struct chat_button){label, action};
+        card->buttons[card->button_count++] = button;
     }
 }
 

@@ -20,8 +20,25 @@ static void add_numbered(struct card_doc *doc, const char *lang, const char *pre
     }
 }
 
+/* "/start pay": a link from a group brought the person here to say /pay. */
+static const struct command *linked_command(struct command_ctx *ctx, const char **ret_args)
+{
+    if (!ctx->args[0])
+        return NULL;
+    const struct command *c =
+        command_find(arena_printf(&ctx->arena, "/%.24s", ctx->args), ret_args);
+    return c && c->run != cmd_start && c->flags & (CMD_MONEY | CMD_PERSON) ? c : NULL;
+}
+
 bool cmd_start(struct command_ctx *ctx, struct err *e)
 {
+    const char *args = "";
+    const struct command *linked = linked_command(ctx, &args);
+    if (linked && linked->run != cmd_forget) {
+        ctx->command = linked;
+        ctx->args = "";
+        return linked->run(ctx, e);
+    }
     AUTO(card_doc_free) struct card_doc doc;
     card_begin(&doc, ctx->lang);
     card_title(&doc, ctx->lang, "start.title");

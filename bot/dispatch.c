@@ -69,6 +69,7 @@ static void ctx_reset(struct command_ctx *ctx)
 {
     arena_free(&ctx->arena);
     memset(&ctx->after, 0, sizeof(ctx->after));
+    memset(&ctx->account, 0, sizeof(ctx->account));
     ctx->command = NULL;
     ctx->args = "";
 }
@@ -93,8 +94,11 @@ static bool dispatch_body(struct db_tx *tx, void *data, struct err *e)
         return false;
     if (!is_new)
         return true; /* its answers are stored or sent already */
-    if (!account_find(tx, event->addr.network, event->user_id, false, ctx->bot->trial_credits,
-                      &ctx->account, e))
+    bool nobody = event->user_id[0] == '\0';
+    if (nobody && event->kind != CHAT_REFUSED)
+        return true; /* a moved chat: jobs keep their sealed address, the adapter maps it */
+    if (!nobody && !account_find(tx, event->addr.network, event->user_id, false,
+                                 ctx->bot->trial_credits, &ctx->account, e))
         return false;
     ctx_set_lang(ctx);
     if (event->kind != CHAT_REFUSED)
@@ -103,7 +107,9 @@ static bool dispatch_body(struct db_tx *tx, void *data, struct err *e)
         return reply_error(ctx, d->error, e);
     if (event->kind == CHAT_REFUSED)
         return reply_text(ctx, e, event->text, I18N_TEXT("what", event->quoted));
-    return ctx->command ? ctx->command->run(ctx, e) : hint(ctx, e);
+    if (!ctx->command)
+        return hint(ctx, e);
+    return ctx->command->run(ctx, e);
 }
 
 /* The person can be told; the database is well. */

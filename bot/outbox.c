@@ -123,6 +123,10 @@ static void row_send(struct lane *lane, const struct outbox_row *row)
         /* Unknown whether sent: a chat message is repeated once at most, so it counts as a try. */
         r.permanent = e.code != ERR_RETRY && e.code != ERR_CONFLICT && e.code != ERR_CANCELLED;
         r.delay_ms = 1000 << MIN(row->tries, 6);
+        const struct chat_adapter *a = lane->adapter;
+        int64_t hold = a->ops->hold_ms ? a->ops->hold_ms(a->self, &row->addr) : 0;
+        if (e.code == ERR_RETRY && hold > 0)
+            r.delay_ms = (int)MIN(hold, 3600000);
         log_err(r.permanent ? LOG_ERROR : LOG_WARN, LOG_MODULE, &e);
     }
     if (!db_run(o->bot->db, result_body, &r, &e))

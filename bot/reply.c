@@ -45,12 +45,32 @@ bool outbox_put_edit(struct db_tx *tx, const struct chat_addr *addr, const struc
     return put_row(tx, &row, doc, job, e);
 }
 
+/* What is for one person's eyes, on a network that cannot whisper in a group: a way to the private
+   chat instead. */
+static bool reply_link(struct command_ctx *ctx, const char *url, struct err *e)
+{
+    AUTO(card_doc_free) struct card_doc doc;
+    card_begin(&doc, ctx->lang);
+    card_line(&doc, ctx->lang, "private.line");
+    card_link(&doc, ctx->lang, "private.button", url);
+    return outbox_put(ctx->tx, &ctx->event->addr, &doc, NULL, NULL, false, e);
+}
+
 bool reply_send(struct command_ctx *ctx, const struct card_doc *doc, struct err *e)
 {
+    const struct chat_event *event = ctx->event;
+    const struct chat_adapter *adapter = bot_adapter(ctx->bot, event->addr.network);
     struct card_doc copy = *doc; /* shares the arena; not freed here */
     unsigned flags = ctx->command ? ctx->command->flags : 0;
-    copy.card.is_private |= ctx->event->is_group && (flags & (CMD_MONEY | CMD_PERSON));
-    return outbox_put(ctx->tx, &ctx->event->addr, &copy, NULL, NULL, false, e);
+    copy.card.is_private |= event->is_group && (flags & (CMD_MONEY | CMD_PERSON));
+    if (copy.card.is_private && event->is_group && adapter && adapter->ops->private_link) {
+        char url[256];
+        char *action =
+            arena_printf(&ctx->arena, "/%s", ctx->command ? ctx->command->name : "start");
+        if (adapter->ops->private_link(adapter->self, action, url, sizeof(url)))
+            return reply_link(ctx, url, e);
+    }
+    return outbox_put(ctx->tx, &event->addr, &copy, NULL, NULL, false, e);
 }
 
 bool reply_job_card(struct command_ctx *ctx, const struct card_doc *doc, const char *job,
