@@ -2,8 +2,8 @@
  * clock - time that tests can set.
  *
  * What:    clock_mono_ms counts suspend (CLOCK_BOOTTIME), never jumps: deadlines. clock_wall_ms is
- * Unix time: for people and file names only. Threads: reading from any thread; clock_fake only in
- * tests before threads start.
+ *          Unix time: for people and file names only.
+ * Threads: reading from any thread; clock_fake only in tests before threads start.
  */
 #ifndef NANOTIK_CLOCK_H
 #define NANOTIK_CLOCK_H

@@ -221,7 +221,7 @@ static bool known_name(const char *name)
 
 static bool load_env(struct config *c, struct err *e)
 {
-    for (char **entry = environ; *entry; entry++) {
+    for (char **entry = environ; entry && *entry; entry++) {
         char name[96];
         str_copy(name, sizeof(name), *entry);
         name[strcspn(name, "=")] = '\0';

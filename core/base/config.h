@@ -2,12 +2,14 @@
  * config - environment > config.toml > defaults, checked before anything starts.
  *
  * What:    one table (config.c) lists every name with its kind, default, bounds and one line of
- * help; that table also prints config.example.toml (`nanotik doctor --config-example`) so that they
- * cannot disagree. Files:   `name = value` at top level of the TOML file, with the environment
- * names in lower case (NANOTIK_DATA is `nanotik_data`). Secrets are refused in the file: they come
- * from the environment, from NAME_FILE, or from $CREDENTIALS_DIRECTORY/NAME; each is registered
- * with log_secret. Errors:  ERR_CONFIG naming file, line and key: unknown key, wrong type, value
- * out of bounds. Threads: load at start; afterwards read-only.
+ *          help; that table also prints config.example.toml (`nanotik doctor --config-example`) so
+ *          that they cannot disagree.
+ * Files:   `name = value` at top level of the TOML file, with the environment names in lower case
+ *          (NANOTIK_DATA is `nanotik_data`). Secrets are refused in the file: they come from the
+ *          environment, from NAME_FILE, or from $CREDENTIALS_DIRECTORY/NAME; each is registered
+ *          with log_secret.
+ * Errors:  ERR_CONFIG naming file, line and key: unknown key, wrong type, value out of bounds.
+ * Threads: load at start; afterwards read-only.
  */
 #ifndef NANOTIK_CONFIG_H
 #define NANOTIK_CONFIG_H

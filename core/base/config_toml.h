@@ -2,7 +2,9 @@
  * config_toml - toml++ behind one C function.
  *
  * What:    reads a TOML text and calls back once per top-level key, in the order of the file.
- * Owner:   texts of an item are borrowed for the call. Threads: any. Fails: see below.
+ * Owner:   texts of an item are borrowed for the call.
+ * Threads: any.
+ * Fails:   see below.
  */
 #ifndef NANOTIK_CONFIG_TOML_H
 #define NANOTIK_CONFIG_TOML_H

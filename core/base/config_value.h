@@ -1,8 +1,10 @@
 /*
  * config_value - the kinds of settings and what each accepts; for config.c only.
  *
- * What:    one check per kind. Owner: struct value's text is the holder's to free().
- * Threads: none. Fails: ERR_CONFIG "start.bad_config", arg = place and what would be right.
+ * What:    one check per kind.
+ * Owner:   struct value's text is the holder's to free().
+ * Threads: none.
+ * Fails:   ERR_CONFIG "start.bad_config", arg = place and what would be right.
  */
 #ifndef NANOTIK_CONFIG_VALUE_H
 #define NANOTIK_CONFIG_VALUE_H

@@ -2,7 +2,8 @@
  * fs - files that are either whole or not there.
  *
  * Errors:  ERR_DISK / ERR_LIMIT / ERR_NOT_FOUND with the path in detail; user_key "error.disk"
- * unless said. Threads: any.
+ *          unless said.
+ * Threads: any.
  */
 #ifndef NANOTIK_FS_H
 #define NANOTIK_FS_H

@@ -1,6 +1,8 @@
 /*
  * hash - BLAKE2b (libsodium) over named fields, for cache keys; HMAC-SHA-256 for identities; base
- * of ids. Threads: pure functions; hash_setup once at start (sodium_init).
+ * of ids.
+ *
+ * Threads: pure functions; hash_setup once at start (sodium_init).
  */
 #ifndef NANOTIK_HASH_H
 #define NANOTIK_HASH_H

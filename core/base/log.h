@@ -2,7 +2,8 @@
  * log - the operator's log on stderr: one line per event, or one JSON object per line.
  *
  * What:    level, UTC time, thread's job id and text; registered secrets are replaced by
- * "[secret]". Threads: all functions from any thread; log_init and log_secret before threads start.
+ *          "[secret]".
+ * Threads: all functions from any thread. log_init also makes the program ignore SIGPIPE.
  * Bounds:  a line is cut at 2 KiB; when stderr is full or gone, lines are dropped, nothing blocks.
  */
 #ifndef NANOTIK_LOG_H

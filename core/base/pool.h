@@ -3,9 +3,12 @@
  *
  * What:    tasks wait in a bounded queue ordered by weight (longest scene first), then by arrival.
  * Owner:   a task's memory is its submitter's and must live until run() has returned for it; the
- * pool never frees it. The result travels in the task; running cannot fail. Threads: submit from
- * any thread (blocks while the queue is full); run() on a pool thread, no lock held. Stop:
- * pool_destroy runs what is queued (tasks should look at their cancel flag), joins, frees.
+ *          pool never frees it. The result travels in the task; running cannot fail.
+ * Threads: submit from any thread (blocks while the queue is full; a pool thread then
+ *          runs the heaviest itself, so tasks may submit to their own pool); run() on a pool
+ *          thread, no lock held.
+ * Stop:    pool_destroy runs what is queued (tasks should look at their cancel flag), joins,
+ *          frees.
  */
 #ifndef NANOTIK_POOL_H
 #define NANOTIK_POOL_H

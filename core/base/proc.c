@@ -307,6 +307,22 @@ bool proc_start(struct proc *p, const char *const *argv, const struct proc_optio
     return spawn(p, &plan, o, e);
 }
 
+/* What the child started and left behind in its session ends with it. Asked before the child is
+   reaped: as long as it is a zombie nobody else can have its number. */
+static bool has_ended(pid_t pid, int *ret_status)
+{
+    siginfo_t info = {0};
+    int r = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+    if (r == 0 && info.si_pid == 0)
+        return false;
+    *ret_status = 255 << 8; /* somebody else reaped it: not known */
+    if (r == 0) {
+        kill(-pid, SIGKILL);
+        waitpid(pid, ret_status, 0);
+    }
+    return r == 0 || errno == ECHILD;
+}
+
 int proc_wait(struct proc *p, int timeout_ms, const struct cancel *cancel)
 {
     if (p->pid <= 0)
@@ -315,10 +331,9 @@ int proc_wait(struct proc *p, int timeout_ms, const struct cancel *cancel)
     int pause_ms = 1;
     for (;;) {
         int status = 0;
-        pid_t r = waitpid(p->pid, &status, WNOHANG);
-        if (r == p->pid || (r < 0 && errno == ECHILD)) {
+        if (has_ended(p->pid, &status)) {
             p->pid = 0;
-            return r < 0 ? 255 << 8 : status;
+            return status;
         }
         int64_t passed = real_ms() - start;
         if ((timeout_ms >= 0 && passed >= timeout_ms) || cancel_fired(cancel))
@@ -377,7 +392,7 @@ static int collect(struct proc *p, int timeout_ms, struct strbuf *out)
         if (status == -1)
             status = proc_wait(p, open ? 0 : (int)left, NULL);
         else if (out->len == before)
-            break; /* it has ended, but something it started holds the pipe */
+            break; /* something in a session of its own still holds the pipe */
     }
     return status;
 }

@@ -2,10 +2,15 @@
  * proc - a child process that never outlives us.
  *
  * What:    starts a program with an empty environment (plus what is given), /dev/null or pipes as
- * its standard streams, no inherited descriptors, parent-death signal, limits. Owner:   proc_end
- * kills (SIGKILL) if needed, reaps and closes; safe on a zeroed struct. Threads: the parent-death
- * signal belongs to the thread that calls proc_start: that thread must live as long as the child
- * (start long-lived children from the main thread or a dedicated one).
+ *          its standard streams, no inherited descriptors, default signals, no new privileges,
+ *          parent-death signal, limits; in a session of its own, so that Ctrl-C is for us alone.
+ *          What it leaves behind in that session is killed when it ends.
+ * Owner:   proc_end kills (SIGKILL) if needed, reaps and closes; safe on a zeroed struct.
+ * Fails:   ERR_NOT_FOUND no such program, ERR_RETRY no room for a process now, ERR_CONFIG
+ *          "start.no_user", else ERR_INTERNAL; "error.program" with the program as arg.
+ * Threads: the parent-death signal belongs to the thread that calls proc_start: that thread must
+ *          live as long as the child (start long-lived children from the main thread or a
+ *          dedicated one).
  */
 #ifndef NANOTIK_PROC_H
 #define NANOTIK_PROC_H

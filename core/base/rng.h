@@ -1,6 +1,8 @@
 /*
  * rng - small repeatable random numbers: the same seed gives the same video on every machine.
- * Not for secrets (random_bytes in hash.h is). Threads: one state, one thread.
+ * Not for secrets (random_bytes in hash.h is).
+ *
+ * Threads: one state, one thread.
  */
 #ifndef NANOTIK_RNG_H
 #define NANOTIK_RNG_H

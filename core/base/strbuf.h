@@ -2,8 +2,9 @@
  * strbuf - a growing text with a ceiling.
  *
  * What:    appends; after an append that would pass `max` bytes or lacks memory, the buffer is
- * failed and further appends do nothing; ask once, at the end. Owner:   strbuf_free by the owner
- * (AUTO(strbuf_free) works); strbuf_take hands the text over. Threads: none.
+ *          failed and further appends do nothing; ask once, at the end.
+ * Owner:   strbuf_free by the owner (AUTO(strbuf_free) works); strbuf_take hands the text over.
+ * Threads: none.
  */
 #ifndef NANOTIK_STRBUF_H
 #define NANOTIK_STRBUF_H
