@@ -127,8 +127,8 @@ static const struct magic *sniff_file(const char *path)
     return n > 0 ? sniff(head, (size_t)n) : NULL;
 }
 
-static bool find_streams(AVFormatContext *fmt, bool still, const struct media_watch *w,
-                         const char *path, struct err *e)
+static bool find_streams(AVFormatContext *fmt, const struct media_watch *w, const char *path,
+                         struct err *e)
 {
     /* The trial decoding in there must obey the same bounds; streams found later have the defaults
        of the container's own limits. */
@@ -137,7 +137,7 @@ static bool find_streams(AVFormatContext *fmt, bool still, const struct media_wa
     if (!opts)
         return media_fail(e, AVERROR(ENOMEM), "probe", path);
     for (unsigned i = 0; i < count; i++) {
-        av_dict_set_int(&opts[i], "max_pixels", still ? STILL_PIXELS_MAX : MEDIA_PIXELS_MAX, 0);
+        av_dict_set_int(&opts[i], "max_pixels", MEDIA_PIXELS_MAX, 0);
         av_dict_set(&opts[i], "threads", "1", 0);
     }
     int r = avformat_find_stream_info(fmt, opts);
@@ -174,7 +174,8 @@ bool media_open(const char *path, struct media_watch *w, AVFormatContext **ret, 
     int r = avformat_open_input(&fmt, url, input, &opts);
     if (r < 0)
         return media_broken(e, w, r, "open", path);
-    if (!find_streams(fmt, m->still, w, path, e))
+    /* A still says all in its own header; trial decoding would only cost a second full picture. */
+    if (!m->still && !find_streams(fmt, w, path, e))
         return false;
     *ret = TAKE(fmt);
     *ret_still = m->still;
@@ -184,7 +185,7 @@ bool media_open(const char *path, struct media_watch *w, AVFormatContext **ret, 
 int media_picture_stream(const AVFormatContext *fmt)
 {
     int best = -1;
-    int64_t best_pixels = 0;
+    int64_t best_pixels = -1;
     for (unsigned i = 0; i < fmt->nb_streams; i++) {
         const AVStream *st = fmt->streams[i];
         const AVCodecParameters *p = st->codecpar;
@@ -226,6 +227,35 @@ bool media_open_decoder(const AVFormatContext *fmt, int stream, int threads, int
                            codec->name, av_err2str(r));
     *ret = TAKE(ctx);
     return true;
+}
+
+bool media_first_frame(AVFormatContext *fmt, AVCodecContext *codec, int stream,
+                       const struct media_watch *w, const char *path, AVFrame *frame, struct err *e)
+{
+    AUTO(av_packet_free) AVPacket *packet = av_packet_alloc();
+    if (!packet)
+        return media_fail(e, AVERROR(ENOMEM), "decode", path);
+    int problem = AVERROR_INVALIDDATA;
+    for (int i = 0, failures = 0; i < 400 && failures < 20; i++) {
+        if (media_stopped(w))
+            return media_broken(e, w, AVERROR_EXIT, "decode", path);
+        int end = av_read_frame(fmt, packet), r = 0;
+        if (end < 0)
+            avcodec_send_packet(codec, NULL);
+        else if (packet->stream_index == stream)
+            r = avcodec_send_packet(codec, packet);
+        av_packet_unref(packet);
+        int got = avcodec_receive_frame(codec, frame);
+        if (got == 0)
+            return true;
+        if (r < 0 || (got < 0 && got != AVERROR(EAGAIN) && got != AVERROR_EOF)) {
+            problem = r < 0 ? r : got;
+            failures++;
+        }
+        if (end < 0)
+            break;
+    }
+    return media_broken(e, w, problem, "no picture in", path);
 }
 
 static int orientation_of_matrix(const int32_t m[9])

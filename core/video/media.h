@@ -51,6 +51,12 @@ int media_picture_stream(const AVFormatContext *fmt);
 bool media_open_decoder(const AVFormatContext *fmt, int stream, int threads, int lowres, bool still,
                         AVCodecContext **ret, struct err *e);
 
+/* The next picture of the stream that can be decoded. ERR_INPUT "footage.broken" when there is none
+   soon. */
+bool media_first_frame(AVFormatContext *fmt, AVCodecContext *codec, int stream,
+                       const struct media_watch *w, const char *path, AVFrame *frame,
+                       struct err *e);
+
 /* How stored pixels must be turned to be seen, numbered as in EXIF: 1 upright ... 8. */
 int media_orientation(const AVStream *st, const AVFrame *frame);
 

@@ -37,53 +37,29 @@ static bool moov_is_first(const char *path)
     return found;
 }
 
-/* The first picture: proves that it can be decoded, and knows its orientation. */
-static bool first_frame(AVFormatContext *fmt, int stream, bool still, struct media_watch *w,
-                        const char *path, AVFrame *frame, struct err *e)
-{
-    AUTO(avcodec_free_context) AVCodecContext *codec = NULL;
-    AUTO(av_packet_free) AVPacket *packet = av_packet_alloc();
-    if (!packet)
-        return media_fail(e, AVERROR(ENOMEM), "probe", path);
-    if (!media_open_decoder(fmt, stream, 1, still ? 3 : 0, still, &codec, e))
-        return false;
-    for (int i = 0, failures = 0; i < 400 && failures < 20; i++) {
-        if (media_stopped(w))
-            return media_broken(e, w, AVERROR_EXIT, "probe", path);
-        int r = av_read_frame(fmt, packet);
-        if (r < 0)
-            avcodec_send_packet(codec, NULL);
-        else if (packet->stream_index == stream && avcodec_send_packet(codec, packet) < 0)
-            failures++;
-        av_packet_unref(packet);
-        if (avcodec_receive_frame(codec, frame) == 0)
-            return true;
-        if (r < 0)
-            break;
-    }
-    return media_broken(e, w, AVERROR_INVALIDDATA, "no picture in", path);
-}
-
-static void fill_video(struct media_info *m, const AVStream *st, const AVFrame *frame)
+/* A clip has its size in the container; a still only in the decoder. */
+static void fill_video(struct media_info *m, const AVStream *st, const AVCodecContext *codec,
+                       const AVFrame *frame)
 {
     const AVCodecParameters *p = st->codecpar;
     AVRational sar =
         st->sample_aspect_ratio.num > 0 ? st->sample_aspect_ratio : p->sample_aspect_ratio;
-    int64_t width = p->width, height = p->height;
-    if (sar.num > 0 && sar.den > 0 && sar.num != sar.den)
+    int64_t width = codec->lowres ? codec->coded_width : frame->width;
+    int64_t height = codec->lowres ? codec->coded_height : frame->height;
+    if (sar.num > 0 && sar.den > 0 && sar.num < 100 * sar.den && sar.den < 100 * sar.num)
         width = av_rescale(width, sar.num, sar.den);
     if (media_orientation(st, frame) >= 5) {
         int64_t keep = width;
         width = height;
         height = keep;
     }
-    m->width = (int)CLAMP(width, 1, MEDIA_SIDE_MAX * 4);
-    m->height = (int)CLAMP(height, 1, MEDIA_SIDE_MAX * 4);
+    m->width = (int)MAX(width, 1);
+    m->height = (int)MAX(height, 1);
     m->has_video = true;
     str_copy(m->video_codec, sizeof(m->video_codec), avcodec_get_name(p->codec_id));
-    const char *format = av_get_pix_fmt_name(p->format);
+    const char *format = av_get_pix_fmt_name(frame->format);
     str_copy(m->pixel_format, sizeof(m->pixel_format), format ? format : "");
-    const char *profile = avcodec_profile_name(p->codec_id, p->profile);
+    const char *profile = avcodec_profile_name(p->codec_id, codec->profile);
     str_copy(m->profile, sizeof(m->profile), profile ? profile : "");
 }
 
@@ -93,6 +69,7 @@ bool video_probe(const char *path, const struct cancel *cancel, struct media_inf
     struct media_watch w = {cancel, clock_mono_ms() + 20000};
     struct media_info m = {.kind = FOOTAGE_NONE};
     AUTO(avformat_close_input) AVFormatContext *fmt = NULL;
+    AUTO(avcodec_free_context) AVCodecContext *codec = NULL;
     AUTO(av_frame_free) AVFrame *frame = av_frame_alloc();
     bool still;
     if (!frame)
@@ -107,10 +84,12 @@ bool video_probe(const char *path, const struct cancel *cancel, struct media_inf
         m.duration_ms = MAX(fmt->duration, 0) / 1000;
     if (picture >= 0) {
         const AVStream *st = fmt->streams[picture];
-        if (!first_frame(fmt, picture, still, &w, path, frame, e))
+        /* Decoding one picture proves that it can be done, and shows how it is turned. */
+        if (!media_open_decoder(fmt, picture, 1, still ? 3 : 0, still, &codec, e) ||
+            !media_first_frame(fmt, codec, picture, &w, path, frame, e))
             return false;
         m.kind = still ? FOOTAGE_PHOTO : FOOTAGE_CLIP;
-        fill_video(&m, st, frame);
+        fill_video(&m, st, codec, frame);
         if (!still && st->avg_frame_rate.num > 0 && st->avg_frame_rate.den > 0)
             m.fps = av_q2d(st->avg_frame_rate);
     }

@@ -1,4 +1,5 @@
 #include "core/video/caption_draw.h"
+#include "core/video/cover.h"
 #include "core/video/encoder.h"
 #include "core/video/source.h"
 #include "core/video/video.h"
@@ -18,21 +19,6 @@ static void caption_free(struct caption_draw **d)
     caption_draw_destroy(*d);
 }
 
-static AVFrame *frame_make(int width, int height)
-{
-    AUTO(av_frame_free) AVFrame *f = av_frame_alloc();
-    if (!f)
-        return NULL;
-    f->format = AV_PIX_FMT_YUV420P;
-    f->width = width;
-    f->height = height;
-    f->color_range = AVCOL_RANGE_MPEG;
-    f->colorspace = AVCOL_SPC_BT709;
-    f->color_primaries = AVCOL_PRI_BT709;
-    f->color_trc = AVCOL_TRC_BT709;
-    return av_frame_get_buffer(f, 0) < 0 ? NULL : TAKE(f);
-}
-
 static bool spec_sound(const struct segment_spec *spec)
 {
     return spec->width >= 16 && spec->height >= 16 && spec->width <= 4096 && spec->height <= 4096 &&
@@ -47,7 +33,7 @@ bool segment_render(const struct segment_spec *spec, const char *path, struct er
     AUTO(source_free) struct source *source = NULL;
     AUTO(caption_free) struct caption_draw *captions = NULL;
     AUTO(encoder_free) struct encoder *enc = NULL;
-    AUTO(av_frame_free) AVFrame *frame = frame_make(spec->width, spec->height);
+    AUTO(av_frame_free) AVFrame *frame = cover_frame_make(spec->width, spec->height);
     if (!frame)
         return media_fail(e, AVERROR(ENOMEM), "frame", path);
     if (!source_create(spec, &source, e))

@@ -1,0 +1,86 @@
+#include <libswscale/swscale.h>
+
+#include "core/base/fs.h"
+#include "core/video/decoder.h"
+#include "core/video/video.h"
+
+static void scaler_free(struct SwsContext **s)
+{
+    sws_freeContext(*s);
+}
+
+/* JPEG has full range and bt601 colours; the film has neither. */
+static AVFrame *to_jpeg_colours(const AVFrame *f)
+{
+    AUTO(scaler_free)
+    struct SwsContext *scaler =
+        sws_getContext(f->width, f->height, f->format, f->width, f->height, AV_PIX_FMT_YUVJ420P,
+                       SWS_BICUBIC | SWS_ACCURATE_RND, NULL, NULL, NULL);
+    AUTO(av_frame_free) AVFrame *out = av_frame_alloc();
+    if (!scaler || !out)
+        return NULL;
+    sws_setColorspaceDetails(scaler, sws_getCoefficients(SWS_CS_ITU709),
+                             f->color_range == AVCOL_RANGE_JPEG, sws_getCoefficients(SWS_CS_ITU601),
+                             1, 0, 1 << 16, 1 << 16);
+    out->format = AV_PIX_FMT_YUVJ420P;
+    out->width = f->width;
+    out->height = f->height;
+    out->color_range = AVCOL_RANGE_JPEG;
+    if (av_frame_get_buffer(out, 0) < 0 ||
+        sws_scale(scaler, (const uint8_t *const *)f->data, f->linesize, 0, f->height, out->data,
+                  out->linesize) <= 0)
+        return NULL;
+    return TAKE(out);
+}
+
+static bool encode_jpeg(AVFrame *f, AVPacket *packet, const char *path, struct err *e)
+{
+    AUTO(avcodec_free_context)
+    AVCodecContext *codec = avcodec_alloc_context3(avcodec_find_encoder(AV_CODEC_ID_MJPEG));
+    if (!codec)
+        return media_fail(e, AVERROR(ENOMEM), "poster", path);
+    codec->width = f->width;
+    codec->height = f->height;
+    codec->pix_fmt = AV_PIX_FMT_YUVJ420P;
+    codec->color_range = AVCOL_RANGE_JPEG;
+    codec->time_base = (AVRational){1, STORY_FPS};
+    codec->thread_count = 1;
+    codec->flags |= AV_CODEC_FLAG_QSCALE | AV_CODEC_FLAG_BITEXACT;
+    codec->global_quality = 3 * FF_QP2LAMBDA;
+    f->quality = codec->global_quality;
+    f->pts = 0;
+    int r = avcodec_open2(codec, codec->codec, NULL);
+    if (r >= 0)
+        r = avcodec_send_frame(codec, f);
+    if (r >= 0)
+        r = avcodec_send_frame(codec, NULL);
+    if (r >= 0)
+        r = avcodec_receive_packet(codec, packet);
+    return r >= 0 || media_fail(e, r, "poster", path);
+}
+
+static void decoder_free(struct decoder **d)
+{
+    decoder_destroy(*d);
+}
+
+bool video_poster(const char *path, int64_t at_ms, const char *jpeg_path,
+                  const struct cancel *cancel, struct err *e)
+{
+    struct media_watch w = {.cancel = cancel};
+    AUTO(decoder_free) struct decoder *d = NULL;
+    AUTO(av_packet_free) AVPacket *packet = av_packet_alloc();
+    AUTO(av_frame_free) AVFrame *jpeg = NULL;
+    const AVFrame *frame;
+    if (!packet)
+        return media_fail(e, AVERROR(ENOMEM), "poster", path);
+    if (!decoder_create(path, MAX(at_ms, 0), 40, &w, &d, e) || !decoder_at(d, 0, &frame, e))
+        return false;
+    if (!frame)
+        return media_broken(e, &w, AVERROR_EOF, "no frame for the poster in", path);
+    jpeg = to_jpeg_colours(frame);
+    if (!jpeg)
+        return media_fail(e, AVERROR(ENOMEM), "poster", path);
+    return encode_jpeg(jpeg, packet, jpeg_path, e) &&
+           fs_write(jpeg_path, packet->data, (size_t)packet->size, e);
+}
