@@ -1,0 +1,41 @@
+/*
+ * telegram - the Bot API behind core/port/chat: private chats, groups, forum topics.
+ *
+ * What:    long polling, commands, buttons, cards as HTML messages, videos by editMessageMedia.
+ * Owner:   telegram_create makes the adapter; ops->destroy frees it. Texts of the options are
+ *          copied, menus are borrowed.
+ * Threads: run() polls on its caller's thread; one thread of its own writes status edits and
+ *          menus; send, edit and deliver run on their callers' threads.
+ * Fails:   ERR_CONFIG "start.telegram_token" (malformed, wrong or revoked).
+ * Source:  facts sheet "telegram".
+ */
+#ifndef NANOTIK_TELEGRAM_H
+#define NANOTIK_TELEGRAM_H
+
+#include "core/base/base.h"
+#include "core/base/err.h"
+#include "core/net/net.h"
+#include "core/port/chat.h"
+
+struct telegram_options {
+    struct net_engine *net;  /* outlives the adapter */
+    const char *token;       /* TELEGRAM_BOT_TOKEN */
+    const char *api_url;     /* TELEGRAM_API_URL; another host than api.telegram.org is taken for
+                                an own Bot API server, with its larger limits */
+    int64_t video_bytes_max; /* 0: what the server allows */
+    const struct chat_menu *menus;
+    size_t menu_count;
+    int poll_seconds; /* 0: 25 */
+    /* OPTIONAL, quick, any thread. False: another process polls for this token now; asked twice a
+       second. */
+    bool (*may_poll)(void *ctx);
+    /* OPTIONAL. Remembered file ids of this bot, by a key that names the file's bytes. */
+    bool (*file_get)(void *ctx, const char *key, char *ret_id, size_t size);
+    void (*file_put)(void *ctx, const char *key, const char *id);
+    void *ctx;
+};
+
+bool telegram_create(const struct telegram_options *options, struct chat_adapter *ret,
+                     struct err *e);
+
+#endif
