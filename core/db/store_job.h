@@ -100,7 +100,8 @@ bool job_save_story(struct db_tx *tx, const struct job *j, const char *worker, c
  * now. */
 bool job_delivering(struct db_tx *tx, const struct job *j, const char *worker,
                     const char *video_path, int64_t video_ms, int64_t video_bytes, struct err *e);
-/* delivering, done, fail: a repeat by the same attempt (its commit was in doubt) is success. */
+/* The three below: after an end that is already recorded (a commit that was in doubt) they answer
+ * ERR_CONFLICT "error.lease_lost"; all that belonged to the end was stored with it. */
 /* Delivering -> done: delivery recorded, video row, capture of `credits`, next waiting job
  * promoted; one transaction. */
 bool job_done(struct db_tx *tx, const struct job *j, const char *worker, const char *remote_ref,
