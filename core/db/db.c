@@ -175,8 +175,8 @@ static bool tx_begin(struct db_tx *tx, bool soft, struct err *e)
 static void tx_rollback(struct db_tx *tx)
 {
     struct err ignored = {0};
-    if (tx->conn->pg && conn_simple(tx->conn, "rollback", DB_STATEMENT_MS, NULL, NULL, &ignored) !=
-                            TX_GOOD)
+    if (tx->conn->pg &&
+        conn_simple(tx->conn, "rollback", DB_STATEMENT_MS, NULL, NULL, &ignored) != TX_GOOD)
         conn_close(tx->conn);
 }
 

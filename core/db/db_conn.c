@@ -51,13 +51,13 @@ bool db_params_make(const char *url, struct db_params *ret, struct err *e)
 {
     /* A dead peer is noticed after about 20 s instead of the kernel's 15 minutes. */
     static const char *const ours[][2] = {
-        {"application_name", "nanotik"},
-        {"client_encoding",  "UTF8"   },
-        {"keepalives",       "1"      },
-        {"keepalives_idle",  "10"     },
-        {"keepalives_interval", "3"},
-        {"keepalives_count", "3"      },
-        {"tcp_user_timeout", "10000"  },
+        {"application_name",    "nanotik"},
+        {"client_encoding",     "UTF8"   },
+        {"keepalives",          "1"      },
+        {"keepalives_idle",     "10"     },
+        {"keepalives_interval", "3"      },
+        {"keepalives_count",    "3"      },
+        {"tcp_user_timeout",    "10000"  },
     };
     char *why = NULL;
     PQconninfoOption *options = PQconninfoParse(url, &why);
@@ -192,12 +192,12 @@ bool conn_open(struct db_conn *c, const struct db_params *p, const struct cancel
     }
     PQsetnonblocking(pg, 1);
     c->pg = pg;
-    enum tx_state s = conn_simple(
-        c,
-        "set statement_timeout='10s'; set idle_in_transaction_session_timeout='15s';"
-        "set lock_timeout='8s'; set timezone='UTC'; set datestyle='ISO'; "
-        "set client_min_messages=warning",
-        DB_CONNECT_MS, cancel, NULL, e);
+    enum tx_state s =
+        conn_simple(c,
+                    "set statement_timeout='10s'; set idle_in_transaction_session_timeout='15s';"
+                    "set lock_timeout='8s'; set timezone='UTC'; set datestyle='ISO'; "
+                    "set client_min_messages=warning",
+                    DB_CONNECT_MS, cancel, NULL, e);
     if (s != TX_GOOD) {
         conn_close(c);
         return false;

@@ -35,7 +35,7 @@ struct db_conn {
     struct db_statement {
         uint64_t hash;
         char *sql;
-    } *statements;
+    } * statements;
     size_t statement_count;
 };
 
