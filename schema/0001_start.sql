@@ -46,7 +46,7 @@ comment on table wallets is 'One row = one lock per user: balance, jobs in work,
 create table jobs (
     id uuid primary key,
     user_id uuid not null references users(id),
-    dedupe_key text not null check (length(dedupe_key) between 1 and 200),
+    dedupe_key bytea not null check (length(dedupe_key) = 32),
     state text not null check (state in ('quoted', 'waiting', 'ready', 'running', 'delivering',
                                          'done', 'failed', 'cancelled')),
     price bigint not null check (price >= 0),
@@ -84,7 +84,7 @@ create index jobs_leased on jobs(id) where state in ('running', 'delivering');
 create index jobs_quoted on jobs(created_at) where state = 'quoted';
 create index jobs_user on jobs(user_id, created_at desc);
 create index jobs_addr on jobs(ended_at) where ended_at is not null and addr <> '';
-comment on table jobs is 'One video from quote to end; state changes only through job_move()';
+comment on table jobs is 'One video from quote to end; state changes only through job_move(); addr is sealed';
 
 create table deliveries (
     job_id uuid primary key references jobs(id),
@@ -149,12 +149,12 @@ comment on table holds is 'Credits reserved for a job; changes exactly once';
 
 create table inbox (
     network text not null,
-    event_id text not null check (length(event_id) between 1 and 200),
+    event bytea not null check (length(event) = 32),
     received_at timestamptz not null default clock_timestamp(),
-    primary key (network, event_id)
+    primary key (network, event)
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 create index inbox_age on inbox(received_at);
-comment on table inbox is 'Events that were taken, so that none is taken twice';
+comment on table inbox is 'Keyed hashes of events that were taken, so that none is taken twice';
 
 create table outbox (
     id bigint generated always as identity primary key,

@@ -273,7 +273,7 @@ static void remove_old_socket(const struct place *p)
     folder[strcspn(folder, " \n")] = '\0';
     const char *name = strrchr(folder, '/') + 1;
     if (str_starts(name, "nanotik-") && lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) &&
-        st.st_uid == p->uid)
+        (st.st_uid == p->uid || st.st_uid == geteuid()))
         fs_remove(folder);
     unlink(run);
 }

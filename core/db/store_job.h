@@ -81,7 +81,8 @@ bool job_find(struct db_tx *tx, const char *account, const char *text, struct jo
 /* Newest first. live_only: waiting..delivering. Caller frees each and the array. */
 bool job_list(struct db_tx *tx, const char *account, bool live_only, size_t max, struct job **ret,
               size_t *ret_count, struct err *e);
-/* Live jobs of everybody, for the end of `make run` and for /queue. */
+/* Live jobs of everybody on this network (NULL: on all), for the end of `make run` and for /queue.
+ */
 bool job_count_live(struct db_tx *tx, const char *network, int64_t *ret, struct err *e);
 /* Waiting and ready ones end at once (release, "cancelled"); a running one gets cancel_asked, which
  *its heartbeat sees; ret_state is the state after the call. Delivering and ended ones: ERR_CONFLICT

@@ -1,0 +1,100 @@
+#include "core/db/seal.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/strbuf.h"
+
+enum { KEY_BYTES = 32, ADDR_TEXT_MAX = 512 };
+
+static unsigned char keys[SEAL_PURPOSES][KEY_BYTES];
+static bool have_key;
+
+void seal_set_key(const unsigned char key[static 32])
+{
+    static const char *const names[SEAL_PURPOSES] = {
+        [SEAL_TRIAL] = "nanotik trial",
+        [SEAL_LANE] = "nanotik lane",
+        [SEAL_EVENT] = "nanotik event",
+        [SEAL_ADDRESS] = "nanotik address",
+    };
+    for (int i = 0; i < SEAL_PURPOSES; i++) {
+        if (names[i])
+            hash_mac(key, names[i], keys[i]);
+        else
+            memcpy(keys[i], key, KEY_BYTES);
+    }
+    have_key = true;
+}
+
+void seal_mac(enum seal_purpose purpose, const char *text, char ret[static SEAL_MAC_TEXT])
+{
+    assert(have_key);
+    unsigned char mac[MAC_BYTES];
+    hash_mac(keys[purpose], text, mac);
+    ret[0] = '\\';
+    ret[1] = 'x';
+    sodium_bin2hex(ret + 2, SEAL_MAC_TEXT - 2, mac, sizeof(mac));
+}
+
+/* Three texts in a row, each with its NUL, padded by nothing: they are short. */
+char *seal_addr(const struct chat_addr *addr)
+{
+    assert(have_key);
+    unsigned char plain[sizeof(*addr)];
+    unsigned char box[crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + sizeof(plain)];
+    size_t len = 0;
+    const char *const parts[] = {addr->network, addr->chat, addr->thread};
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        size_t n = strlen(parts[i]) + 1;
+        memcpy(plain + len, parts[i], n);
+        len += n;
+    }
+    random_bytes(box, crypto_secretbox_NONCEBYTES);
+    crypto_secretbox_easy(box + crypto_secretbox_NONCEBYTES, plain, len, box, keys[SEAL_ADDRESS]);
+    size_t total = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + len;
+    char *text = malloc(ADDR_TEXT_MAX);
+    if (!text)
+        abort();
+    sodium_bin2base64(text, ADDR_TEXT_MAX, box, total, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return text;
+}
+
+/* The next NUL-ended text of the opened box. */
+static bool next_part(const unsigned char **at, size_t *left, char *dest, size_t size)
+{
+    const unsigned char *end = memchr(*at, 0, *left);
+    if (!end || !str_copy(dest, size, (const char *)*at))
+        return false;
+    size_t n = (size_t)(end - *at) + 1;
+    *at += n;
+    *left -= n;
+    return true;
+}
+
+bool seal_open_addr(const char *text, struct chat_addr *ret)
+{
+    assert(have_key);
+    *ret = (struct chat_addr){0};
+    unsigned char box[ADDR_TEXT_MAX], plain[ADDR_TEXT_MAX];
+    size_t len;
+    const size_t extra = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES;
+    if (!*text ||
+        sodium_base642bin(box, sizeof(box), text, strlen(text), NULL, &len, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+        len <= extra ||
+        crypto_secretbox_open_easy(plain, box + crypto_secretbox_NONCEBYTES,
+                                   len - crypto_secretbox_NONCEBYTES, box, keys[SEAL_ADDRESS]) != 0)
+        return false;
+    struct chat_addr addr = {0};
+    const unsigned char *at = plain;
+    size_t left = len - extra;
+    if (!next_part(&at, &left, addr.network, sizeof(addr.network)) ||
+        !next_part(&at, &left, addr.chat, sizeof(addr.chat)) ||
+        !next_part(&at, &left, addr.thread, sizeof(addr.thread)))
+        return false;
+    *ret = addr;
+    return true;
+}

@@ -1,0 +1,30 @@
+/*
+ * seal - what the database may know of people: keyed hashes, and addresses that only this program
+ * can read.
+ *
+ * What:    one 32-byte key (account_set_key) and, derived from it, one key per purpose: identity
+ *          hashes, used trials, lanes and repeats of the outbox and inbox, the address box.
+ * Threads: seal_set_key at start; the rest from any thread.
+ * Source:  facts sheet "jobs and ledger", 10.1 (identity).
+ */
+#ifndef NANOTIK_SEAL_H
+#define NANOTIK_SEAL_H
+
+#include "core/base/base.h"
+#include "core/base/hash.h"
+#include "core/port/chat.h"
+
+enum seal_purpose { SEAL_IDENTITY, SEAL_TRIAL, SEAL_LANE, SEAL_EVENT, SEAL_ADDRESS, SEAL_PURPOSES };
+
+enum { SEAL_MAC_TEXT = 2 + 2 * MAC_BYTES + 1 };
+
+void seal_set_key(const unsigned char key[static 32]);
+/* As a bytea parameter: "\x…". */
+void seal_mac(enum seal_purpose purpose, const char *text, char ret[static SEAL_MAC_TEXT]);
+
+/* A text to free(). */
+MUST_USE char *seal_addr(const struct chat_addr *addr);
+/* "" or what another key sealed gives an empty address and false. */
+bool seal_open_addr(const char *text, struct chat_addr *ret);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * /forget: everything that tells who somebody is or what they made goes; rows that money hangs on
+ * stay with the random id and nothing else.
+ */
+#include "core/base/strbuf.h"
+#include "core/db/db_internal.h"
+#include "core/db/store_account.h"
+#include "core/db/store_job_internal.h"
+#include "core/db/store_util.h"
+
+static bool refuse_while_live(struct db_tx *tx, const char *account, struct err *e)
+{
+    const char *params[] = {account};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx,
+                 "select 1 from jobs where user_id = $1"
+                 " and state in ('waiting', 'ready', 'running', 'delivering') limit 1",
+                 params, 1, &rows, e))
+        return false;
+    return db_count(rows) == 0 || err_set(e, ERR_CONFLICT, "forget.jobs_running", "jobs are live");
+}
+
+static bool drop_quotes(struct db_tx *tx, const char *account, struct err *e)
+{
+    const char *params[] = {account};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx, "select id from jobs where user_id = $1 and state = 'quoted' for update",
+                 params, 1, &rows, e))
+        return false;
+    for (size_t i = 0; i < db_count(rows); i++)
+        if (!job_move(tx, row_text(rows, i, 0), JOB_QUOTED, JOB_CANCELLED, e))
+            return false;
+    return true;
+}
+
+static bool name_files(struct db_tx *tx, const char *account,
+                       void (*on_file)(void *ctx, const char *path), void *ctx, struct err *e)
+{
+    const char *params[] = {account};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx,
+                 "select path from videos where user_id = $1 and path <> ''"
+                 " union select d.path from deliveries d join jobs j on j.id = d.job_id"
+                 " where j.user_id = $1 and d.path <> ''",
+                 params, 1, &rows, e))
+        return false;
+    for (size_t i = 0; on_file && i < db_count(rows); i++)
+        on_file(ctx, row_text(rows, i, 0));
+    return true;
+}
+
+bool account_forget(struct db_tx *tx, const char *account,
+                    void (*on_file)(void *ctx, const char *path), void *ctx, struct err *e)
+{
+    static const char *const steps[] = {
+        "delete from outbox where job_id in (select id from jobs where user_id = $1)"
+        " and state <> 'sending'",
+        "update deliveries set path = '', remote_ref = ''"
+        " where job_id in (select id from jobs where user_id = $1)",
+        "update videos set title = '', path = '' where user_id = $1",
+        "update jobs set topic = '', story = '', addr = '', card_ref = '', fail_arg = '',"
+        " dedupe_key = sha256(id::text::bytea) where user_id = $1",
+        "delete from settings where user_id = $1",
+        "delete from identities where user_id = $1",
+        "update users set lang = '', forgotten_at = clock_timestamp() where id = $1",
+    };
+    if (!uuid_valid(account))
+        return err_set(e, ERR_NOT_FOUND, "error.no_account", "not an id");
+    struct wallet w;
+    if (!wallet_lock(tx, account, &w, e) || !refuse_while_live(tx, account, e) ||
+        !drop_quotes(tx, account, e) || !name_files(tx, account, on_file, ctx, e))
+        return false;
+    const char *params[] = {account};
+    for (size_t i = 0; i < COUNT(steps); i++)
+        if (!db_exec(tx, steps[i], params, 1, NULL, e))
+            return false;
+    DB_CRASH(tx, "forget");
+    return true;
+}
