@@ -41,6 +41,7 @@ create table wallets (
     active int not null default 0 check (active >= 0),
     fair_tag timestamptz not null default '-infinity'
 ) with (fillfactor = 70);
+create index wallets_active on wallets(user_id) where active <> 0;
 comment on table wallets is 'One row = one lock per user: balance, jobs in work, place in the common queue';
 
 create table jobs (
@@ -81,6 +82,7 @@ create unique index jobs_dedupe on jobs(user_id, dedupe_key)
 create index jobs_ready on jobs(fair_at, id) where state = 'ready';
 create index jobs_queue on jobs(fair_at, id) where state in ('waiting', 'ready');
 create index jobs_leased on jobs(id) where state in ('running', 'delivering');
+create index jobs_live on jobs(user_id) where state in ('waiting', 'ready', 'running', 'delivering');
 create index jobs_quoted on jobs(created_at) where state = 'quoted';
 create index jobs_user on jobs(user_id, created_at desc);
 create index jobs_addr on jobs(ended_at) where ended_at is not null and addr <> '';

@@ -142,19 +142,42 @@ static bool expire_quotes(struct db_tx *tx, struct err *e)
     return true;
 }
 
+/* Counted again under the wallet's lock: only then nobody moves a job of this account. */
+static bool recount(struct db_tx *tx, const char *account, struct err *e)
+{
+    struct wallet w;
+    const char *params[] = {account};
+    /* One more than there are at work, because promoting either fills that place or takes it away.
+     */
+    return wallet_lock(tx, account, &w, e) &&
+           db_exec(tx,
+                   "update wallets set active = 1 + (select count(*) from jobs where user_id = $1"
+                   " and state in ('ready', 'running', 'delivering')) where user_id = $1",
+                   params, 1, NULL, e) &&
+           job_promote(tx, account, e);
+}
+
 /* A counter that does not fit is our bug (ledger_check tells), but must not block a person. */
 static bool repair_counters(struct db_tx *tx, struct err *e)
 {
-    return db_exec(tx,
-                   "update wallets w set active = k.active from (select w2.user_id,"
-                   "   (select count(*) from jobs j where j.user_id = w2.user_id and j.state in"
-                   "    ('ready', 'running', 'delivering')) active"
-                   "   from wallets w2 where w2.active <> (select count(*) from jobs j"
-                   "     where j.user_id = w2.user_id"
-                   "     and j.state in ('ready', 'running', 'delivering'))"
-                   "   order by w2.user_id limit 50 for update skip locked) k"
-                   " where k.user_id = w.user_id",
-                   NULL, 0, NULL, e);
+    struct num cap = num_make(JOB_RUNNING_MAX), limit = num_make(RESCUE_ROWS);
+    const char *params[] = {cap.text, limit.text};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx,
+                 "select user_id from (select user_id, active from wallets where active <> 0) w"
+                 " full join (select user_id,"
+                 "   count(*) filter (where state in ('ready', 'running', 'delivering')) active,"
+                 "   count(*) filter (where state = 'waiting') waiting from jobs"
+                 "   where state in ('waiting', 'ready', 'running', 'delivering')"
+                 "   group by user_id) k using (user_id)"
+                 " where coalesce(w.active, 0) <> coalesce(k.active, 0)"
+                 " or (k.waiting > 0 and k.active < $1::int) order by user_id limit $2",
+                 params, 2, &rows, e))
+        return false;
+    for (size_t i = 0; i < db_count(rows); i++)
+        if (!recount(tx, row_text(rows, i, 0), e))
+            return false;
+    return true;
 }
 
 static bool forget_addresses(struct db_tx *tx, struct err *e)
