@@ -62,7 +62,9 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 $(BUILD)/%.o: %.cc $(BUILD)/flags
 	$(call say,CXX $<)
 	$(Q)mkdir -p $(@D) && $(CXX) $(FLAGSXX) -Wall -Wextra -Werror $(CFLAGS) -MMD -MP -c $< -o $@
-$(TESTS): %: %.o $(call obj,$(SHARED)) $(BUILD)/lib.a
+$(BUILD)/tests.a: $(call obj,$(SHARED))
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(TESTS): %: %.o $(BUILD)/tests.a $(BUILD)/lib.a
 	$(call say,LINK $@)
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) $^ -lcmocka $(LIBS) $(LINK) -o $@
 
@@ -158,12 +160,13 @@ check-layers:
 	@tests/check_layers.sh
 check-format:
 	@clang-format --dry-run -Werror $(C_FILES) $(HEADERS) $(shell find core -name '*.cc')
-check-keys: $(BUILD)/tests/test_locales
-	@CMOCKA_MESSAGE_OUTPUT=stdout $(BUILD)/tests/test_locales >$(BUILD)/check/locales.log 2>&1 || \
-	    { cat $(BUILD)/check/locales.log; exit 1; }
+check-keys: $(BUILD)/tests/test_i18n
+	@mkdir -p $(BUILD)/check
+	@$(BUILD)/tests/test_i18n >$(BUILD)/check/keys.log 2>&1 || { grep -v ' OK \| RUN ' $(BUILD)/check/keys.log; exit 1; }
 $(BUILD)/check/%.c.tidy: $(BUILD)/%.o .clang-tidy
 	@mkdir -p $(@D)
-	@clang-tidy --quiet $*.c -- $(FLAGS) >$@.log 2>/dev/null || { cat $@.log; exit 1; }
+	@clang-tidy --quiet $*.c -- $(FLAGS) >$@.log 2>/dev/null || \
+	    { grep -E '(error|warning): ' $@.log || echo 'clang-tidy $*.c failed'; exit 1; }
 	@mv $@.log $@
 $(BUILD)/check/%.h.alone: %.h $(BUILD)/flags
 	@mkdir -p $(@D)
