@@ -273,7 +273,7 @@ static void database_passwords_are_hidden(void **state)
         {"postgresql://me:with@sign:inside@host/db", "x with@sign:inside y", "x [secret] y"     },
         {"host=h password=plainword user=u",         "x plainword y",        "x [secret] y"     },
         {"host=h password='two words' user=u",       "x two words y",        "x [secret] y"     },
-        {"postgresql://h/db?password=inquery&x=1",   "x inquery y",          "x [secret y"       },
+        {"postgresql://h/db?password=inquery&x=1",   "x inquery y",          "x [secret y"      },
         {"postgresql://somebody@somehost/db",        "somebody somehost",    "somebody somehost"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {

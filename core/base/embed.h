@@ -11,7 +11,7 @@
             ".global " #name "\n.global " #name "_end\n" #name ":\n.incbin \"" path "\"\n" #name \
             "_end:\n.byte 0\n"                                                                   \
             ".previous\n");                                                                      \
-    extern const char name[];                                                                    \
+    extern const char(name)[];                                                                   \
     extern const char name##_end[]
 
 #define EMBED_SIZE(name) ((size_t)(name##_end - (name)))
