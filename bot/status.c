@@ -44,21 +44,22 @@ void status_card(struct card_doc *doc, const struct job *job, const struct pipel
     const char *lang = job->lang;
     card_begin(doc, lang);
     doc->card.title = card_excerpt(doc, job->topic ? job->topic : "", 60);
+    static const struct pipeline_progress none = {.left_ms = -1};
     if (!p)
         card_line(doc, lang, job->place > 0 ? "status.queued" : "status.starting",
                   I18N_NUM("place", job->place));
-    for (int i = 0; p && i < PIPE_STAGES; i++) {
+    const struct pipeline_progress *shown = p ? p : &none;
+    for (int i = 0; i < PIPE_STAGES; i++) {
         char key[32];
         snprintf(key, sizeof(key), "stage.%s", pipeline_stage_name((enum pipeline_stage)i));
         doc->card.stages[doc->card.stage_count++] = (struct card_stage){
             .label = card_text(doc, lang, key),
-            .state = p->stages[i] == PIPE_DONE      ? STAGE_DONE
-                     : p->stages[i] == PIPE_RUNNING ? STAGE_RUNNING
-                                                    : STAGE_WAITING,
+            .state = shown->stages[i] == PIPE_DONE      ? STAGE_DONE
+                     : shown->stages[i] == PIPE_RUNNING ? STAGE_RUNNING
+                                                        : STAGE_WAITING,
         };
     }
-    if (p)
-        doc->card.percent = CLAMP(p->percent, 0, 100);
+    doc->card.percent = CLAMP(shown->percent, 0, 100);
     if (p && p->left_ms >= 0)
         doc->card.eta = card_text(doc, lang, "status.left",
                                   I18N_TEXT("time", card_duration(doc, lang, p->left_ms)));
