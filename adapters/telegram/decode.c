@@ -330,7 +330,8 @@ static void decode_message(const cJSON *json, const struct tg_me *me, struct are
     u->chat = m.chat_id;
     if (decode_moved(u, &m, a))
         return;
-    u->album = json_text(json, "media_group_id", NULL);
+    const char *album = json_text(json, "media_group_id", NULL);
+    u->album = album ? arena_dup(a, album) : NULL;
     fill_media(u, &m, a); /* before the words are looked at: they may be in another message */
     const char *line = line_for_me(u, &m, me, a);
     bool speaks_as_chat = json_has(json, "sender_chat");

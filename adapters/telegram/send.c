@@ -9,7 +9,7 @@
 #define LOG_MODULE "telegram"
 
 enum {
-    PATIENCE_MS = 3000, /* a caller waits so long for its turn; then it asks hold_ms */
+    PATIENCE_MS = 250, /* a caller waits so long for its turn; then it asks hold_ms */
     TRIES = 6,
     PICTURE_MS = 60000,
 };
