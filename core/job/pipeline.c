@@ -342,7 +342,8 @@ static bool start_thread(pthread_t *thread, void *(*main)(void *), struct run_st
     struct err e;
     int error = pthread_create(thread, NULL, main, r);
     if (error != 0) {
-        err_set(&e, ERR_RETRY, "error.busy", "thread %s: %s", name, strerror(error));
+        errno = error;
+        err_set(&e, ERR_RETRY, "error.busy", "thread %s: %m", name);
         run_fail(r, &e);
         return false;
     }
