@@ -1,0 +1,34 @@
+/*
+ * espeak - the local voice: espeak-ng in helper processes.
+ *
+ * What:    speech_engine "espeak". Each helper (nanotik-speak) is owned by one thread of the
+ * engine, which starts it when first needed and starts a fresh one when it crashes, hangs or sends
+ *          nonsense: that costs one retry. Words get their times from the library's word events.
+ * Owner:   ops->destroy ends threads and helpers; nobody may be speaking then.
+ * Threads: speak from any thread; as many texts at once as there are helpers, others wait.
+ * Fails:   ERR_UNSUPPORTED "make.no_voice_for_language" (arg: language; also Japanese, which
+ *          espeak-ng spells), "make.unknown_voice" (arg: voice); ERR_INPUT "make.nothing_to_say";
+ *          ERR_LIMIT "make.too_long"; ERR_RETRY "make.voice_failed"; ERR_CANCELLED; ERR_DISK.
+ * Source:  facts sheet "providers" 2.5.
+ */
+#ifndef NANOTIK_ESPEAK_H
+#define NANOTIK_ESPEAK_H
+
+#include "core/base/base.h"
+#include "core/base/err.h"
+#include "core/port/speech.h"
+
+struct espeak_options {
+    const char
+        *helper; /* the program; NULL: $NANOTIK_SPEAK, or beside our own program, or installed */
+    int helpers; /* processes at most; 0: 2 */
+    int deadline_ms; /* for a short text, longer ones get more; 0: 10,000 */
+};
+
+/* ERR_CONFIG "doctor.no_speak_helper" (arg: where it was expected) when there is no such program.
+ */
+bool espeak_create(const char *helper, struct speech_engine *ret, struct err *e);
+bool espeak_create_with(const struct espeak_options *options, struct speech_engine *ret,
+                        struct err *e);
+
+#endif
