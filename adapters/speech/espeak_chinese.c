@@ -57,7 +57,8 @@ static size_t number_read(const char *text, size_t len, size_t from, struct numb
     ret->whole_len = read_digits(text, len, &at, ret->whole);
     if (ret->whole_len == 0)
         return 0;
-    while (ret->whole_len <= 3 * 4 && group_follows(text, len, at)) {
+    bool grouped = ret->whole_len <= 3;
+    while (grouped && ret->whole_len <= DIGITS_MAX && group_follows(text, len, at)) {
         at++;
         char digits[64];
         size_t n = read_digits(text, len, &at, digits);
