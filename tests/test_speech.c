@@ -129,7 +129,7 @@ static size_t find_onsets(const struct spoken_file *f, int *ret_ms, size_t max)
         double energy = 0;
         for (size_t i = at; i < at + step; i++)
             energy += (double)f->samples[i] * f->samples[i];
-        bool loud = sqrt(energy / (double)step) > 120;
+        bool loud = sqrt(energy / (double)step) > 200; /* the echo of a voice is quieter */
         if (loud && silent >= 150 && count < max)
             ret_ms[count++] = (int)(at * 1000 / (size_t)f->rate);
         silent = loud ? 0 : silent + 5;
@@ -191,6 +191,7 @@ static void test_word_times_match_the_sound(void **state)
 
 /* --- all languages: heard, not clipped, at the promised rate --- */
 
+/* clang-format off: version 14 crashes on tables of long texts */
 static const struct {
     const char *lang, *text;
 } paragraphs[] = {
@@ -258,6 +259,8 @@ static const struct {
            "خود را با آن تنظیم می‌کنند."},
 };
 
+/* clang-format on */
+
 static void check_paragraph(const struct speech_voice *v, const char *text)
 {
     struct spoken_file f = speak(v->lang, v->name, text);
@@ -277,9 +280,9 @@ static void check_paragraph(const struct speech_voice *v, const char *text)
                       minutes * 60, rms, peak, rate, promised);
     assert_int_equal(f.rate, 22050);
     assert_true(labs((long)((int64_t)f.count * 1000 / f.rate) - f.result.duration_ms) <= 1);
-    if (rms < 800 || peak > 32000)
+    if (rms < 1000 || peak > 30000)
         fail_msg("%s: rms %.0f, peak %d", v->name, rms, peak);
-    if (fabs(rate / promised - 1) > 0.08)
+    if (fabs(rate / promised - 1) > 0.04)
         fail_msg("%s: %.1f units a minute, %d promised", v->name, rate, promised);
     spoken_file_free(&f);
 }
@@ -369,6 +372,7 @@ static void test_mandarin_is_not_spelled(void **state)
 /* Broken events as the library sends them, and worse. */
 static void test_events_become_times(void **state)
 {
+    /* clang-format off */
     static const struct {
         const char *text;
         struct wire_event events[6];
@@ -392,6 +396,7 @@ static void test_events_become_times(void **state)
         {"one two three", {{1, 3, 0}, {5, 3, 400}, {9, 5, 4000000000u}}, 3, {0, 400, 640},
          "beyond the sound"},
     };
+    /* clang-format on */
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         int16_t samples[1000]; /* 1,000 a second: a sample is a millisecond */
@@ -601,7 +606,8 @@ static void test_many_at_once(void **state)
     pool_destroy(p);
     for (size_t i = 0; i < COUNT(tasks); i++) {
         assert_true(tasks[i].duration_ms > 300);
-        assert_int_equal(tasks[i].duration_ms, alone[i].duration_ms);
+        /* Its breath is noise, never the same twice; another text's state would be 100 ms or more. */
+        assert_true(abs(tasks[i].duration_ms - alone[i].duration_ms) <= 50);
     }
 }
 

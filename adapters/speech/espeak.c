@@ -6,7 +6,7 @@
 #include "adapters/speech/espeak_parts.h"
 #include "core/base/strbuf.h"
 
-enum { TEXT_MAX = 4000, BASE_RATE = 160 };
+enum { TEXT_MAX = 4000 };
 
 /* Female is variant f2 everywhere: of the 40 variants it has the clearest harmonics among those
    that neither clip nor lose their intonation. Rates: units a minute at speed 1, pauses included,
@@ -16,31 +16,32 @@ static const struct language {
     const char *voice;   /* espeak-ng's own name */
     const char *male[2]; /* name, label */
     const char *female[2];
+    int pace; /* espeak-ng's nominal words a minute that sound unhurried */
     int rate;
 } languages[] = {
-    {"en",    "en-us",           {"en-tom", "Tom"},                  {"en-anna", "Anna"},                165},
-    {"en-GB", "en-gb",           {"gb-jack", "Jack"},                {"gb-emma", "Emma"},                165},
+    {"en",    "en-us",           {"en-tom", "Tom"},                  {"en-anna", "Anna"},                145, 164},
+    {"en-GB", "en",              {"gb-jack", "Jack"},                {"gb-emma", "Emma"},                145, 166},
  /* Not "cmn": that one reads its own pinyin as English letters. */
-    {"zh",    "cmn-latn-pinyin", {"zh-wei", "伟"},                  {"zh-mei", "美"},                  160},
-    {"zh-HK", "yue",             {"yue-ming", "明"},                {"yue-ling", "玲"},                160},
-    {"ar",    "ar",              {"ar-omar", "عمر"},              {"ar-layla", "ليلى"},           100},
-    {"es",    "es",              {"es-diego", "Diego"},              {"es-lucia", "Lucía"},             165},
-    {"es-MX", "es-419",          {"mx-luis", "Luis"},                {"mx-maria", "María"},             165},
-    {"fr",    "fr-fr",           {"fr-louis", "Louis"},              {"fr-claire", "Claire"},            170},
-    {"de",    "de",              {"de-jonas", "Jonas"},              {"de-lena", "Lena"},                150},
-    {"pt-BR", "pt-br",           {"pt-bruno", "Bruno"},              {"pt-ana", "Ana"},                  150},
-    {"pt-PT", "pt",              {"pt-rui", "Rui"},                  {"pt-ines", "Inês"},               150},
-    {"it",    "it",              {"it-marco", "Marco"},              {"it-giulia", "Giulia"},            160},
-    {"ru",    "ru",              {"ru-ivan", "Иван"},            {"ru-olga", "Ольга"},          130},
-    {"uk",    "uk",              {"uk-taras", "Тарас"},         {"uk-oksana", "Оксана"},      130},
-    {"hi",    "hi",              {"hi-arjun", "अर्जुन"}, {"hi-priya", "प्रिया"}, 150},
-    {"ko",    "ko",              {"ko-minho", "민호"},             {"ko-jisu", "지수"},              95 },
-    {"tr",    "tr",              {"tr-emre", "Emre"},                {"tr-elif", "Elif"},                110},
-    {"pl",    "pl",              {"pl-jan", "Jan"},                  {"pl-zofia", "Zofia"},              115},
-    {"nl",    "nl",              {"nl-daan", "Daan"},                {"nl-sanne", "Sanne"},              150},
-    {"id",    "id",              {"id-budi", "Budi"},                {"id-sari", "Sari"},                120},
-    {"vi",    "vi",              {"vi-nam", "Nam"},                  {"vi-lan", "Lan"},                  180},
-    {"fa",    "fa",              {"fa-reza", "رضا"},              {"fa-sara", "سارا"},            130},
+    {"zh",    "cmn-latn-pinyin", {"zh-wei", "伟"},                  {"zh-mei", "美"},                  180, 224},
+    {"zh-HK", "yue",             {"yue-ming", "明"},                {"yue-ling", "玲"},                165, 232},
+    {"ar",    "ar",              {"ar-omar", "عمر"},              {"ar-layla", "ليلى"},           160, 104},
+    {"es",    "es",              {"es-diego", "Diego"},              {"es-lucia", "Lucía"},             150, 174},
+    {"es-MX", "es-419",          {"mx-luis", "Luis"},                {"mx-maria", "María"},             150, 159},
+    {"fr",    "fr",              {"fr-louis", "Louis"},              {"fr-claire", "Claire"},            138, 188},
+    {"de",    "de",              {"de-jonas", "Jonas"},              {"de-lena", "Lena"},                150, 167},
+    {"pt-BR", "pt-br",           {"pt-bruno", "Bruno"},              {"pt-ana", "Ana"},                  145, 171},
+    {"pt-PT", "pt",              {"pt-rui", "Rui"},                  {"pt-ines", "Inês"},               145, 171},
+    {"it",    "it",              {"it-marco", "Marco"},              {"it-giulia", "Giulia"},            155, 174},
+    {"ru",    "ru",              {"ru-ivan", "Иван"},            {"ru-olga", "Ольга"},          152, 166},
+    {"uk",    "uk",              {"uk-taras", "Тарас"},         {"uk-oksana", "Оксана"},      152, 161},
+    {"hi",    "hi",              {"hi-arjun", "अर्जुन"}, {"hi-priya", "प्रिया"}, 148, 171},
+    {"ko",    "ko",              {"ko-minho", "민호"},             {"ko-jisu", "지수"},              160, 107},
+    {"tr",    "tr",              {"tr-emre", "Emre"},                {"tr-elif", "Elif"},                160, 123},
+    {"pl",    "pl",              {"pl-jan", "Jan"},                  {"pl-zofia", "Zofia"},              160, 132},
+    {"nl",    "nl",              {"nl-daan", "Daan"},                {"nl-sanne", "Sanne"},              150, 165},
+    {"id",    "id",              {"id-budi", "Budi"},                {"id-sari", "Sari"},                160, 146},
+    {"vi",    "vi",              {"vi-nam", "Nam"},                  {"vi-lan", "Lan"},                  148, 214},
+    {"fa",    "fa",              {"fa-reza", "رضا"},              {"fa-sara", "سارا"},            160, 157},
 };
 
 enum { VOICES = 2 * COUNT(languages) };
@@ -153,7 +154,7 @@ static bool say(struct espeak *es, const struct speech_request *r, const struct 
         return err_set(e, ERR_INPUT, "make.nothing_to_say", "nothing in the scene can be spoken");
     snprintf(voice, sizeof(voice), "%s%s", row->voice, female ? "+f2" : "");
     double speed = r->speed > 0 ? CLAMP(r->speed, 0.5, 2.0) : 1.0;
-    if (!speak_pool_say(es->pool, voice, (unsigned)(BASE_RATE * speed + 0.5), s.text, s.len,
+    if (!speak_pool_say(es->pool, voice, (unsigned)(row->pace * speed + 0.5), s.text, s.len,
                         r->cancel, &u, e))
         return false;
     if (!utterance_trim(&u))
