@@ -4,13 +4,14 @@ COMMA := ,
 BUILD ?= build$(if $(SAN),-$(subst $(COMMA),-,$(SAN)))
 PREFIX ?= /usr/local
 
-# Debian 12 packages: to build and run, and what tests and checks need besides.
+# Debian 12 packages: to build and run, and what tests, checks and fuzzing need besides.
 PACKAGES := gcc g++ pkgconf libcurl4-openssl-dev libwebsockets-dev libcjson-dev libpq-dev \
             libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev \
             libswresample-dev libass-dev libqrencode-dev libsodium-dev libicu-dev libfontconfig-dev libharfbuzz-dev \
             libedit-dev libtomlplusplus-dev libespeak-ng-dev espeak-ng-data postgresql ca-certificates \
             fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji fonts-symbola
-TEST_PACKAGES := libcmocka-dev ffmpeg nodejs clang-format clang-tidy
+TEST_PACKAGES := libcmocka-dev ffmpeg
+CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES := clang
 
 # Asked for late and once: `make run` on a fresh machine installs pkg-config first.
@@ -157,7 +158,7 @@ ALONE    := $(patsubst %,$(BUILD)/check/%.alone,$(HEADERS))
 check: check-packages
 	@+$(BUILD_NOW) -k -s QUIET=1 check-all
 check-packages:
-	@deploy/packages.sh $(PACKAGES) $(TEST_PACKAGES)
+	@deploy/packages.sh $(PACKAGES) $(TEST_PACKAGES) $(CHECK_PACKAGES)
 check-all: check-layers check-format check-keys $(ALONE) $(TIDY)
 check-layers:
 	@tests/check_layers.sh
