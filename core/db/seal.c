@@ -39,14 +39,14 @@ void seal_mac(enum seal_purpose purpose, const char *text, char ret[static SEAL_
     sodium_bin2hex(ret + 2, SEAL_MAC_TEXT - 2, mac, sizeof(mac));
 }
 
-/* Three texts in a row, each with its NUL, padded by nothing: they are short. */
+/* The texts in a row, each with its NUL, padded by nothing: they are short. */
 char *seal_addr(const struct chat_addr *addr)
 {
     assert(have_key);
     unsigned char plain[sizeof(*addr)];
     unsigned char box[crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + sizeof(plain)];
     size_t len = 0;
-    const char *const parts[] = {addr->network, addr->chat, addr->thread};
+    const char *const parts[] = {addr->network, addr->chat, addr->thread, addr->reply};
     for (size_t i = 0; i < COUNT(parts); i++) {
         size_t n = strlen(parts[i]) + 1;
         memcpy(plain + len, parts[i], n);
@@ -93,7 +93,8 @@ bool seal_open_addr(const char *text, struct chat_addr *ret)
     size_t left = len - extra;
     if (!next_part(&at, &left, addr.network, sizeof(addr.network)) ||
         !next_part(&at, &left, addr.chat, sizeof(addr.chat)) ||
-        !next_part(&at, &left, addr.thread, sizeof(addr.thread)))
+        !next_part(&at, &left, addr.thread, sizeof(addr.thread)) ||
+        !next_part(&at, &left, addr.reply, sizeof(addr.reply)))
         return false;
     *ret = addr;
     return true;

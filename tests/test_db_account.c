@@ -1,0 +1,361 @@
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/hash.h"
+#include "core/base/strbuf.h"
+#include "core/db/seal.h"
+#include "core/db/store_account.h"
+#include "core/db/store_job.h"
+#include "core/db/store_ledger.h"
+#include "tests/fixture_db.h"
+
+struct find {
+    struct db *db;
+    const char *network, *platform_id;
+    bool is_group;
+    int trial;
+    struct account account;
+    bool good;
+};
+
+static bool find_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct find *f = ctx;
+    return account_find(tx, f->network, f->platform_id, f->is_group, f->trial, &f->account, e);
+}
+
+static struct account find(struct db *db, const char *network, const char *id, int trial)
+{
+    struct err e = {0};
+    struct find f = {.network = network, .platform_id = id, .trial = trial};
+    if (!db_run(db, find_body, &f, &e))
+        fail_msg("find: %s", e.detail);
+    return f.account;
+}
+
+static bool lookup_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct find *f = ctx;
+    return account_lookup(tx, f->platform_id, &f->account, e);
+}
+
+static bool balance_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct find *f = ctx;
+    struct balance b;
+    bool good = ledger_balance(tx, f->account.id, &b, e);
+    f->trial = (int)b.available;
+    return good;
+}
+
+static int64_t credits(struct db *db, const struct account *a)
+{
+    struct err e = {0};
+    struct find f = {.account = *a};
+    assert_true(db_run(db, balance_body, &f, &e));
+    return f.trial;
+}
+
+static void test_find(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
+    struct account a = find(db, "telegram", "42", 1);
+    assert_true(a.is_new && uuid_valid(a.id));
+    assert_int_equal(credits(db, &a), 1);
+    struct account again = find(db, "telegram", "42", 1);
+    assert_false(again.is_new);
+    assert_string_equal(again.id, a.id);
+    assert_int_equal(credits(db, &a), 1);
+    struct account other = find(db, "discord", "42", 1);
+    assert_string_not_equal(other.id, a.id); /* the same number on another network */
+    struct err e = {0};
+    struct find bad = {.network = "a:b", .platform_id = "c"};
+    assert_false(db_run(db, find_body, &bad, &e)); /* could be read as network a, id "b:c" */
+}
+
+/* What is in the tables cannot be turned back into who somebody is. */
+static void test_nothing_in_clear(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
+    find(db, "telegram", "987654321", 1);
+    assert_int_equal(fixture_db_number(db, "select count(*) from identities where"
+                                           " mac = sha256('telegram:987654321')"),
+                     0); /* a plain hash of a guessable id would be no protection */
+    static const char *const tables[] = {"users", "identities", "trials", "transfers", "wallets"};
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        AUTO(free_ptr)
+        char *sql =
+            str_printf("select count(*) from %s x where x::text like '%%987654321%%'", tables[i]);
+        assert_int_equal(fixture_db_number(db, sql), 0);
+    }
+    /* The used trial cannot be tied to the account by anybody, not even with the key. */
+    assert_int_equal(fixture_db_number(db, "select count(*) from trials t join identities i"
+                                           " on t.mac = i.mac"),
+                     0);
+}
+
+static void *find_main(void *arg)
+{
+    struct find *f = arg;
+    struct err e = {0};
+    f->good = db_run(f->db, find_body, f, &e);
+    return NULL;
+}
+
+static void test_found_by_many_at_once(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(4);
+    for (int round = 0; round < 10; round++) {
+        struct find f[4];
+        pthread_t t[4];
+        char id[8];
+        int made = 0;
+        snprintf(id, sizeof(id), "u%d", round);
+        for (int i = 0; i < 4; i++) {
+            f[i] = (struct find){.db = db, .network = "test", .platform_id = id, .trial = 1};
+            pthread_create(&t[i], NULL, find_main, &f[i]);
+        }
+        for (int i = 0; i < 4; i++) {
+            pthread_join(t[i], NULL);
+            assert_true(f[i].good);
+            assert_string_equal(f[i].account.id, f[0].account.id);
+            made += f[i].account.is_new;
+        }
+        assert_int_equal(made, 1);
+    }
+    assert_int_equal(fixture_db_number(db, "select sum(avail) from wallets"), 10);
+    assert_int_equal(fixture_db_number(db, "select count(*) from users"), 10);
+}
+
+static void test_lookup(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
+    fixture_db_sql(db, "insert into users(id, kind) values"
+                       " ('0190aaaa-0000-7000-8000-00000000aaaa', 'person'),"
+                       " ('0190aaaa-0000-7000-8000-00000000bbbb', 'person')");
+    struct account a = find(db, "test", "someone", 0);
+    static const struct {
+        const char *text;
+        const char *end; /* of the id that is found; NULL: none */
+        const char *why;
+    } rows[] = {
+        {"0190aaaa-0000-7000-8000-00000000aaaa", "aaaa", "the whole id"             },
+        {"0190AAAA-0000-7000-8000-00000000BBBB", "bbbb", "typed in capitals"        },
+        {"0190aaaa",                             NULL,   "two begin so"             },
+        {"0000aaaa",                             "aaaa", "the short form people see"},
+        {"00aaaa",                               NULL,   "too short to be meant"    },
+        {"%%%%%%%%",                             NULL,   "no pattern"               },
+        {"test:nobody",                          NULL,   "nobody of that name"      },
+        {"",                                     NULL,   "nothing"                  },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct err e = {0};
+        struct find f = {.platform_id = rows[i].text};
+        bool good = db_run(db, lookup_body, &f, &e);
+        if (good != (rows[i].end != NULL) || (!good && e.code != ERR_NOT_FOUND))
+            fail_msg("%s: %s", rows[i].why, e.detail);
+        if (good && !str_ends(f.account.id, rows[i].end))
+            fail_msg("%s: %s", rows[i].why, f.account.id);
+    }
+    struct err e = {0};
+    struct find f = {.platform_id = "test:someone"};
+    assert_true(db_run(db, lookup_body, &f, &e));
+    assert_string_equal(f.account.id, a.id);
+}
+
+struct settings_ctx {
+    const char *account;
+    struct story_settings set, got;
+};
+
+static bool settings_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct settings_ctx *c = ctx;
+    return account_set_settings(tx, c->account, &c->set, e) &&
+           account_get_settings(tx, c->account, &c->got, e) &&
+           account_set_lang(tx, c->account, "ar", e);
+}
+
+static bool get_settings_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct settings_ctx *c = ctx;
+    return account_get_settings(tx, c->account, &c->got, e);
+}
+
+static void test_settings(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
+    struct account a = find(db, "test", "x", 0);
+    struct err e = {0};
+    struct settings_ctx c = {.account = a.id};
+    assert_true(db_run(db, get_settings_body, &c, &e));
+    assert_int_equal(c.got.aspect, ASPECT_9_16);
+    assert_string_equal(c.got.voice, "");
+    c.set = (struct story_settings){.lang = "zh",
+                                    .voice = "Mei",
+                                    .aspect = ASPECT_1_1,
+                                    .tier = TIER_PREMIUM,
+                                    .seconds = 90,
+                                    .style = "neon",
+                                    .music = "calm",
+                                    .seed = 5,
+                                    .byte_limit = 7};
+    for (int i = 0; i < 2; i++) /* first new, then over it */
+        assert_true(db_run(db, settings_body, &c, &e));
+    assert_string_equal(c.got.lang, "zh");
+    assert_string_equal(c.got.voice, "Mei");
+    assert_int_equal(c.got.aspect, ASPECT_1_1);
+    assert_int_equal(c.got.tier, TIER_PREMIUM);
+    assert_int_equal(c.got.seconds, 90);
+    assert_string_equal(c.got.style, "neon");
+    assert_string_equal(c.got.music, "calm");
+    assert_true(c.got.seed == 0 && c.got.byte_limit == 0); /* belong to one video */
+    assert_string_equal(find(db, "test", "x", 0).lang, "ar");
+}
+
+/* --- /forget --- */
+
+struct forget {
+    const char *account;
+    int files;
+    char file[64];
+    char job[UUID_TEXT];
+};
+
+static void on_file(void *ctx, const char *path)
+{
+    struct forget *f = ctx;
+    f->files++;
+    str_copy(f->file, sizeof(f->file), path);
+}
+
+static bool forget_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct forget *f = ctx;
+    f->files = 0;
+    return account_forget(tx, f->account, on_file, f, e);
+}
+
+static bool make_video_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct forget *f = ctx;
+    struct job spec = {.price = 1, .topic = (char *)(uintptr_t) "my secret topic", .lang = "en"};
+    enum job_start started;
+    AUTO(job_free) struct job j = {0};
+    memcpy(spec.account, f->account, UUID_TEXT);
+    spec.addr = (struct chat_addr){.network = "test", .chat = "chat 987654321"};
+    return job_quote(tx, &spec, "event", f->job, e) && job_start(tx, f->job, &started, e) &&
+           job_claim(tx, "w", &j, e) && job_delivering(tx, &j, "w", "/films/x.mp4", 1, 1, e) &&
+           job_done(tx, &j, "w", "msg 987654321", 1, "my secret title", e);
+}
+
+static bool quote_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct forget *f = ctx;
+    enum job_start started;
+    struct job spec = {.price = 0, .topic = (char *)(uintptr_t) "secret quote", .lang = "en"};
+    memcpy(spec.account, f->account, UUID_TEXT);
+    return job_quote(tx, &spec, "event 2", f->job, e) &&
+           (f->files == 0 || job_start(tx, f->job, &started, e));
+}
+
+static bool cancel_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct forget *f = ctx;
+    enum job_state s;
+    return job_cancel(tx, f->job, &s, e);
+}
+
+static void test_forget(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
+    struct err e = {0};
+    struct account a = find(db, "test", "x", 1);
+    struct forget f = {.account = a.id};
+    if (!db_run(db, make_video_body, &f, &e))
+        fail_msg("%s", e.detail);
+    f.files = 1; /* start it */
+    assert_true(db_run(db, quote_body, &f, &e));
+    assert_false(db_run(db, forget_body, &f, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
+    assert_string_equal(e.user_key, "forget.jobs_running");
+    assert_true(db_run(db, cancel_body, &f, &e));
+    f.files = 0; /* a quote that was never started goes too */
+    assert_true(db_run(db, quote_body, &f, &e));
+
+    for (int i = 0; i < 2; i++) { /* twice is no harm */
+        if (!db_run(db, forget_body, &f, &e))
+            fail_msg("%s", e.detail);
+        assert_int_equal(f.files, i == 0);
+    }
+    assert_string_equal(f.file, "/films/x.mp4");
+    static const char *const tables[] = {"users",      "identities", "settings", "jobs",
+                                         "deliveries", "videos",     "outbox"};
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        AUTO(free_ptr)
+        char *sql = str_printf("select count(*) from %s x where x::text ~ 'secret|987654321|films'",
+                               tables[i]);
+        if (fixture_db_number(db, sql) != 0)
+            fail_msg("%s still tells", tables[i]);
+    }
+    assert_int_equal(fixture_db_number(db, "select count(*) from identities"), 0);
+    assert_int_equal(fixture_db_number(db, "select count(*) from transfers"), 3);
+
+    struct account b = find(db, "test", "x", 1);
+    assert_string_not_equal(b.id, a.id);
+    assert_int_equal(credits(db, &b), 0); /* no second trial */
+}
+
+/* --- sealed addresses --- */
+
+static void test_seal(void **state)
+{
+    (void)state;
+    struct chat_addr a = {"telegram", "-1001234567890", "17", "4711"}, got;
+    AUTO(free_ptr) char *one = seal_addr(&a);
+    AUTO(free_ptr) char *two = seal_addr(&a);
+    assert_string_not_equal(one, two); /* equal addresses do not look equal */
+    assert_null(strstr(one, "1234567890"));
+    assert_true(seal_open_addr(one, &got));
+    assert_memory_equal(&got, &a, sizeof(a));
+    one[10] = one[10] == 'A' ? 'B' : 'A';
+    assert_false(seal_open_addr(one, &got));
+    assert_string_equal(got.network, "");
+    static const char *const broken[] = {"", "AAAA", "not base64!", "=", "~"};
+    for (size_t i = 0; i < COUNT(broken); i++)
+        assert_false(seal_open_addr(broken[i], &got));
+    struct chat_addr longest;
+    memset(&longest, 'x', sizeof(longest));
+    longest.network[sizeof(longest.network) - 1] = '\0';
+    longest.chat[sizeof(longest.chat) - 1] = '\0';
+    longest.thread[sizeof(longest.thread) - 1] = '\0';
+    longest.reply[sizeof(longest.reply) - 1] = '\0';
+    AUTO(free_ptr) char *text = seal_addr(&longest);
+    assert_true(seal_open_addr(text, &got));
+    assert_memory_equal(&got, &longest, sizeof(got));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_nothing_in_clear),
+        cmocka_unit_test(test_found_by_many_at_once),
+        cmocka_unit_test(test_lookup),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_seal),
+    };
+    return cmocka_run_group_tests(tests, fixture_db_start, fixture_db_stop);
+}
