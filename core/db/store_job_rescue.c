@@ -147,13 +147,19 @@ static bool recount(struct db_tx *tx, const char *account, struct err *e)
 {
     struct wallet w;
     const char *params[] = {account};
-    /* One more than there are at work, because promoting either fills that place or takes it away.
-     */
-    return wallet_lock(tx, account, &w, e) &&
-           db_exec(tx,
-                   "update wallets set active = 1 + (select count(*) from jobs where user_id = $1"
-                   " and state in ('ready', 'running', 'delivering')) where user_id = $1",
-                   params, 1, NULL, e) &&
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!wallet_lock(tx, account, &w, e) ||
+        !db_exec(tx,
+                 "update wallets set active = (select count(*) from jobs where user_id = $1"
+                 " and state in ('ready', 'running', 'delivering')) where user_id = $1"
+                 " returning active",
+                 params, 1, &rows, e))
+        return false;
+    if (db_int(rows, 0, 0) >= JOB_RUNNING_MAX)
+        return true;
+    /* A free place counts as taken; promoting fills it or gives it back. */
+    return db_exec(tx, "update wallets set active = active + 1 where user_id = $1", params, 1, NULL,
+                   e) &&
            job_promote(tx, account, e);
 }
 
