@@ -173,7 +173,7 @@ static enum lines_result next_line(struct terminal *t, const char *prompt, char 
     if (!t->interactive)
         return lines_next(&t->lines, ret_line, ret_had_nul);
     screen_lock(&t->screen);
-    screen_draw(&t->screen);
+    screen_print(&t->screen, "");
     enum lines_result result = edit_line(t->edit, prompt, ret_line);
     screen_unlock(&t->screen);
     return result;

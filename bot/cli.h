@@ -1,0 +1,71 @@
+/*
+ * cli - what every subcommand of the program shares.
+ *
+ * What:    messages go to standard error as "nanotik: text" in the language of the environment,
+ *          results to standard output.
+ * Threads: main only.
+ */
+#ifndef NANOTIK_BOT_CLI_H
+#define NANOTIK_BOT_CLI_H
+
+#include "core/base/base.h"
+#include "core/base/cancel.h"
+#include "core/base/config.h"
+#include "core/base/err.h"
+#include "core/base/hash.h"
+#include "core/db/db.h"
+#include "core/db/private_cluster.h"
+#include "core/i18n/i18n.h"
+
+#define NANOTIK_VERSION "0.1.0"
+
+enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
+
+struct cli {
+    const char *lang;        /* of messages: from LC_ALL, LC_MESSAGES, LANG */
+    const char *config_path; /* --config, or NULL */
+    struct config *config;   /* after cli_load_config */
+    struct cancel stop;      /* fired by SIGINT, SIGTERM, SIGHUP */
+    int argc;                /* of the subcommand; argv[0] is its name */
+    char **argv;
+};
+
+/* Each returns an exit code. */
+int cli_run(struct cli *cli);  /* runner.c */
+int cli_make(struct cli *cli); /* cli_make.c */
+int cli_render(struct cli *cli);
+int cli_grant(struct cli *cli); /* cli_admin.c */
+int cli_migrate(struct cli *cli);
+int cli_doctor(struct cli *cli); /* cli_doctor.c */
+
+/* "nanotik: text"; what may be NULL. */
+void cli_complain(const struct cli *cli, const char *key, const char *what);
+/* The same for wrong usage, with a pointer to --help; returns CLI_USAGE. */
+int cli_usage(const struct cli *cli, const char *key, const char *what);
+/* The user's text of an error, with the operator's detail behind it: at a shell they are one
+   person. Returns CLI_FAILED. */
+int cli_fail(const struct cli *cli, const struct err *e);
+/* What getopt_long could not take: '?' and ':'. */
+int cli_bad_option(const struct cli *cli);
+bool cli_load_config(struct cli *cli, struct err *e);
+/* The last arguments may not be more than these. */
+bool cli_at_end(const struct cli *cli, int index);
+
+/* Folders; ret of 1024 bytes. */
+const char *cli_data(const struct cli *cli);
+void cli_out_dir(const struct cli *cli, char ret[static 1024]);
+void cli_cache_dir(const struct cli *cli, char ret[static 1024]);
+
+/* The database: the configured server, else the private one (joined when another process runs it
+   and may_join). Migrated. */
+struct cli_db {
+    struct db *db;
+    struct private_cluster *cluster; /* NULL: not ours */
+};
+bool cli_db_open(struct cli *cli, bool may_join, size_t connections, struct cli_db *ret,
+                 int *ret_applied, struct err *e);
+void cli_db_close(struct cli_db *d);
+/* NANOTIK_ID_KEY, or DATA/id.key, which is made when it is missing. */
+bool cli_load_id_key(const struct cli *cli, struct err *e);
+
+#endif

@@ -1,0 +1,129 @@
+/*
+ * `nanotik grant` and `nanotik migrate`.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bot/cli.h"
+#include "bot/signals.h"
+#include "core/base/strbuf.h"
+#include "core/db/store_account.h"
+#include "core/db/store_ledger.h"
+
+enum { GRANT_MAX = 1000000, WHY_MAX = 500, KEY_MAX = 100, CONNECTIONS = 2 };
+
+struct grant {
+    const char *account, *why;
+    char key[KEY_MAX + 8];
+    int64_t credits;
+    struct account found;
+    enum ledger_result result;
+    struct balance balance;
+};
+
+static bool grant_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct grant *g = data;
+    return account_lookup(tx, g->account, &g->found, e) &&
+           ledger_grant(tx, g->key, g->found.id, g->credits, "cli", g->why, &g->result, e) &&
+           ledger_balance(tx, g->found.id, &g->balance, e);
+}
+
+static bool read_grant(struct cli *cli, struct grant *g)
+{
+    static const struct option options[] = {
+        {"why",    required_argument, NULL, 'w'},
+        {"key",    required_argument, NULL, 'k'},
+        {"config", required_argument, NULL, 'c'},
+        {NULL,     0,                 NULL, 0  }
+    };
+    const char *key = NULL;
+    char uuid[UUID_TEXT];
+    int option = 0;
+    opterr = 0;
+    optind = 1;
+    while ((option = getopt_long(cli->argc, cli->argv, ":", options, NULL)) != -1) {
+        switch (option) {
+        case 'w':
+            g->why = optarg;
+            break;
+        case 'k':
+            key = optarg;
+            break;
+        case 'c':
+            cli->config_path = optarg;
+            break;
+        default:
+            cli_bad_option(cli);
+            return false;
+        }
+    }
+    if (!cli_at_end(cli, optind + 2))
+        return false;
+    bool ok = optind + 2 == cli->argc && g->why && g->why[0] && strlen(g->why) <= WHY_MAX &&
+              (!key || (key[0] && strlen(key) <= KEY_MAX)) &&
+              str_to_int(cli->argv[optind + 1], 1, GRANT_MAX, &g->credits);
+    if (!ok) {
+        cli_usage(cli, "cli.need_grant", NULL);
+        return false;
+    }
+    g->account = cli->argv[optind];
+    uuid_make(uuid);
+    snprintf(g->key, sizeof(g->key), "grant:%s", key ? key : uuid);
+    return true;
+}
+
+int cli_grant(struct cli *cli)
+{
+    struct grant g = {0};
+    struct cli_db d = {0};
+    struct signals *signals = NULL;
+    struct err e = {0};
+    int code = CLI_FAILED;
+    if (!read_grant(cli, &g))
+        return CLI_USAGE;
+    bool ok = cli_load_config(cli, &e) && signals_start(&cli->stop, 0, NULL, &signals, &e) &&
+              cli_db_open(cli, true, CONNECTIONS, &d, NULL, &e) && cli_load_id_key(cli, &e) &&
+              db_run(d.db, grant_body, &g, &e);
+    if (ok) {
+        AUTO(free_ptr)
+        char *balance =
+            i18n_text(cli->lang, "unit.credits", I18N_NUM("count", g.balance.available));
+        AUTO(free_ptr)
+        char *text =
+            i18n_text(cli->lang, g.result == LEDGER_REPEATED ? "cli.grant_repeated" : "cli.granted",
+                      I18N_NUM("count", g.credits), I18N_TEXT("account", g.found.id),
+                      I18N_TEXT("balance", balance));
+        printf("%s\n", text);
+        code = CLI_OK;
+    } else {
+        cli_fail(cli, &e);
+    }
+    cli_db_close(&d);
+    signals_stop(signals);
+    return code;
+}
+
+int cli_migrate(struct cli *cli)
+{
+    struct cli_db d = {0};
+    struct signals *signals = NULL;
+    struct err e = {0};
+    int code = CLI_FAILED, applied = 0;
+    if (!cli_at_end(cli, 1))
+        return CLI_USAGE;
+    if (cli_load_config(cli, &e) && signals_start(&cli->stop, 0, NULL, &signals, &e) &&
+        cli_db_open(cli, true, CONNECTIONS, &d, &applied, &e)) {
+        AUTO(free_ptr)
+        char *text = i18n_text(cli->lang, "cli.migrated", I18N_NUM("count", applied));
+        printf("%s\n", text);
+        code = CLI_OK;
+    } else {
+        cli_fail(cli, &e);
+    }
+    cli_db_close(&d);
+    signals_stop(signals);
+    return code;
+}

@@ -1,0 +1,200 @@
+/*
+ * `nanotik doctor`: what is there, what is missing, and what the missing things cost.
+ */
+#include <dirent.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libavcodec/avcodec.h>
+
+#include "bot/cli.h"
+#include "bot/signals.h"
+#include "bot/wire.h"
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/base/strbuf.h"
+#include "core/db/store_ledger.h"
+#include "core/video/video.h"
+
+enum { ROOM_NEEDED = 1000000000, YEAR_2024_S = 1704067200, YEAR_2100_S = 4102444800 };
+
+struct report {
+    struct cli *cli;
+    bool bad;
+};
+
+enum verdict { GOOD, OPTIONAL, BAD };
+
+/* One line; cost (already a text) follows on a line of its own. */
+static void tell(struct report *r, enum verdict verdict, const char *name_key, const char *what,
+                 const char *cost)
+{
+    static const char *const marks[] = {"doctor.ok", "doctor.optional", "doctor.missing"};
+    AUTO(free_ptr) char *mark = i18n_text(r->cli->lang, marks[verdict]);
+    AUTO(free_ptr) char *name = i18n_text(r->cli->lang, name_key, I18N_TEXT("what", what));
+    printf("%-8s %s\n", mark, name);
+    if (verdict != GOOD && cost && cost[0])
+        printf("         %s\n", cost);
+    r->bad |= verdict == BAD;
+}
+
+static void tell_key(struct report *r, enum verdict verdict, const char *name_key, const char *what,
+                     const char *cost_key)
+{
+    AUTO(free_ptr) char *cost = i18n_text(r->cli->lang, cost_key, I18N_TEXT("what", what));
+    tell(r, verdict, name_key, what, cost);
+}
+
+static void tell_err(struct report *r, const char *name_key, const char *what, const struct err *e)
+{
+    AUTO(free_ptr) char *text = i18n_text(r->cli->lang, e->user_key, I18N_TEXT("what", e->arg));
+    AUTO(free_ptr) char *cost = str_printf("%s (%s)", text, e->detail);
+    tell(r, BAD, name_key, what, cost);
+}
+
+static void check_data(struct report *r)
+{
+    const char *data = cli_data(r->cli);
+    struct err e = {0};
+    AUTO(free_ptr) char *probe = str_printf("%s/.doctor.%d", data, (int)getpid());
+    bool ok = fs_mkdirs(data, 0700, &e) && fs_write(probe, "ok", 2, &e);
+    fs_remove(probe);
+    if (!ok) {
+        tell_err(r, "doctor.data", data, &e);
+        return;
+    }
+    tell(r, GOOD, "doctor.data", data, NULL);
+    int64_t room = fs_free_bytes(data);
+    AUTO(free_ptr) char *text = i18n_bytes(r->cli->lang, room);
+    tell_key(r, room < ROOM_NEEDED ? OPTIONAL : GOOD, "doctor.disk", text, "doctor.disk_low");
+}
+
+static void on_fault(void *data, const char *what)
+{
+    struct strbuf *all = data;
+    strbuf_addf(all, "%s%s", all->len ? "; " : "", what);
+}
+
+static bool faults_body(struct db_tx *tx, void *data, struct err *e)
+{
+    size_t count = 0;
+    strbuf_reset(data);
+    return ledger_check(tx, on_fault, data, &count, e);
+}
+
+static void check_database(struct report *r)
+{
+    struct cli_db d = {0};
+    struct err e = {0};
+    struct strbuf faults = STRBUF(4096);
+    if (!cli_db_open(r->cli, true, 2, &d, NULL, &e)) {
+        tell_err(r, "doctor.database", "", &e);
+        return;
+    }
+    tell(r, GOOD, "doctor.database", "", NULL);
+    if (!db_run(d.db, faults_body, &faults, &e))
+        tell_err(r, "doctor.ledger", "", &e);
+    else
+        tell_key(r, faults.len ? BAD : GOOD, "doctor.ledger", strbuf_text(&faults),
+                 "doctor.ledger_faults");
+    strbuf_free(&faults);
+    cli_db_close(&d);
+}
+
+static void check_fonts(struct report *r)
+{
+    for (const char *const *lang = i18n_langs(); *lang; lang++) {
+        struct err e = {0};
+        AUTO(free_ptr) char *name = i18n_lang_label(r->cli->lang, *lang);
+        if (video_font_check(*lang, &e))
+            tell(r, GOOD, "doctor.fonts", name, NULL);
+        else
+            tell_err(r, "doctor.fonts", name, &e);
+    }
+}
+
+static void check_media(struct report *r)
+{
+    char helper[1024];
+    wire_speech_helper(helper);
+    tell_key(r, access(helper, X_OK) == 0 ? GOOD : BAD, "doctor.speech", "", "doctor.speech_cost");
+    tell_key(r, avcodec_find_encoder_by_name("libx264") ? GOOD : BAD, "doctor.encoder", "",
+             "doctor.encoder_cost");
+    const char *folder = config_text(r->cli->config, "NANOTIK_FOOTAGE_DIR");
+    DIR *dir = folder[0] ? opendir(folder) : NULL;
+    if (!folder[0])
+        tell_key(r, OPTIONAL, "doctor.footage", "", "doctor.footage_cost");
+    else
+        tell_key(r, dir ? GOOD : OPTIONAL, "doctor.footage", folder, "doctor.footage_bad");
+    if (dir)
+        closedir(dir);
+}
+
+static void check_clock(struct report *r)
+{
+    char now[32];
+    int64_t wall = clock_wall_ms();
+    clock_iso(wall, now);
+    bool sane = wall / 1000 > YEAR_2024_S && wall / 1000 < YEAR_2100_S;
+    tell_key(r, sane ? GOOD : BAD, "doctor.clock", now, "doctor.clock_wrong");
+}
+
+static void check_services(struct report *r)
+{
+    tell_key(r, OPTIONAL, "doctor.writer", "", "doctor.writer_cost");
+    bool chats = config_text(r->cli->config, "TELEGRAM_BOT_TOKEN")[0];
+    tell_key(r, chats ? GOOD : OPTIONAL, "doctor.chats", "", "doctor.chats_cost");
+}
+
+static bool read_options(struct cli *cli, bool *ret_example)
+{
+    static const struct option options[] = {
+        {"config-example", no_argument,       NULL, 'e'},
+        {"config",         required_argument, NULL, 'c'},
+        {NULL,             0,                 NULL, 0  }
+    };
+    int option = 0;
+    opterr = 0;
+    optind = 1;
+    while ((option = getopt_long(cli->argc, cli->argv, ":", options, NULL)) != -1) {
+        if (option == 'e') {
+            *ret_example = true;
+        } else if (option == 'c') {
+            cli->config_path = optarg;
+        } else {
+            cli_bad_option(cli);
+            return false;
+        }
+    }
+    return cli_at_end(cli, optind);
+}
+
+int cli_doctor(struct cli *cli)
+{
+    struct report report = {.cli = cli};
+    struct signals *signals = NULL;
+    struct err e = {0};
+    bool example = false;
+    if (!read_options(cli, &example))
+        return CLI_USAGE;
+    if (example) {
+        config_print_example(stdout);
+        return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+    }
+    if (!cli_load_config(cli, &e) || !signals_start(&cli->stop, 0, NULL, &signals, &e))
+        return cli_fail(cli, &e);
+    tell(&report, GOOD, "doctor.config", "", NULL);
+    check_data(&report);
+    check_database(&report);
+    check_fonts(&report);
+    check_media(&report);
+    check_clock(&report);
+    check_services(&report);
+    AUTO(free_ptr) char *sum = i18n_text(cli->lang, report.bad ? "doctor.bad" : "doctor.good");
+    printf("%s\n", sum);
+    signals_stop(signals);
+    return report.bad ? CLI_FAILED : CLI_OK;
+}

@@ -1,0 +1,124 @@
+/*
+ * nanotik: the program. Reads the first words of the command line and hands over to a subcommand.
+ */
+#include <getopt.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bot/cli.h"
+#include "bot/signals.h"
+#include "core/base/hash.h"
+#include "core/base/strbuf.h"
+#include "core/video/video.h"
+
+static const struct {
+    const char *name;
+    int (*run)(struct cli *cli);
+} subcommands[] = {
+    {"run",     cli_run    },
+    {"make",    cli_make   },
+    {"render",  cli_render },
+    {"grant",   cli_grant  },
+    {"migrate", cli_migrate},
+    {"doctor",  cli_doctor },
+};
+
+static const char *env_lang(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const char *value = getenv(names[i]);
+        if (value && value[0]) {
+            const char *lang = i18n_match(value);
+            return lang[0] ? lang : "en";
+        }
+    }
+    return "en";
+}
+
+/* Captions, file names and the line editor are UTF-8 whatever LANG says; numbers stay "C". */
+static void set_locale(void)
+{
+    if (!setlocale(LC_CTYPE, "") || MB_CUR_MAX < 4)
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+static int print_help(const struct cli *cli)
+{
+    AUTO(free_ptr) char *text = i18n_text(cli->lang, "cli.help");
+    printf("%s\n", text);
+    return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+}
+
+static int run_subcommand(struct cli *cli, const char *name)
+{
+    if (strcmp(name, "help") == 0)
+        return print_help(cli);
+    for (int i = 1; i < cli->argc && strcmp(cli->argv[i], "--") != 0; i++)
+        if (strcmp(cli->argv[i], "--help") == 0)
+            return print_help(cli);
+    for (size_t i = 0; i < COUNT(subcommands); i++)
+        if (strcmp(subcommands[i].name, name) == 0)
+            return subcommands[i].run(cli);
+    return cli_usage(cli, "cli.unknown_command", name);
+}
+
+/* Options before the subcommand. True: *ret_code is the end. */
+static bool read_globals(struct cli *cli, int argc, char **argv, int *ret_code)
+{
+    static const struct option options[] = {
+        {"config",  required_argument, NULL, 'c'},
+        {"help",    no_argument,       NULL, 'h'},
+        {"version", no_argument,       NULL, 'V'},
+        {NULL,      0,                 NULL, 0  }
+    };
+    int option = 0;
+    opterr = 0;
+    cli->argc = argc;
+    cli->argv = argv;
+    while ((option = getopt_long(argc, argv, "+:hV", options, NULL)) != -1) {
+        if (option == 'c') {
+            cli->config_path = optarg;
+        } else if (option == 'h') {
+            *ret_code = print_help(cli);
+            return true;
+        } else if (option == 'V') {
+            printf("nanotik %s\n", NANOTIK_VERSION);
+            *ret_code = fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+            return true;
+        } else {
+            *ret_code = cli_bad_option(cli);
+            return true;
+        }
+    }
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    static char run_name[] = "run";
+    static char *run_argv[] = {run_name, NULL};
+    struct err e = {0};
+    struct cli cli = {.lang = "en"};
+    int code = CLI_OK;
+    set_locale();
+    signals_block();
+    hash_setup();
+    cancel_init(&cli.stop, NULL);
+    if (!i18n_setup(&e)) {
+        fprintf(stderr, "nanotik: %s\n", e.detail);
+        return CLI_FAILED;
+    }
+    cli.lang = env_lang();
+    if (!read_globals(&cli, argc, argv, &code)) {
+        video_setup();
+        cli.argc = optind < argc ? argc - optind : 1;
+        cli.argv = optind < argc ? argv + optind : run_argv;
+        code = run_subcommand(&cli, cli.argv[0]);
+    }
+    config_free(cli.config);
+    i18n_teardown();
+    return code;
+}

@@ -1,0 +1,268 @@
+/*
+ * `nanotik run`: starts everything in order, waits, stops everything in the opposite order.
+ */
+#define LOG_MODULE "start"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bot/bot.h"
+#include "bot/cli.h"
+#include "bot/outbox.h"
+#include "bot/signals.h"
+#include "bot/status.h"
+#include "bot/wire.h"
+#include "bot/worker_calls.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/strbuf.h"
+#include "core/db/store_chat.h"
+#include "core/db/store_job.h"
+
+enum { CONNECTIONS = 8, LOOK_MS = 100, CLUSTER_LOOK_MS = 1000, FLUSH_MS = 2000 };
+
+struct intake {
+    struct runner *runner;
+    const struct chat_adapter *adapter;
+    pthread_t thread;
+    bool started;
+    atomic_bool ended, failed;
+};
+
+struct runner {
+    struct cli *cli;
+    struct bot bot;
+    struct cli_db db;
+    struct wire_tools *tools;
+    struct wire_chats *chats;
+    struct janitor *janitor;
+    struct intake intakes[BOT_ADAPTERS_MAX];
+    char worker[128];
+    bool finishing_told;
+};
+
+static void *intake_main(void *data)
+{
+    struct intake *in = data;
+    struct err e = {0};
+    pthread_setname_np(pthread_self(), in->adapter->ops->name);
+    if (!in->adapter->ops->run(in->adapter->self, bot_on_event, &in->runner->bot, &e)) {
+        log_err(LOG_ERROR, LOG_MODULE, &e);
+        atomic_store(&in->failed, true);
+    }
+    atomic_store(&in->ended, true);
+    return NULL;
+}
+
+/* A person draws on this terminal: what libraries and the log say goes to a file instead. */
+static void move_log(const struct runner *r)
+{
+    if (!wire_chats_interactive(r->chats) || !isatty(STDERR_FILENO))
+        return;
+    AUTO(free_ptr) char *path = str_printf("%s/nanotik.log", cli_data(r->cli));
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return;
+    dup2(fd, STDERR_FILENO);
+    close(fd);
+}
+
+static bool expire_body(struct db_tx *tx, void *worker, struct err *e)
+{
+    return job_expire_leases(tx, worker, e);
+}
+
+static bool start_work(struct runner *r, struct err *e)
+{
+    char out_dir[1024];
+    unsigned long long random = 0;
+    random_bytes(&random, sizeof(random));
+    char host[64] = "host";
+    gethostname(host, sizeof(host) - 1);
+    snprintf(r->worker, sizeof(r->worker), "%s:%d:%llx", host, (int)getpid(), random);
+    cli_out_dir(r->cli, out_dir);
+    /* With a database of our own, whoever held a lease is dead: the data folder's lock says so. */
+    if (r->db.cluster && !db_run(r->db.db, expire_body, r->worker, e))
+        return false;
+    struct worker_options workers = {
+        .db = r->db.db,
+        .tools = r->bot.tools,
+        .name = r->worker,
+        .out_dir = out_dir,
+        .calls = bot_worker_calls(&r->bot),
+    };
+    struct janitor_options janitor = {
+        .db = r->db.db,
+        .cache = r->bot.tools->cache,
+        .on_failed = workers.calls.on_failed,
+        .ctx = workers.calls.ctx,
+    };
+    return workers_start(&workers, &r->bot.workers, e) && janitor_start(&janitor, &r->janitor, e);
+}
+
+static bool start_intake(struct runner *r, struct err *e)
+{
+    for (size_t i = 0; i < r->bot.adapter_count; i++) {
+        struct intake *in = &r->intakes[i];
+        in->runner = r;
+        in->adapter = &r->bot.adapters[i];
+        int error = pthread_create(&in->thread, NULL, intake_main, in);
+        if (error != 0)
+            return err_set(e, ERR_INTERNAL, "error.internal", "intake: %s", strerror(error));
+        in->started = true;
+    }
+    return true;
+}
+
+static void read_config(struct runner *r)
+{
+    const struct config *c = r->cli->config;
+    r->bot.prices[TIER_BASIC] = config_int(c, "NANOTIK_PRICE_BASIC");
+    r->bot.prices[TIER_HD] = config_int(c, "NANOTIK_PRICE_HD");
+    r->bot.prices[TIER_PREMIUM] = config_int(c, "NANOTIK_PRICE_PREMIUM");
+    r->bot.trial_credits = (int)config_int(c, "NANOTIK_TRIAL_CREDITS");
+    r->bot.seconds_max = (int)config_int(c, "VIDEO_MAX_DURATION");
+}
+
+static bool start_all(struct runner *r, struct err *e)
+{
+    read_config(r);
+    if (!cli_db_open(r->cli, false, CONNECTIONS, &r->db, NULL, e) || !cli_load_id_key(r->cli, e) ||
+        !wire_tools_make(r->cli, &r->tools, e))
+        return false;
+    r->bot.db = r->db.db;
+    r->bot.tools = wire_toolbox(r->tools);
+    r->bot.own_words = r->bot.tools->writers[0].ops->own_words;
+    if (!wire_chats_make(r->cli, &r->bot, &r->chats, e))
+        return false;
+    move_log(r);
+    return status_start(&r->bot, &r->bot.status, e) && outbox_start(&r->bot, &r->bot.outbox, e) &&
+           start_work(r, e) && start_intake(r, e);
+}
+
+static void stop_all(struct runner *r)
+{
+    for (size_t i = 0; i < r->bot.adapter_count; i++)
+        r->bot.adapters[i].ops->stop(r->bot.adapters[i].self);
+    for (size_t i = 0; i < COUNT(r->intakes); i++)
+        if (r->intakes[i].started)
+            pthread_join(r->intakes[i].thread, NULL);
+    workers_stop(TAKE(r->bot.workers));
+    janitor_stop(TAKE(r->janitor));
+    status_stop(TAKE(r->bot.status));
+    outbox_stop(TAKE(r->bot.outbox), FLUSH_MS);
+    wire_chats_free(TAKE(r->chats));
+    wire_tools_free(TAKE(r->tools));
+    cli_db_close(&r->db);
+}
+
+struct pending {
+    const char *network;
+    int64_t jobs, cards;
+};
+
+static bool pending_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct pending *p = data;
+    return job_count_live(tx, p->network, &p->jobs, e) &&
+           outbox_pending(tx, p->network, &p->cards, e);
+}
+
+/* All chats have ended: is anything left that one of them waits for? */
+static bool all_done(struct runner *r)
+{
+    for (size_t i = 0; i < r->bot.adapter_count; i++) {
+        const struct intake *in = &r->intakes[i];
+        if (!atomic_load(&in->ended))
+            return false;
+        struct pending p = {.network = in->adapter->ops->name};
+        struct err e;
+        if (!db_run_soft(r->db.db, pending_body, &p, &e) || p.jobs > 0 || p.cards > 0)
+            return atomic_load(&in->failed);
+    }
+    return true;
+}
+
+/* The end of input with videos still being made: say that waiting goes on. */
+static void tell_finishing(struct runner *r)
+{
+    if (r->finishing_told || !wire_chats_interactive(r->chats) ||
+        !atomic_load(&r->intakes[0].ended))
+        return;
+    r->finishing_told = true;
+    AUTO(free_ptr) char *text = i18n_text(r->cli->lang, "run.finishing");
+    printf("%s\n", text);
+    fflush(stdout);
+}
+
+static void wait_for_end(struct runner *r)
+{
+    int64_t look_at = 0;
+    while (!cancel_wait(&r->cli->stop, LOOK_MS)) {
+        if (all_done(r))
+            return;
+        tell_finishing(r);
+        struct err e;
+        if (!r->db.cluster || clock_mono_ms() < look_at)
+            continue;
+        if (!private_cluster_watch(r->db.cluster, &e))
+            log_err(LOG_ERROR, LOG_MODULE, &e);
+        look_at = clock_mono_ms() + CLUSTER_LOOK_MS;
+    }
+}
+
+static void tell_unfinished(struct runner *r)
+{
+    struct pending p = {.network = r->bot.adapter_count ? r->bot.adapters[0].ops->name : ""};
+    struct err e;
+    if (!cancel_fired(&r->cli->stop) || !db_run_soft(r->db.db, pending_body, &p, &e) || p.jobs == 0)
+        return;
+    AUTO(free_ptr)
+    char *text = i18n_text(r->cli->lang, "run.unfinished", I18N_NUM("count", p.jobs));
+    printf("%s\n", text);
+    fflush(stdout);
+}
+
+static int exit_code(const struct runner *r)
+{
+    for (size_t i = 0; i < COUNT(r->intakes); i++)
+        if (atomic_load(&r->intakes[i].failed))
+            return CLI_FAILED;
+    bool piped_to_end = !cancel_fired(&r->cli->stop) && !wire_chats_interactive(r->chats);
+    return piped_to_end && atomic_load(&r->bot.job_failed) ? CLI_FAILED : CLI_OK;
+}
+
+int cli_run(struct cli *cli)
+{
+    struct err e = {0};
+    if (!cli_at_end(cli, 1))
+        return CLI_USAGE;
+    if (!cli_load_config(cli, &e))
+        return cli_fail(cli, &e);
+    struct signals *signals = NULL;
+    int64_t deadline = config_int(cli->config, "NANOTIK_SHUTDOWN_SECONDS") * 1000;
+    if (!signals_start(&cli->stop, deadline, wire_chats_restore, &signals, &e))
+        return cli_fail(cli, &e);
+    struct runner *r = calloc(1, sizeof(*r));
+    if (!r)
+        abort();
+    r->cli = cli;
+    int code = CLI_FAILED;
+    if (start_all(r, &e)) {
+        wait_for_end(r);
+        tell_unfinished(r);
+        code = exit_code(r);
+    } else if (cancel_fired(&cli->stop)) {
+        code = CLI_OK;
+    } else {
+        cli_fail(cli, &e);
+    }
+    stop_all(r);
+    free(r);
+    signals_stop(signals);
+    return code;
+}

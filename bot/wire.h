@@ -1,0 +1,32 @@
+/*
+ * wire - adapters made from the configuration. wire_*.c are, with main.c, the only files that name
+ * adapters.
+ *
+ * Owner:   wire_tools_free / each adapter's ops->destroy.
+ * Threads: main only.
+ */
+#ifndef NANOTIK_BOT_WIRE_H
+#define NANOTIK_BOT_WIRE_H
+
+#include "bot/bot.h"
+#include "bot/cli.h"
+#include "core/job/pipeline.h"
+
+/* Writers, voices, footage, cache and render threads. */
+struct wire_tools;
+bool wire_tools_make(struct cli *cli, struct wire_tools **ret, struct err *e);
+const struct toolbox *wire_toolbox(const struct wire_tools *w);
+void wire_tools_free(struct wire_tools *w); /* NULL is fine */
+/* The helper program of the local voice, beside ours. */
+void wire_speech_helper(char ret_path[static 1024]);
+
+/* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */
+struct wire_chats;
+bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_chats **ret, struct err *e);
+void wire_chats_free(struct wire_chats *c); /* destroys the adapters too; NULL is fine */
+/* Somebody sits at a terminal chat: logs would be drawn over it. */
+bool wire_chats_interactive(const struct wire_chats *c);
+/* Async-signal-safe: terminal modes as they were. */
+void wire_chats_restore(void);
+
+#endif

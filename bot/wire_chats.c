@@ -1,0 +1,122 @@
+#define LOG_MODULE "start"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adapters/telegram/telegram.h"
+#include "adapters/terminal/terminal.h"
+#include "bot/command.h"
+#include "bot/wire.h"
+#include "core/base/arena.h"
+#include "core/base/log.h"
+#include "core/base/strbuf.h"
+#include "core/net/net.h"
+
+enum { MENUS_MAX = 8 };
+
+struct wire_chats {
+    struct bot *bot;
+    struct net_engine *net;
+    struct arena arena;
+    struct chat_menu menus[MENUS_MAX];
+    size_t menu_count;
+    bool interactive;
+};
+
+/* The command table in each language, for networks that show it while typing. */
+static void make_menus(struct wire_chats *c)
+{
+    for (const char *const *lang = i18n_langs(); *lang && c->menu_count < MENUS_MAX; lang++) {
+        struct chat_menu *menu = &c->menus[c->menu_count++];
+        struct chat_command *list = arena_alloc(&c->arena, command_count * sizeof(*list));
+        AUTO(free_ptr) char *about = i18n_text(*lang, "start.1");
+        AUTO(free_ptr) char *brief = i18n_text(*lang, "start.about");
+        *menu = (struct chat_menu){.lang = *lang,
+                                   .about = arena_dup(&c->arena, about),
+                                   .about_short = arena_dup(&c->arena, brief),
+                                   .commands = list};
+        for (size_t i = 0; i < command_count; i++) {
+            if (commands[i].flags & CMD_HIDDEN)
+                continue;
+            AUTO(free_ptr) char *help = i18n_text(*lang, commands[i].help_key);
+            list[menu->command_count++] =
+                (struct chat_command){.name = commands[i].name, .help = arena_dup(&c->arena, help)};
+        }
+    }
+}
+
+static bool add_telegram(struct wire_chats *c, const struct config *config, struct err *e)
+{
+    const char *token = config_text(config, "TELEGRAM_BOT_TOKEN");
+    if (!token[0])
+        return true;
+    if (!c->net && !net_engine_create(config_int(config, "NANOTIK_ALLOW_PLAIN"), &c->net, e))
+        return false;
+    struct telegram_options options = {
+        .net = c->net,
+        .token = token,
+        .api_url = config_text(config, "TELEGRAM_API_URL"),
+        .menus = c->menus,
+        .menu_count = c->menu_count,
+    };
+    return net_trust_base(c->net, options.api_url, e) &&
+           telegram_create(&options, &c->bot->adapters[c->bot->adapter_count], e) &&
+           ++c->bot->adapter_count;
+}
+
+static bool add_terminal(struct wire_chats *c, const struct cli *cli, struct err *e)
+{
+    AUTO(free_ptr) char *history = str_printf("%s/history", cli_data(cli));
+    struct terminal_options options = {
+        .in_fd = STDIN_FILENO,
+        .out_fd = STDOUT_FILENO,
+        .lang = cli->lang,
+        .history_path = history,
+        .greet = true,
+    };
+    if (!terminal_create(&options, &c->bot->adapters[c->bot->adapter_count], e))
+        return false;
+    c->bot->adapter_count++;
+    c->interactive = terminal_is_interactive(&options);
+    return true;
+}
+
+bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_chats **ret, struct err *e)
+{
+    struct wire_chats *c = calloc(1, sizeof(*c));
+    if (!c)
+        return err_set(e, ERR_INTERNAL, "error.internal", "chats: no memory");
+    c->bot = bot;
+    make_menus(c);
+    bool ok = add_telegram(c, cli->config, e);
+    if (ok && bot->adapter_count == 0)
+        ok = add_terminal(c, cli, e);
+    if (!ok) {
+        wire_chats_free(c);
+        return false;
+    }
+    *ret = c;
+    return true;
+}
+
+void wire_chats_free(struct wire_chats *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->bot->adapter_count; i++)
+        c->bot->adapters[i].ops->destroy(c->bot->adapters[i].self);
+    c->bot->adapter_count = 0;
+    net_engine_destroy(c->net);
+    arena_free(&c->arena);
+    free(c);
+}
+
+bool wire_chats_interactive(const struct wire_chats *c)
+{
+    return c->interactive;
+}
+
+void wire_chats_restore(void)
+{
+    terminal_restore();
+}
