@@ -162,10 +162,10 @@ static void test_rotation(void **state)
         int degrees;
         const char *corners, *why;
     } rows[] = {
-        {0,   "rgby", "as stored"            },
-        {90,  "bryg", "phone held upright"   },
-        {180, "ybgr", "upside down"          },
-        {270, "gyrb", "upright the other way"},
+        {0,   "rgby", "as stored"   },
+        {90,  "gyrb", "turned left" },
+        {180, "ybgr", "upside down" },
+        {270, "bryg", "turned right"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         AUTO(free_ptr)
@@ -250,24 +250,24 @@ static void test_colours(void **state)
         int y, u, v; /* wanted in bt709 limited */
     } rows[] = {
         {"-f lavfi -i color=red:s=320x240:r=30:d=0.2,format=yuv420p -c:v libx264 -qp 4",
-         "bt601 red, untagged SD",                                                                                        63,                                                                                  102,                                   240                                                 },
+         "bt601 red, untagged SD",                                                                                                   63,  102, 240},
         {"-f lavfi -i color=red:s=320x240:r=30:d=0.2,scale=out_color_matrix=bt709,format=yuv420p "
-         "-c:v libx264 -qp 4 -colorspace bt709 -color_primaries bt709 -color_trc bt709", "bt709 red, tagged",    63,                                                                                  102,                                   240                                                 },
+         "-c:v libx264 -qp 4 -colorspace bt709 -color_primaries bt709 -color_trc bt709", "bt709 red, tagged",               63,  102, 240},
         {"-f lavfi -i color=red:s=320x240:r=30:d=0.2,scale=out_range=pc:out_color_matrix=bt601,"
-         "format=yuvj420p -c:v libx264 -qp 4",                                           "full range bt601 red", 63,                                                                                  102,                                   240                                                 },
+         "format=yuvj420p -c:v libx264 -qp 4",                                           "full range bt601 red",            63,  102, 240},
         {"-f lavfi -i color=lime:s=320x240:r=30:d=0.2,format=gbrp -c:v libx264rgb -qp 1",
-         "RGB green",                                                                                                     173,                                                                                 42,                                    26                                                  },
+         "RGB green",                                                                                                                173, 42,  26 },
         {"-f lavfi -i color=0x808080:s=320x240:r=30:d=0.2,format=yuv444p10le -c:v libx264 -qp 4",
-         "10-bit grey",                                                                                                   126,                                                                                 128,                                   128                                                 },
+         "10-bit grey",                                                                                                              126, 128, 128},
         {"-f lavfi -i "
          "\"color=black:s=320x240:r=30:d=0.2,format=yuv420p10le,geq=lum=571:cb=512:cr=512\" "
-         "-c:v libx265 -x265-params log-level=0:colorprim=9:transfer=16:colormatrix=9",                                                                                        "PQ, 203 nits: white of paper",                                   221, 128, 128                                                 },
+         "-c:v libx265 -x265-params log-level=0:colorprim=9:transfer=16:colormatrix=9",  "PQ, 203 nits: white of paper",    221, 128, 128},
         {"-f lavfi -i "
          "\"color=black:s=320x240:r=30:d=0.2,format=yuv420p10le,geq=lum=64:cb=512:cr=512\" "
-         "-c:v libx265 -x265-params log-level=0:colorprim=9:transfer=18:colormatrix=9",                                                                                       "HLG black",                                                                                                              16,                                                                                                                        128,                                                            128},
+         "-c:v libx265 -x265-params log-level=0:colorprim=9:transfer=18:colormatrix=9",  "HLG black",                       16,  128, 128},
         {"-f lavfi -i "
          "\"color=black:s=320x240:r=30:d=0.2,format=yuv420p10le,geq=lum=940:cb=512:cr=512\" "
-         "-c:v libx265 -x265-params log-level=0:colorprim=9:transfer=16:colormatrix=9",                                                                                    "PQ, 10000 nits: white, not more",                                                                                                          235,                                                                                                                                                                                              128,                                                                                                                                                               128                                                                                              },
+         "-c:v libx265 -x265-params log-level=0:colorprim=9:transfer=16:colormatrix=9",  "PQ, 10000 nits: white, not more", 235, 128, 128},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         AUTO(free_ptr) char *line = str_printf("%s colour.mkv", rows[i].make);
