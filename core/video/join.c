@@ -81,7 +81,7 @@ static bool begin(struct join *j, const AVStream *first, const char *path, struc
     if (!mux_open(&j->mux, path, j->spec->cancel, e) || !add_video(j, first, e) || !add_audio(j, e))
         return false;
     AVDictionary **tags = &j->mux.ctx->metadata;
-    av_dict_set(tags, "encoder", "NanoTik", 0);
+    av_dict_set(tags, "encoding_tool", "NanoTik", 0);
     if (j->spec->title && j->spec->title[0])
         av_dict_set(tags, "title", j->spec->title, 0);
     if (j->spec->comment && j->spec->comment[0])
