@@ -22,19 +22,31 @@ void hills_init(struct backdrop *b)
     for (int i = 0; i < 5; i++) {
         struct item *it = backdrop_item(b);
         float near = i / 4.0f;
-        it->y = b->high * (0.40f + 0.115f * i) + backdrop_any(b, -0.02f, 0.02f);
-        it->size = 0.030f + 0.050f * near;
-        it->speed = 0.006f + 0.030f * near * near;
+        it->y = b->high * (0.43f + 0.125f * i) + backdrop_any(b, -0.02f, 0.02f);
+        it->size = 0.105f - 0.004f * i;
+        it->speed = 0.010f + 0.060f * near * near;
         it->phase = backdrop_any(b, 0, 50);
-        struct colour haze = colour_mix(p->accent[0], p->accent[1], near);
-        struct colour top = colour_mix(haze, p->deep, 0.22f + 0.58f * near);
-        struct colour body = colour_mix(top, p->deep, 0.35f + 0.35f * near);
-        tint_curve(b, i, top, body);
+        struct colour haze = colour_mix(p->ground, p->accent[i & 1], 0.62f - 0.30f * near);
+        struct colour top = colour_mix(haze, p->deep, 0.12f + 0.70f * near);
+        struct colour body =
+            colour_mix(colour_mix(haze, p->accent[1], 0.25f), p->deep, 0.05f + 0.80f * near);
+        /* Mist lies in the valleys: each ridge is darker at its edge than further down. */
+        tint_curve(b, i, colour_mix(top, p->deep, 0.30f), body);
     }
     struct item *sun = backdrop_item(b);
     sun->x = backdrop_any(b, 0.25f, 0.75f) * b->wide;
-    sun->y = b->high * backdrop_any(b, 0.24f, 0.33f);
+    sun->y = b->high * backdrop_any(b, 0.23f, 0.31f);
     sun->phase = backdrop_any(b, 0, TURN);
+}
+
+/* Height above the ridge's base line, about -1 to 1: peaks far away, rolling ground near by. */
+static float ridge(float u, float phase, float peaked)
+{
+    float round =
+        0.60f * sinf(2.3f * u) + 0.30f * sinf(5.1f * u + phase) + 0.10f * sinf(11.7f * u + 2);
+    float sharp = 1.05f - 1.25f * fabsf(sinf(1.9f * u)) - 0.55f * fabsf(sinf(4.3f * u + phase)) -
+                  0.24f * fabsf(sinf(9.7f * u + 1)) - 0.10f * fabsf(sinf(23.0f * u + 2));
+    return round + (sharp - round) * peaked;
 }
 
 void hills_frame(struct backdrop *b, float t)
@@ -42,18 +54,14 @@ void hills_frame(struct backdrop *b, float t)
     const struct palette *p = &b->palette;
     const struct item *sun = &b->items[5];
     field_ground(b, colour_mix(p->deep, p->ground, 0.45f),
-                 colour_mix(p->ground, p->accent[1], 0.75f));
-    struct blob sky = {b->wide * (0.5f + 0.35f * sinf(0.07f * t + sun->phase)),
-                       b->high * 0.08f,
-                       0.8f,
-                       1.8f,
-                       0.3f,
-                       0.5f,
-                       p->accent[2]};
+                 colour_mix(p->ground, p->accent[1], 0.65f));
+    float high = 0.5f + 0.4f * sinf(0.13f * t + sun->phase);
+    struct blob sky = {b->wide * high, b->high * 0.06f, 0.8f, 1.8f, 0.3f, 0.55f, p->accent[2]};
     field_blob(b, &sky);
-    float rise = sun->y - 0.006f * t;
-    struct blob halo = {sun->x, rise, 0.62f, 1, 0, 0.75f, p->accent[0]};
-    struct blob glow = {sun->x, rise, 0.30f, 1, 0, 0.55f, colour_mix(p->accent[0], p->light, 0.5f)};
+    float rise = sun->y - 0.006f * t, pulse = 1 + 0.04f * sinf(0.5f * t);
+    struct blob halo = {sun->x, rise, 0.70f * pulse, 1, 0, 0.80f, p->accent[0]};
+    struct blob glow = {
+        sun->x, rise, 0.34f * pulse, 1, 0, 0.50f, colour_mix(p->accent[0], p->light, 0.6f)};
     field_blob(b, &halo);
     field_blob(b, &glow);
     b->curve_count = 5;
@@ -62,9 +70,7 @@ void hills_frame(struct backdrop *b, float t)
         float *h = b->curves + (size_t)i * (size_t)b->width;
         for (int x = 0; x < b->width; x++) {
             float u = x / b->unit + it->speed * t + it->phase;
-            float s = sinf(2.3f * u) + 0.55f * sinf(5.1f * u + it->phase) +
-                      0.28f * sinf(11.7f * u + 2) + 0.10f * sinf(23.0f * u + 1);
-            h[x] = (it->y - it->size * s) * b->unit;
+            h[x] = (it->y - it->size * ridge(u, it->phase, 1 - i / 4.0f)) * b->unit;
         }
     }
 }
@@ -115,8 +121,8 @@ void stars_frame(struct backdrop *b, float t)
         float core = MAX(1.3f, 1.6f * it->size * b->unit);
         struct sprite s = {x * b->unit, y * b->unit, core, 0, a, it->colour};
         sprite_add(b, &s);
-        if (it->size > 0.0032f) {
-            s = (struct sprite){s.x, s.y, core * 5, 0, a * 0.22f, it->colour};
+        if (it->size > 0.0040f) {
+            s = (struct sprite){s.x, s.y, core * 6, 0, a * 0.20f, it->colour};
             sprite_add(b, &s);
         }
     }

@@ -61,7 +61,7 @@ void bokeh_init(struct backdrop *b)
         it->size = 0.022f + 0.115f * near * near;
         it->speed = 0.008f + 0.030f * near;
         it->phase = backdrop_any(b, 0, TURN);
-        it->weight = backdrop_any(b, 0.10f, 0.34f) * (1.15f - 0.6f * near);
+        it->weight = backdrop_any(b, 0.20f, 0.52f) * (1.15f - 0.5f * near);
         it->colour = b->palette.accent[rng_below(&b->rng, 4)];
     }
 }
@@ -218,7 +218,7 @@ static void rays_light(struct backdrop *b, float t)
             float part = place - i;
             int next = i < 1023 ? i + 1 : i;
             float ray = b->ray_table[i] + (b->ray_table[next] - b->ray_table[i]) * part;
-            float a = ray * ray * reach * (0.30f + 0.62f * reach);
+            float a = ray * reach * (0.34f + 0.66f * reach);
             struct colour k = colour_mix(far, near, reach);
             b->paint[0][at] += (k.y - b->paint[0][at]) * a;
             b->paint[1][at] += (k.u - b->paint[1][at]) * a;
@@ -254,7 +254,7 @@ void ripples_init(struct backdrop *b)
         struct item *it = backdrop_item(b);
         it->x = backdrop_any(b, -0.2f, 1.2f) * b->wide;
         it->y = backdrop_any(b, -0.1f, 1.1f) * b->high;
-        it->size = backdrop_any(b, 7.0f, 13.0f); /* waves per unit, in radians */
+        it->size = backdrop_any(b, 5.0f, 9.5f); /* waves per unit, in radians */
         it->phase = backdrop_any(b, 0, TURN);
         it->speed = backdrop_any(b, 0.35f, 0.6f);
         it->weight = backdrop_any(b, 0.20f, 0.30f);
@@ -287,13 +287,13 @@ void ripples_frame(struct backdrop *b, float t)
                 float dx = u - it->x, dy = v - it->y;
                 sum += sinf(it->size * sqrtf(dx * dx + dy * dy) - it->speed * t + it->phase);
             }
-            /* Bright lines where the waves cancel: what a lens of water does. */
-            float line = 1 - fabsf(sum) * 0.42f;
-            line = line > 0 ? line : 0;
-            float a = 0.50f * line * line * line;
-            b->paint[0][at + (size_t)x] += (lit.y - b->paint[0][at + (size_t)x]) * a;
-            b->paint[1][at + (size_t)x] += (lit.u - b->paint[1][at + (size_t)x]) * a;
-            b->paint[2][at + (size_t)x] += (lit.v - b->paint[2][at + (size_t)x]) * a;
+            /* Crests are lit, troughs lie in shade: a surface, seen from above. */
+            float swell = sinf(1.35f * sum + 0.2f * t), a = swell * swell;
+            const struct colour *c = swell > 0 ? &lit : &b->palette.deep;
+            a *= swell > 0 ? 0.42f * a : 0.55f;
+            b->paint[0][at + (size_t)x] += (c->y - b->paint[0][at + (size_t)x]) * a;
+            b->paint[1][at + (size_t)x] += (c->u - b->paint[1][at + (size_t)x]) * a;
+            b->paint[2][at + (size_t)x] += (c->v - b->paint[2][at + (size_t)x]) * a;
         }
     }
 }
