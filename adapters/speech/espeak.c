@@ -176,11 +176,11 @@ static bool espeak_speak(void *self, const struct speech_request *request,
     const struct language *row;
     bool female;
     if (cancel_fired(request->cancel))
-        return err_set(e, ERR_CANCELLED, "error.cancelled", "cancelled before speaking");
+        return err_set(e, ERR_CANCELLED, "make.cancelled", "cancelled before speaking");
     if (!choose(request->lang, request->voice ? request->voice : "", &row, &female, e))
         return false;
     if (strlen(request->text) > TEXT_MAX)
-        return err_set(e, ERR_LIMIT, "make.too_long", "scene of %zu bytes", strlen(request->text));
+        return err_set_arg(e, ERR_LIMIT, "make.too_long", "600", "scene of %zu bytes", strlen(request->text));
     return say(self, request, row, female, ret_result, e);
 }
 

@@ -396,5 +396,5 @@ int64_t text_duration_ms(const char *text, const char *lang, int units_per_minut
     if (scenes == 0)
         return 0;
     double spoken = 60000.0 * (double)text_units(text, lang) / MAX(units_per_minute, 1);
-    return (int64_t)spoken + (int64_t)scenes * (STORY_HEAD_MS + STORY_TAIL_MS) + STORY_END_MS;
+    return (int64_t)spoken + (int64_t)scenes * (STORY_HEAD_MS + STORY_TAIL_MS);
 }

@@ -20,8 +20,8 @@ const char **text_scenes(struct arena *a, const char *text, const char *lang, in
 /* Words (UAX #29 word-like segments), or letters and digits for languages without spaces (zh, ja,
  * th). */
 size_t text_units(const char *text, const char *lang);
-/* Estimated length of the film: speaking time and the silence around each scene. 0: nothing to
- * say. */
+/* Estimated length of the spoken text with the silence around each of its scenes. 0: nothing to
+   say. */
 int64_t text_duration_ms(const char *text, const char *lang, int units_per_minute);
 /* The language whose script most letters have ("zh", "ar", "ru", ...; fa, ur and uk by letters of
    their own), or "" for Latin and for no letters. A Han, kana or Hangul letter weighs as three. */
