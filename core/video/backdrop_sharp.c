@@ -24,7 +24,7 @@ void hills_init(struct backdrop *b)
         float near = i / 4.0f;
         it->y = b->high * (0.43f + 0.125f * i) + backdrop_any(b, -0.02f, 0.02f);
         it->size = 0.105f - 0.004f * i;
-        it->speed = 0.010f + 0.060f * near * near;
+        it->speed = 0.014f + 0.075f * near * near;
         it->phase = backdrop_any(b, 0, 50);
         struct colour haze = colour_mix(p->ground, p->accent[i & 1], 0.62f - 0.30f * near);
         struct colour top = colour_mix(haze, p->deep, 0.12f + 0.70f * near);
@@ -55,7 +55,7 @@ void hills_frame(struct backdrop *b, float t)
     const struct item *sun = &b->items[5];
     field_ground(b, colour_mix(p->deep, p->ground, 0.45f),
                  colour_mix(p->ground, p->accent[1], 0.65f));
-    float high = 0.5f + 0.4f * sinf(0.13f * t + sun->phase);
+    float high = 0.5f + 0.4f * sinf(0.22f * t + sun->phase);
     struct blob sky = {b->wide * high, b->high * 0.06f, 0.8f, 1.8f, 0.3f, 0.55f, p->accent[2]};
     field_blob(b, &sky);
     float rise = sun->y - 0.006f * t, pulse = 1 + 0.04f * sinf(0.5f * t);

@@ -53,7 +53,7 @@ static bool codec_open(struct encoder *enc, const struct encoder_spec *spec, str
     av_dict_set(&opts, "preset", q->preset, 0);
     av_dict_set(&opts, "profile", "high", 0);
     char number[32];
-    snprintf(number, sizeof(number), "%.1f", q->crf - (spec->painted ? 3 : 0));
+    snprintf(number, sizeof(number), "%.1f", q->crf - (spec->painted ? 5 : 0));
     av_dict_set(&opts, "crf", number, 0);
     av_dict_set(&opts, "x264-params",
                 "open-gop=0:scenecut=40:force-cfr=1:stitchable=1:vbv-init=0.5:aq-mode=3", 0);
