@@ -122,7 +122,7 @@ $(FUZZERS:%.c=$(BUILD)/%): %: %.o $(BUILD)/lib.a
 
 install: all
 	install -D -m 755 $(BUILD)/nanotik $(DESTDIR)$(PREFIX)/bin/nanotik
-	install -D -m 755 $(BUILD)/nanotik-speak $(DESTDIR)$(PREFIX)/bin/nanotik-speak
+	install -D -m 755 $(BUILD)/nanotik-speak $(DESTDIR)$(PREFIX)/libexec/nanotik/nanotik-speak
 	install -D -m 644 config.example.toml $(DESTDIR)$(PREFIX)/share/doc/nanotik/config.example.toml
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/nanotik/LICENSE
 	if test -f deploy/nanotik.service; then mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system && \

@@ -55,9 +55,9 @@ static const struct option options[] = {
 };
 /* clang-format on */
 
-/* Names that are no setting: hooks of the tests. Everything else that begins with NANOTIK_ and is
+/* Names that are no setting: hooks of the tests, and the place of the voice helper. Everything else that begins with NANOTIK_ and is
    not in the table is a typing error. */
-static const char *const hooks[] = {"NANOTIK_CRASH_AT", "NANOTIK_TEST_"};
+static const char *const hooks[] = {"NANOTIK_CRASH_AT", "NANOTIK_SPEAK", "NANOTIK_TEST_"};
 
 struct config {
     struct value value[COUNT(options)];
