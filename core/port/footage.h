@@ -26,8 +26,12 @@ struct footage {
     char page[256];    /* link for the credits; may be "" */
     char licence[64];
     char path[FOOTAGE_PATH_MAX]; /* the file once fetched; "" for backdrops */
-    char look[32];               /* FOOTAGE_BACKDROP: which painting */
-    uint64_t seed;               /* FOOTAGE_BACKDROP, and the motion of photos */
+    /* FOOTAGE_BACKDROP: which painting. "auto:N" for scene N of a film: the looks in an order of the
+       seed, none twice in a row; or a name of backdrop_looks. Anything else is chosen by hash. */
+    char look[32];
+    /* FOOTAGE_BACKDROP: the job's, so that a film's scenes share their colours. FOOTAGE_PHOTO: which
+       way it moves. */
+    uint64_t seed;
     int64_t in_ms;               /* first moment used of a clip */
     int64_t duration_ms;         /* of the whole clip; 0 = unknown */
     int width, height;           /* as shown (after rotation); 0 = unknown */
