@@ -287,6 +287,8 @@ static bool paint_marker(struct overlay *o, const struct layout *lay,
         return false;
     struct rounded r = line_box(lay, word->x, word->x + word->w, lay->word_lines[lit],
                                 look->panel ? 0.1 : 0.17, 0);
+    r.y0 = fmin(r.y0, word->y - lay->y - 0.12 * lay->em); /* stacked marks, deep tails */
+    r.y1 = fmax(r.y1, word->y + word->h - lay->y + 0.12 * lay->em);
     add_rounded(mask, lay->w, lay->h, &r);
     over_mask(o->rgba, mask, (size_t)lay->w * (size_t)lay->h, look->marker, 16);
     return true;
