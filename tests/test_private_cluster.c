@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -400,9 +402,93 @@ static void test_refusals(void **state)
     assert_int_equal(e.code, ERR_CANCELLED);
 }
 
+/* --- a full and a read-only disk --- */
+
+static bool fill_up(const char *folder)
+{
+    AUTO(free_ptr) char *path = place_file(folder, "fill");
+    static char block[65536];
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    for (size_t n = sizeof(block); n > 0; n /= 2)
+        while (write(fd, block, n) > 0)
+            ;
+    close(fd);
+    return true;
+}
+
+static void small_disk(const char *folder, const char *size)
+{
+    if (geteuid() != 0 || mount("tmpfs", folder, "tmpfs", 0, size) != 0) {
+        rmdir(folder);
+        skip(); /* needs the right to mount */
+    }
+    if (chmod(folder, 0711) != 0)
+        fail_msg("%s", folder);
+}
+
+static void test_no_room_at_first(void **state)
+{
+    (void)state;
+    AUTO(remove_all) char *data = new_folder(0711);
+    small_disk(data, "size=30m");
+    expect_refusal(data, ERR_DISK, "start.disk_full", "too little room for a cluster");
+    umount2(data, MNT_DETACH);
+}
+
+static void test_disk_gets_full(void **state)
+{
+    (void)state;
+    AUTO(remove_all) char *data = new_folder(0711);
+    small_disk(data, "size=110m");
+    struct private_cluster *c = must_start(data, true);
+    write_row(private_cluster_url(c), "kept");
+    private_cluster_stop(c);
+    assert_true(fill_up(data));
+    expect_refusal(data, ERR_DISK, "start.disk_full", "full");
+    AUTO(free_ptr) char *fill = place_file(data, "fill");
+    unlink(fill);
+    assert_int_equal(mount("tmpfs", data, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL), 0);
+    expect_refusal(data, ERR_DISK, "start.data_unusable", "read-only");
+    assert_int_equal(mount("tmpfs", data, "tmpfs", MS_REMOUNT, NULL), 0);
+    c = must_start(data, true); /* all is well again, and nothing was lost */
+    assert_true(has_table(private_cluster_url(c), "kept"));
+    private_cluster_stop(c);
+    umount2(data, MNT_DETACH);
+}
+
+/* As root the server runs as another user; as an ordinary user it runs as that user. */
+static void test_as_ordinary_user(void **state)
+{
+    (void)state;
+    struct passwd *p = getpwnam("nobody");
+    int self = open("/proc/self/exe", O_RDONLY);
+    int status;
+    if (geteuid() != 0 || !p)
+        skip(); /* then all the others have shown it */
+    assert_true(self >= 0);
+    pid_t child = fork();
+    if (child == 0) {
+        char *const argv[] = {"test_private_cluster", "life", NULL};
+        char *const env[] = {"PATH=/usr/bin:/bin", NULL};
+        dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO); /* failures are told on stderr */
+        if (chdir("/") == 0 && setgroups(0, NULL) == 0 && setgid(p->pw_gid) == 0 &&
+            setuid(p->pw_uid) == 0)
+            fexecve(self, argv, env);
+        _exit(127);
+    }
+    close(self);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(int argc, char **argv)
 {
     hash_setup();
+    const struct CMUnitTest life[] = {cmocka_unit_test(test_life)};
+    if (argc == 2 && strcmp(argv[1], "life") == 0)
+        return cmocka_run_group_tests(life, NULL, NULL);
     if (argc == 3 && strcmp(argv[1], "own") == 0)
         return own(argv[2]);
     const struct CMUnitTest tests[] = {
@@ -410,6 +496,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_owner_killed),
         cmocka_unit_test(test_killed_in_initdb),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_no_room_at_first),
+        cmocka_unit_test(test_disk_gets_full),
+        cmocka_unit_test(test_as_ordinary_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -297,7 +297,8 @@ static bool passes_by_itself(const struct private_cluster *c, int64_t from)
 {
     char tail[600];
     log_tail(c, from, tail, sizeof(tail));
-    return strstr(tail, "lock file") || strstr(tail, "shared memory block");
+    return !strstr(tail, "No space left") &&
+           (strstr(tail, "lock file") || strstr(tail, "shared memory block"));
 }
 
 static bool start_server(struct private_cluster *c, struct err *e)

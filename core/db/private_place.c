@@ -20,7 +20,7 @@
 
 #define LOG_MODULE "database"
 
-enum { LOCK_TRIES = 5, SOCKET_PATH_MAX = 106 };
+enum { LOCK_TRIES = 5, SOCKET_PATH_MAX = 106, ROOM_MIN = 64 << 10 };
 
 char *place_file(const char *data, const char *name)
 {
@@ -29,6 +29,10 @@ char *place_file(const char *data, const char *name)
 
 static bool fail_unusable(const char *data, struct err *e)
 {
+    int64_t room = fs_free_bytes(data);
+    if (errno == ENOSPC || errno == EDQUOT || (room >= 0 && room < ROOM_MIN))
+        return err_set_arg(e, ERR_DISK, "start.disk_full", data, "%s: %lld bytes free", data,
+                           (long long)room);
     return err_set_arg(e, ERR_DISK, "start.data_unusable", data, "%s: %m", data);
 }
 
@@ -309,8 +313,7 @@ static bool make_socket_dir(struct place *p, struct err *e)
     const char *first = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
     if ((first && *first && try_socket_dir(p, first)) || try_socket_dir(p, "/tmp"))
         return true;
-    return err_set_arg(e, ERR_DISK, "start.data_unusable", p->data,
-                       "cannot make a socket folder below /run or /tmp: %m");
+    return fail_unusable(p->data, e);
 }
 
 /* --- all of it --- */
