@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,6 @@ int cli_fail(const struct cli *cli, const struct err *e)
 
 int cli_bad_option(const struct cli *cli)
 {
-    extern int optind;
     const char *word = optind > 0 && optind <= cli->argc ? cli->argv[optind - 1] : "";
     return cli_usage(cli, "cli.bad_option", word);
 }
@@ -55,6 +55,23 @@ bool cli_at_end(const struct cli *cli, int index)
         return true;
     cli_usage(cli, "cli.extra_argument", cli->argv[index]);
     return false;
+}
+
+bool cli_only_config(struct cli *cli)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {NULL, 0, NULL, 0}};
+    int option = 0;
+    opterr = 0;
+    optind = 1;
+    while ((option = getopt_long(cli->argc, cli->argv, ":", options, NULL)) != -1) {
+        if (option != 'c') {
+            cli_bad_option(cli);
+            return false;
+        }
+        cli->config_path = optarg;
+    }
+    return cli_at_end(cli, optind);
 }
 
 bool cli_load_config(struct cli *cli, struct err *e)

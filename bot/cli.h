@@ -48,6 +48,8 @@ int cli_fail(const struct cli *cli, const struct err *e);
 /* What getopt_long could not take: '?' and ':'. */
 int cli_bad_option(const struct cli *cli);
 bool cli_load_config(struct cli *cli, struct err *e);
+/* For subcommands without options of their own. */
+bool cli_only_config(struct cli *cli);
 /* The last arguments may not be more than these. */
 bool cli_at_end(const struct cli *cli, int index);
 

@@ -112,7 +112,7 @@ int cli_migrate(struct cli *cli)
     struct signals *signals = NULL;
     struct err e = {0};
     int code = CLI_FAILED, applied = 0;
-    if (!cli_at_end(cli, 1))
+    if (!cli_only_config(cli))
         return CLI_USAGE;
     if (cli_load_config(cli, &e) && signals_start(&cli->stop, 0, NULL, &signals, &e) &&
         cli_db_open(cli, true, CONNECTIONS, &d, &applied, &e)) {

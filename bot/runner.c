@@ -239,7 +239,7 @@ static int exit_code(const struct runner *r)
 int cli_run(struct cli *cli)
 {
     struct err e = {0};
-    if (!cli_at_end(cli, 1))
+    if (!cli_only_config(cli))
         return CLI_USAGE;
     if (!cli_load_config(cli, &e))
         return cli_fail(cli, &e);
