@@ -1,0 +1,512 @@
+/* Commands against a real database: what each answers, in three languages; money; groups. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "bot/bot.h"
+#include "bot/card_json.h"
+#include "bot/command.h"
+#include "core/base/strbuf.h"
+#include "core/db/store_chat.h"
+#include "core/db/store_job.h"
+#include "core/db/store_ledger.h"
+#include "core/i18n/i18n.h"
+#include "tests/fake_chat.h"
+#include "tests/fixture_db.h"
+
+/* --- a voice and a writer that only know what quotes ask --- */
+
+static const struct speech_voice *fake_voices(void *self, size_t *ret_count)
+{
+    static const struct speech_voice voices[] = {
+        {"ann", "en",    "Ann", true },
+        {"bob", "en-GB", "Bob", false},
+        {"mei", "zh",    "Mei", true },
+        {"nur", "ar",    "Nur", true }
+    };
+    (void)self;
+    *ret_count = COUNT(voices);
+    return voices;
+}
+
+static int fake_rate(void *self, const char *lang, const char *voice)
+{
+    (void)self, (void)voice;
+    return strncmp(lang, "zh", 2) == 0 ? 240 : strncmp(lang, "fr", 2) == 0 ? 0 : 150;
+}
+
+static bool fake_speak(void *self, const struct speech_request *r, struct speech_result *ret,
+                       struct err *e)
+{
+    (void)self, (void)r, (void)ret;
+    return err_set(e, ERR_INTERNAL, "error.internal", "not in this test");
+}
+
+static void fake_destroy(void *self)
+{
+    (void)self;
+}
+
+static const struct speech_engine_ops speech_ops = {.name = "fake",
+                                                    .voices = fake_voices,
+                                                    .speak = fake_speak,
+                                                    .rate = fake_rate,
+                                                    .destroy = fake_destroy};
+
+static const struct script_writer_ops writer_ops = {
+    .name = "own-words", .destroy = fake_destroy, .own_words = true};
+
+struct world {
+    struct bot bot;
+    struct toolbox tools;
+    struct fake_chat chat;
+    unsigned events;
+    struct strbuf said; /* what the last event was answered with */
+    size_t cards;
+    bool any_private;
+    struct chat_event event; /* the template of the next events */
+};
+
+static void world_open(struct world *w, bool buttons)
+{
+    memset(w, 0, sizeof(*w));
+    fake_chat_init(&w->chat, buttons);
+    w->tools.engines[0].ops = &speech_ops;
+    w->tools.engine_count = 1;
+    w->tools.writers[0].ops = &writer_ops;
+    w->tools.writer_count = 1;
+    w->tools.seconds_max = 180;
+    w->bot = (struct bot){
+        .db = fixture_db_fresh(3),
+        .tools = &w->tools,
+        .adapters = {fake_chat_adapter(&w->chat)},
+        .adapter_count = 1,
+        .prices = { 1, 2, 3},
+        .trial_credits = 1,
+        .seconds_max = 180,
+        .own_words = true,
+    };
+    w->said = (struct strbuf)STRBUF(1 << 20);
+    w->event = (struct chat_event){.user_id = "u1", .lang = "en", .card_ref = "", .quoted = ""};
+    str_copy(w->event.addr.network, sizeof(w->event.addr.network), "fake");
+    str_copy(w->event.addr.chat, sizeof(w->event.addr.chat), "c1");
+}
+
+static void world_close(struct world *w)
+{
+    fixture_db_done(&w->bot.db);
+    fake_chat_free(&w->chat);
+    strbuf_free(&w->said);
+}
+
+static bool drain_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct world *w = data;
+    for (;;) {
+        struct outbox_row rows[8];
+        size_t count = 0;
+        if (!outbox_claim(tx, "fake", COUNT(rows), rows, &count, e))
+            return false;
+        for (size_t i = 0; i < count; i++) {
+            AUTO(card_doc_free) struct card_doc doc = {0};
+            char ref[24];
+            snprintf(ref, sizeof(ref), "r%lld", (long long)rows[i].id);
+            bool ok = card_from_json(rows[i].body, &doc, e) && outbox_sent(tx, &rows[i], ref, e);
+            AUTO(free_ptr) char *text = ok ? fake_card_text(&doc.card) : NULL;
+            strbuf_adds(&w->said, text ? text : "");
+            w->any_private |= doc.card.is_private;
+            w->cards++;
+            outbox_row_free(&rows[i]);
+            if (!ok)
+                return false;
+        }
+        if (count == 0)
+            return true;
+    }
+}
+
+/* Types a line and collects the answer. */
+static const char *say(struct world *w, const char *line)
+{
+    char id[24];
+    struct err e = {0};
+    snprintf(id, sizeof(id), "e%u", ++w->events);
+    w->event.event_id = id;
+    w->event.text = line;
+    strbuf_reset(&w->said);
+    w->cards = 0;
+    w->any_private = false;
+    assert_true(bot_on_event(&w->bot, &w->event));
+    if (!db_run(w->bot.db, drain_body, w, &e))
+        fail_msg("%s", e.detail);
+    return strbuf_text(&w->said);
+}
+
+static void expect(struct world *w, const char *line, const char *needle)
+{
+    const char *said = say(w, line);
+    if (!strstr(said, needle))
+        fail_msg("\"%s\" was answered with:\n%swithout \"%s\"", line, said, needle);
+}
+
+static int64_t number(struct world *w, const char *sql)
+{
+    return fixture_db_number(w->bot.db, sql);
+}
+
+/* The eight digits behind a word such as "/cancel ". */
+static void find_ref(const char *text, const char *behind, char ret[9])
+{
+    const char *at = strstr(text, behind);
+    assert_non_null(at);
+    memcpy(ret, at + strlen(behind), 8);
+    ret[8] = '\0';
+}
+
+/* --- cases --- */
+
+static void test_every_command_answers_in_three_languages(void **state)
+{
+    (void)state;
+    static const char *const langs[] = {"en", "zh", "ar"};
+    static const char *const extra[] = {
+        "hello there",     "/nonsense",     "/make",
+        "/make style:x y", "/cancel",       "/go",
+        "/go 12345678",    "/settings hd",  "/settings what is this",
+        "/voice ann",      "/voice nobody", "/voice auto",
+        "/style neon",     "/style ugly",   "/lang xx",
+        "/forget yes"};
+    for (size_t l = 0; l < COUNT(langs); l++) {
+        struct world w;
+        world_open(&w, false);
+        w.event.lang = langs[l];
+        for (size_t i = 0; i < command_count + COUNT(extra); i++) {
+            AUTO(free_ptr)
+            char *line = i < command_count ? str_printf("/%s", commands[i].name)
+                                           : str_dup(extra[i - command_count]);
+            const char *said = say(&w, line);
+            if (w.cards != 1 || !said[0])
+                fail_msg("%s: \"%s\" gave %zu cards", langs[l], line, w.cards);
+            /* A key or a placeholder that shows is a text that is missing. */
+            if (strchr(said, '{') || strstr(said, "error.") || strstr(said, "help.") ||
+                strstr(said, "make."))
+                fail_msg("%s: \"%s\" was answered with:\n%s", langs[l], line, said);
+        }
+        world_close(&w);
+    }
+}
+
+static void test_quote_and_start_without_buttons(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    const char *said = say(&w, "/make How tides work. The moon pulls the sea.");
+    assert_non_null(strstr(said, "your own words"));
+    assert_non_null(strstr(said, "Price: 1 credit\n"));
+    assert_non_null(strstr(said, "free trial; 0 credits"));
+    assert_non_null(strstr(said, "/cancel "));
+    assert_int_equal(w.cards, 2);
+    assert_int_equal(number(&w, "select count(*) from jobs where state = 'ready'"), 1);
+    assert_int_equal(number(&w, "select held from wallets"), 1);
+    expect(&w, "/queue", "1 video is being made");
+    expect(&w, "/credits", "1 more is set aside");
+    expect(&w, "/history", "How tides work");
+    expect(&w, "/forget yes", "still being made");
+    expect(&w, "/cancel", "Cancelled.");
+    assert_int_equal(number(&w, "select avail from wallets"), 1);
+    expect(&w, "/queue", "Nothing is being made");
+    expect(&w, "/again", "Price: 1 credit");
+    world_close(&w);
+}
+
+static void test_quote_with_buttons(void **state)
+{
+    (void)state;
+    struct world w;
+    char id[37];
+    world_open(&w, true);
+    const char *said = say(&w, "/make How tides work");
+    assert_int_equal(w.cards, 1);
+    const char *go = strstr(said, "|/go ");
+    assert_non_null(go);
+    str_copy(id, sizeof(id), go + 5);
+    assert_int_equal(number(&w, "select count(*) from jobs where state = 'quoted'"), 1);
+    assert_int_equal(number(&w, "select held from wallets"), 0);
+    AUTO(free_ptr) char *press = str_printf("/go %s", id);
+    w.event.kind = CHAT_BUTTON;
+    expect(&w, press, "|/cancel ");
+    assert_int_equal(number(&w, "select held from wallets"), 1);
+    expect(&w, press, "started already"); /* pressed twice: charged once */
+    assert_int_equal(number(&w, "select held from wallets"), 1);
+    world_close(&w);
+}
+
+static void test_no_credits(void **state)
+{
+    (void)state;
+    struct world w;
+    char ref[9], sql[200];
+    struct err e = {0};
+    world_open(&w, false);
+    const char *said = say(&w, "/make How tides work premium");
+    assert_non_null(strstr(said, "This needs 3 credits, you have 1."));
+    assert_non_null(strstr(said, "With basic it costs 1 credit"));
+    assert_non_null(strstr(said, "/pay"));
+    find_ref(said, "/go ", ref);
+    assert_int_equal(number(&w, "select held from wallets"), 0);
+    AUTO(free_ptr) char *go = str_printf("/go %s", ref);
+    expect(&w, go, "not enough credits");
+    (void)e;
+    snprintf(sql, sizeof(sql), "select count(*) from jobs where state = 'quoted'");
+    assert_int_equal(number(&w, sql), 1);
+    world_close(&w);
+}
+
+static void test_bad_input_charges_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *says;
+    } rows[] = {
+        {"/make",                        "What should the video be about?"},
+        {"/make 60s hd",                 "What should the video be about?"},
+        {"/make 🌊🌊🌊",           "no words"                       },
+        {"/make ...!?",                  "no words"                       },
+        {"/make cats voise:x",           "voise:x"                        },
+        {"/make cats color:red",         "voice:NAME"                     },
+        {"/make cats style:ugly",        "clean, bold"                    },
+        {"/make cats music:jazz",        "off, calm"                      },
+        {"/make cats lang:tlh",          "en, zh, ar"                     },
+        {"/make cats voice:nobody",      "nobody"                         },
+        {"/make cats voice:mei lang:en", "mei"                            },
+        {"/make cats 500s",              "5 to 180 seconds"               },
+        {"/make cats 4:3",               "9:16"                           },
+    };
+    struct world w;
+    world_open(&w, false);
+    for (size_t i = 0; i < COUNT(rows); i++)
+        expect(&w, rows[i].line, rows[i].says);
+    struct strbuf text = STRBUF(200000);
+    strbuf_adds(&text, "/make ");
+    while (text.len < 100000)
+        strbuf_adds(&text, "The moon pulls the sea. ");
+    expect(&w, strbuf_text(&text), "3:00 is the limit");
+    strbuf_free(&text);
+    assert_int_equal(number(&w, "select count(*) from jobs"), 0);
+    assert_int_equal(number(&w, "select avail from wallets"), 1);
+    world_close(&w);
+}
+
+static void test_saved_voice_gives_way(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, true);
+    expect(&w, "/voice bob", "read by Bob");
+    expect(&w, "/make How tides work", "Voice: bob");
+    expect(&w, "/make 潮汐是怎样形成的", "Voice: mei");
+    expect(&w, "/settings hd 16:9 music:off", "16:9");
+    expect(&w, "/make Cats", "16:9 · hd");
+    expect(&w, "/settings reset", "automatic");
+    world_close(&w);
+}
+
+static void test_repeated_event(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    say(&w, "/make How tides work");
+    w.events--; /* the network offers the same event again */
+    say(&w, "/make How tides work");
+    assert_int_equal(w.cards, 0);
+    assert_int_equal(number(&w, "select count(*) from jobs"), 1);
+    /* A refusal is remembered too: the same event must not start a job after a top-up. */
+    say(&w, "/make style:ugly x");
+    w.events--;
+    say(&w, "/make style:ugly x");
+    assert_int_equal(w.cards, 0);
+    world_close(&w);
+}
+
+struct gift {
+    char account[37];
+    int64_t credits;
+};
+
+static bool gift_body(struct db_tx *tx, void *data, struct err *e)
+{
+    const struct gift *gift = data;
+    enum ledger_result result;
+    return ledger_grant(tx, "grant:test", gift->account, gift->credits, "cli", "test", &result, e);
+}
+
+static void test_queue_limit(void **state)
+{
+    (void)state;
+    struct world w;
+    struct gift gift = {.credits = 20};
+    struct err e = {0};
+    world_open(&w, false);
+    const char *at = strstr(say(&w, "/credits"), "Your account: ");
+    assert_non_null(at);
+    str_copy(gift.account, sizeof(gift.account), at + strlen("Your account: "));
+    assert_true(db_run(w.bot.db, gift_body, &gift, &e));
+    expect(&w, "/make Cats one", "Starting");
+    expect(&w, "/make Cats two", "place ");
+    say(&w, "/make Cats three");
+    say(&w, "/make Cats four");
+    const char *said = say(&w, "/make Cats five");
+    assert_non_null(strstr(said, "3 videos are waiting already"));
+    assert_int_equal(number(&w, "select held from wallets"), 4);
+    expect(&w, "/cancel", "There are several");
+    expect(&w, "/queue", "4 videos are being made");
+    world_close(&w);
+}
+
+static void test_groups(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, true);
+    w.event.is_group = true;
+    say(&w, "just talking");
+    assert_int_equal(w.cards, 0); /* people talk to each other */
+    say(&w, "/credits");
+    assert_true(w.any_private); /* money is nobody else's business */
+    say(&w, "/help");
+    assert_false(w.any_private);
+    const char *said = say(&w, "/make How tides work");
+    assert_false(w.any_private);
+    char id[37];
+    str_copy(id, sizeof(id), strstr(said, "|/cancel ") + 9);
+    AUTO(free_ptr) char *cancel = str_printf("/cancel %s", id);
+    w.event.user_id = "u2";
+    expect(&w, cancel, "Only the person who asked");
+    w.event.is_group_admin = true;
+    expect(&w, cancel, "Cancelled.");
+    world_close(&w);
+}
+
+static void test_admin_of_another_chat(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, true);
+    w.event.is_group = true;
+    const char *said = say(&w, "/make How tides work");
+    AUTO(free_ptr) char *cancel = str_printf("/cancel %.36s", strstr(said, "|/cancel ") + 9);
+    w.event.user_id = "u2";
+    w.event.is_group_admin = true;
+    str_copy(w.event.addr.chat, sizeof(w.event.addr.chat), "c2");
+    expect(&w, cancel, "no video with that reference");
+    world_close(&w);
+}
+
+static void test_forget(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    say(&w, "/make How tides work");
+    say(&w, "/cancel");
+    expect(&w, "/forget", "/forget yes");
+    assert_int_equal(number(&w, "select count(*) from identities"), 1);
+    expect(&w, "/forget yes", "has been deleted");
+    assert_int_equal(number(&w, "select count(*) from identities"), 0);
+    expect(&w, "/credits", "You have 0 credits"); /* a new account, but no second trial */
+    world_close(&w);
+}
+
+static void test_language(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    expect(&w, "/lang zh", "中文");
+    expect(&w, "/help", "可用命令");
+    expect(&w, "/lang ar", "العربية");
+    expect(&w, "/credits", "نقطة واحدة");
+    expect(&w, "/lang klingon", "klingon");
+    expect(&w, "/lang en", "English");
+    world_close(&w);
+}
+
+static void test_unknown_commands(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    expect(&w, "/mkae cats", "Did you mean /make?");
+    expect(&w, "/HELP", "What you can type");
+    expect(&w, "/help@nanotik_bot", "What you can type");
+    expect(&w, "/xyzzyplugh", "There is no command /xyzzyplugh.");
+    expect(&w, "How do tides work?", "/make How do tides work?");
+    world_close(&w);
+}
+
+static void test_refused_and_repaired(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    w.event.kind = CHAT_REFUSED;
+    w.event.quoted = "256 kB";
+    expect(&w, "error.too_long", "at most 256 kB");
+    w.event.user_id = "";
+    expect(&w, "error.too_long", "at most 256 kB");
+    assert_int_equal(number(&w, "select count(*) from users"), 1); /* nobody got no account */
+    w.event.user_id = "u1";
+    w.event.kind = CHAT_LINE;
+    w.event.repaired = true;
+    expect(&w, "/make How tides work", "not valid UTF-8");
+    world_close(&w);
+}
+
+static void test_quoted_message(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    w.event.quoted = "Whales sing across oceans.";
+    expect(&w, "/make", "Whales sing");
+    world_close(&w);
+}
+
+static int setup(void **state)
+{
+    struct err e = {0};
+    return i18n_setup(&e) ? fixture_db_start(state) : -1;
+}
+
+static int teardown(void **state)
+{
+    i18n_teardown();
+    return fixture_db_stop(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_command_answers_in_three_languages),
+        cmocka_unit_test(test_quote_and_start_without_buttons),
+        cmocka_unit_test(test_quote_with_buttons),
+        cmocka_unit_test(test_no_credits),
+        cmocka_unit_test(test_bad_input_charges_nothing),
+        cmocka_unit_test(test_saved_voice_gives_way),
+        cmocka_unit_test(test_repeated_event),
+        cmocka_unit_test(test_queue_limit),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_admin_of_another_chat),
+        cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_language),
+        cmocka_unit_test(test_unknown_commands),
+        cmocka_unit_test(test_refused_and_repaired),
+        cmocka_unit_test(test_quoted_message),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
