@@ -59,8 +59,10 @@ bool cli_at_end(const struct cli *cli, int index)
 
 bool cli_only_config(struct cli *cli)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {NULL,     0,                 NULL, 0  }
+    };
     int option = 0;
     opterr = 0;
     optind = 1;

@@ -71,7 +71,7 @@ static bool read_grant(struct cli *cli, struct grant *g)
     }
     g->account = cli->argv[optind];
     uuid_make(uuid);
-    snprintf(g->key, sizeof(g->key), "grant:%s", key ? key : uuid);
+    str_copy(g->key, sizeof(g->key), key ? key : uuid);
     return true;
 }
 

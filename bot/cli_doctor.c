@@ -118,9 +118,8 @@ static void check_fonts(struct report *r)
 
 static void check_media(struct report *r)
 {
-    char helper[1024];
-    wire_speech_helper(helper);
-    tell_key(r, access(helper, X_OK) == 0 ? GOOD : BAD, "doctor.speech", "", "doctor.speech_cost");
+    struct err e = {0};
+    tell_key(r, wire_check_speech(&e) ? GOOD : BAD, "doctor.speech", "", "doctor.speech_cost");
     tell_key(r, avcodec_find_encoder_by_name("libx264") ? GOOD : BAD, "doctor.encoder", "",
              "doctor.encoder_cost");
     const char *folder = config_text(r->cli->config, "NANOTIK_FOOTAGE_DIR");

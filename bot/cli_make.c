@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bot/cli.h"
+#include "bot/estimate.h"
 #include "bot/make_args.h"
 #include "bot/signals.h"
 #include "bot/wire.h"
@@ -156,18 +157,9 @@ static bool check_order(struct cli *cli, struct order *o, const struct toolbox *
         make_args_guess_lang(clean, "", cli->lang, s->lang);
     if (!o->args.has_seed)
         s->seed = 1;
-    if (!pipeline_check_voice(tools, s, e))
-        return false;
-    int64_t estimate = pipeline_estimate_ms(tools, o->text, s);
-    if (estimate <= (int64_t)tools->seconds_max * 1000)
-        return true;
-    AUTO(free_ptr) char *length = i18n_duration(cli->lang, estimate);
-    AUTO(free_ptr) char *limit = i18n_duration(cli->lang, (int64_t)tools->seconds_max * 1000);
-    AUTO(free_ptr)
-    char *both = i18n_text(cli->lang, "make.length_of_limit", I18N_TEXT("length", length),
-                           I18N_TEXT("limit", limit));
-    return err_set_arg(e, ERR_LIMIT, "make.text_too_long", both, "VIDEO_MAX_DURATION=%d",
-                       tools->seconds_max);
+    int64_t estimate_ms = 0;
+    return pipeline_check_voice(tools, s, e) &&
+           estimate_length(tools, cli->lang, o->text, s, &estimate_ms, e);
 }
 
 static void show_progress(void *data, const struct pipeline_progress *p)

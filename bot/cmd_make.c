@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bot/command.h"
+#include "bot/estimate.h"
 #include "bot/make_args.h"
 #include "bot/reply.h"
 #include "bot/status.h"
@@ -49,21 +50,6 @@ static bool check_voice(struct command_ctx *ctx, struct quote *q, struct err *e)
         return false;
     q->settings.voice[0] = '\0';
     return pipeline_check_voice(ctx->bot->tools, &q->settings, e);
-}
-
-static bool check_length(struct command_ctx *ctx, struct quote *q, struct err *e)
-{
-    int64_t limit_ms = (int64_t)ctx->bot->seconds_max * 1000;
-    q->estimate_ms = pipeline_estimate_ms(ctx->bot->tools, q->topic, &q->settings);
-    if (q->estimate_ms <= limit_ms)
-        return true;
-    AUTO(free_ptr) char *length = i18n_duration(ctx->lang, q->estimate_ms);
-    AUTO(free_ptr) char *limit = i18n_duration(ctx->lang, limit_ms);
-    AUTO(free_ptr)
-    char *both = i18n_text(ctx->lang, "make.length_of_limit", I18N_TEXT("length", length),
-                           I18N_TEXT("limit", limit));
-    return err_set_arg(e, ERR_LIMIT, "make.text_too_long", both, "estimate %lld ms",
-                       (long long)q->estimate_ms);
 }
 
 static bool store_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
@@ -156,7 +142,8 @@ static bool start_job(struct command_ctx *ctx, const char *id, bool edits_card, 
 /* Checks, stores and answers; on a network without buttons the quote is accepted at once. */
 static bool make_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
 {
-    if (!check_topic(ctx, q, e) || !check_voice(ctx, q, e) || !check_length(ctx, q, e))
+    if (!check_topic(ctx, q, e) || !check_voice(ctx, q, e) ||
+        !estimate_length(ctx->bot->tools, ctx->lang, q->topic, &q->settings, &q->estimate_ms, e))
         return false;
     q->price = bot_price(ctx->bot, &q->settings, q->estimate_ms);
     q->settings.byte_limit = ctx->abilities->video_bytes_max;

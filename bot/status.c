@@ -45,8 +45,9 @@ void status_card(struct card_doc *doc, const struct job *job, const struct pipel
     card_begin(doc, lang);
     doc->card.title = card_excerpt(doc, job->topic ? job->topic : "", 60);
     static const struct pipeline_progress none = {.left_ms = -1};
+    bool is_next = job->state != JOB_WAITING && job->place <= 1;
     if (!p)
-        card_line(doc, lang, job->place > 0 ? "status.queued" : "status.starting",
+        card_line(doc, lang, is_next ? "status.starting" : "status.queued",
                   I18N_NUM("place", job->place));
     const struct pipeline_progress *shown = p ? p : &none;
     for (int i = 0; i < PIPE_STAGES; i++) {

@@ -17,8 +17,8 @@ struct wire_tools;
 bool wire_tools_make(struct cli *cli, struct wire_tools **ret, struct err *e);
 const struct toolbox *wire_toolbox(const struct wire_tools *w);
 void wire_tools_free(struct wire_tools *w); /* NULL is fine */
-/* The helper program of the local voice, beside ours. */
-void wire_speech_helper(char ret_path[static 1024]);
+/* For doctor: the helper program of the local voice is there. */
+bool wire_check_speech(struct err *e);
 
 /* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */
 struct wire_chats;

@@ -140,7 +140,10 @@ static void test_long_action_is_left_out(void **state)
 static void test_status_card(void **state)
 {
     (void)state;
-    struct job job = {.id = "01890000-0000-7000-8000-00001234abcd", .topic = "Tides", .place = 2};
+    struct job job = {.id = "01890000-0000-7000-8000-00001234abcd",
+                      .topic = "Tides",
+                      .place = 2,
+                      .state = JOB_WAITING};
     str_copy(job.lang, sizeof(job.lang), "en");
     AUTO(card_doc_free) struct card_doc doc = {0};
     status_card(&doc, &job, NULL, false);

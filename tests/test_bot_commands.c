@@ -35,7 +35,7 @@ static const struct speech_voice *fake_voices(void *self, size_t *ret_count)
 static int fake_rate(void *self, const char *lang, const char *voice)
 {
     (void)self, (void)voice;
-    return strncmp(lang, "zh", 2) == 0 ? 240 : strncmp(lang, "fr", 2) == 0 ? 0 : 150;
+    return strncmp(lang, "zh", 2) == 0 ? 240 : strncmp(lang, "tl", 2) == 0 ? 0 : 150;
 }
 
 static bool fake_speak(void *self, const struct speech_request *r, struct speech_result *ret,

@@ -52,7 +52,7 @@ static const struct {
     {"cats 99999s",                                  NULL,                                 "99999s",               "make.bad_seconds",     "far over the limit"                        },
     {"cats 4:3",                                     NULL,                                 "4:3",                  "make.bad_aspect",      "a shape that is not offered"               },
     {"cats seed:-1",                                 NULL,                                 "seed:-1",              "make.bad_value",       "a negative seed"                           },
-    {"cats HD",                                      "cats HD",                            "",                     NULL,                   "capital letters are prose"                 },
+    {"cats HD",                                      "cats",                               "hd",                   NULL,                   "phones write capital letters"              },
     {"cats voice:",                                  "cats voice:",                        "",                     NULL,                   "a key without a value is prose"            },
 };
 

@@ -1,0 +1,88 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/footage/backdrop.h"
+#include "adapters/speech/espeak.h"
+#include "adapters/writer/own_words.h"
+#include "bot/wire.h"
+
+enum { RENDER_QUEUE = 256 };
+
+struct wire_tools {
+    struct toolbox box;
+};
+
+static bool add_writers(struct toolbox *box, struct err *e)
+{
+    if (!own_words_create(&box->writers[box->writer_count]))
+        return err_set(e, ERR_INTERNAL, "error.internal", "own words: no memory");
+    box->writer_count++;
+    return true;
+}
+
+static bool add_engines(struct toolbox *box, struct err *e)
+{
+    if (!espeak_create(NULL, &box->engines[box->engine_count], e))
+        return false;
+    box->engine_count++;
+    return true;
+}
+
+static bool add_sources(struct toolbox *box, const struct config *config, struct err *e)
+{
+    (void)config;
+    if (!backdrop_source_create(&box->sources[box->source_count]))
+        return err_set(e, ERR_INTERNAL, "error.internal", "backdrops: no memory");
+    box->source_count++;
+    return true;
+}
+
+bool wire_tools_make(struct cli *cli, struct wire_tools **ret, struct err *e)
+{
+    char folder[1024];
+    const struct config *config = cli->config;
+    struct wire_tools *w = calloc(1, sizeof(*w));
+    if (!w)
+        return err_set(e, ERR_INTERNAL, "error.internal", "tools: no memory");
+    cli_cache_dir(cli, folder);
+    w->box.seconds_max = (int)config_int(config, "VIDEO_MAX_DURATION");
+    if (!cache_open(folder, config_int(config, "NANOTIK_CACHE_MB") * 1000000, &w->box.cache, e) ||
+        !add_writers(&w->box, e) || !add_engines(&w->box, e) || !add_sources(&w->box, config, e)) {
+        wire_tools_free(w);
+        return false;
+    }
+    w->box.render =
+        pool_create("render", (size_t)config_int(config, "NANOTIK_RENDER_THREADS"), RENDER_QUEUE);
+    *ret = w;
+    return true;
+}
+
+const struct toolbox *wire_toolbox(const struct wire_tools *w)
+{
+    return &w->box;
+}
+
+void wire_tools_free(struct wire_tools *w)
+{
+    if (!w)
+        return;
+    struct toolbox *box = &w->box;
+    pool_destroy(box->render);
+    for (size_t i = 0; i < box->source_count; i++)
+        box->sources[i].ops->destroy(box->sources[i].self);
+    for (size_t i = 0; i < box->engine_count; i++)
+        box->engines[i].ops->destroy(box->engines[i].self);
+    for (size_t i = 0; i < box->writer_count; i++)
+        box->writers[i].ops->destroy(box->writers[i].self);
+    cache_close(box->cache);
+    free(w);
+}
+
+bool wire_check_speech(struct err *e)
+{
+    struct speech_engine engine;
+    if (!espeak_create(NULL, &engine, e))
+        return false;
+    engine.ops->destroy(engine.self);
+    return true;
+}
