@@ -65,7 +65,7 @@ bool cli_only_config(struct cli *cli)
     };
     int option = 0;
     opterr = 0;
-    optind = 1;
+    optind = 0;
     while ((option = getopt_long(cli->argc, cli->argv, ":", options, NULL)) != -1) {
         if (option != 'c') {
             cli_bad_option(cli);

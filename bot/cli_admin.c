@@ -43,7 +43,7 @@ static bool read_grant(struct cli *cli, struct grant *g)
     char uuid[UUID_TEXT];
     int option = 0;
     opterr = 0;
-    optind = 1;
+    optind = 0;
     while ((option = getopt_long(cli->argc, cli->argv, ":", options, NULL)) != -1) {
         switch (option) {
         case 'w':

@@ -157,7 +157,7 @@ static bool read_options(struct cli *cli, bool *ret_example)
     };
     int option = 0;
     opterr = 0;
-    optind = 1;
+    optind = 0;
     while ((option = getopt_long(cli->argc, cli->argv, ":", options, NULL)) != -1) {
         if (option == 'e') {
             *ret_example = true;

@@ -96,7 +96,7 @@ static bool read_options(struct cli *cli, struct order *order, int *ret_code)
     int option = 0;
     *ret_code = CLI_USAGE;
     opterr = 0;
-    optind = 1;
+    optind = 0;
     while ((option = getopt_long(cli->argc, cli->argv, ":o:", options, NULL)) != -1) {
         if (option == '?' || option == ':') {
             cli_bad_option(cli);
