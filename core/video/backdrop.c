@@ -76,12 +76,12 @@ static bool allocate(struct backdrop *b)
     b->warp_y = calloc((size_t)b->field_h, sizeof(float));
     b->ray_angle = calloc(cells, sizeof(float));
     b->row = calloc(width + 16, sizeof(int16_t));
-    b->scratch = calloc((size_t)b->field_w + 2 * RESAMPLE_PAD + 16, sizeof(int16_t));
+    b->scratch = calloc((size_t)b->field_w + 2 * (size_t)RESAMPLE_PAD + 16, sizeof(int16_t));
     b->vignette_x = calloc(width, sizeof(uint16_t));
     b->vignette_y = calloc((size_t)b->height, sizeof(uint16_t));
     b->sprites = calloc(SPRITES_MAX, sizeof(*b->sprites));
     b->active = calloc(SPRITES_MAX, sizeof(*b->active));
-    b->curves = calloc(CURVES_MAX * width, sizeof(float));
+    b->curves = calloc((size_t)CURVES_MAX * width, sizeof(float));
     b->curve_tint = calloc((size_t)CURVES_MAX * 3 * CURVE_STEPS, sizeof(int16_t));
     return b->warp_x && b->warp_y && b->ray_angle && b->row && b->scratch && b->vignette_x &&
            b->vignette_y && b->sprites && b->active && b->curves && b->curve_tint;

@@ -167,7 +167,7 @@ static void curve_row(struct backdrop *b, int curve, int plane, int y, int width
     float per_px = CURVE_STEPS / (b->unit * 0.9f), last = CURVE_STEPS - 1;
     bool edge = line < b->curve_bottom[curve] + 1;
     for (int x = 0; x < width; x++) {
-        float depth = line - h[x * step];
+        float depth = line - h[(size_t)x * (size_t)step];
         float at = depth * per_px;
         at = at < 0 ? 0 : at > last ? last : at;
         int value = tint[(int)at];

@@ -28,7 +28,7 @@ bool cover_draw(struct cover *c, const AVFrame *source, int orientation, AVRatio
 bool cover_draw_window(struct cover *c, const AVFrame *source, const struct cover_window *window,
                        int orientation, AVFrame *target, struct err *e);
 /* The largest part with the target's aspect, a little above the middle. */
-struct cover_window cover_choose(const AVFrame *source, int orientation, AVRational sar, int width,
+struct cover_window cover_choose(const AVFrame *f, int orientation, AVRational sar, int width,
                                  int height);
 void cover_destroy(struct cover *c); /* NULL is fine */
 

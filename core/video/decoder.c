@@ -93,7 +93,7 @@ bool decoder_create(const char *path, int64_t in_ms, int64_t need_ms, struct med
             for (unsigned i = 0; i < d->fmt->nb_streams; i++)
                 d->fmt->streams[i]->discard = i == (unsigned)index ? AVDISCARD_NONE : AVDISCARD_ALL;
             int64_t pixels = (int64_t)d->stream->codecpar->width * d->stream->codecpar->height;
-            ok = media_open_decoder(d->fmt, index, pixels > 2560 * 1600 ? 2 : 1, 0, still,
+            ok = media_open_decoder(d->fmt, index, pixels > 2560LL * 1600 ? 2 : 1, 0, still,
                                     &d->codec, e) &&
                  start(d, in_ms, need_ms, e);
         }

@@ -20,20 +20,21 @@ struct join {
     int64_t total; /* frames of all segments */
 };
 
-static bool open_segment(struct join *j, size_t index, AVFormatContext **ret, int *ret_stream,
-                         struct err *e)
+/* NULL: e says why. */
+static AVFormatContext *open_segment(struct join *j, size_t index, int *ret_stream, struct err *e)
 {
     const char *path = j->spec->segments[index];
     bool still;
     AUTO(avformat_close_input) AVFormatContext *fmt = NULL;
     if (!media_open(path, &j->watch, &fmt, &still, e))
-        return false;
+        return NULL;
     int stream = media_picture_stream(fmt);
-    if (stream < 0 || fmt->streams[stream]->codecpar->codec_id != AV_CODEC_ID_H264)
-        return err_set(e, ERR_INTERNAL, "make.render_failed", "%s: no H.264 in it", path);
+    if (stream < 0 || fmt->streams[stream]->codecpar->codec_id != AV_CODEC_ID_H264) {
+        err_set(e, ERR_INTERNAL, "make.render_failed", "%s: no H.264 in it", path);
+        return NULL;
+    }
     *ret_stream = stream;
-    *ret = TAKE(fmt);
-    return true;
+    return TAKE(fmt);
 }
 
 static bool same_header(const AVCodecParameters *a, const AVCodecParameters *b)
@@ -179,9 +180,9 @@ static bool survey(struct join *j, struct err *e)
     AUTO(avformat_close_input) AVFormatContext *first = NULL;
     int first_stream = -1;
     for (size_t i = 0; i < j->spec->segment_count; i++) {
-        AUTO(avformat_close_input) AVFormatContext *fmt = NULL;
-        int stream;
-        if (!open_segment(j, i, &fmt, &stream, e))
+        int stream = -1;
+        AUTO(avformat_close_input) AVFormatContext *fmt = open_segment(j, i, &stream, e);
+        if (!fmt)
             return false;
         j->total += fmt->streams[stream]->nb_frames;
         if (!first) {
@@ -202,9 +203,9 @@ static bool survey(struct join *j, struct err *e)
 static bool join_all(struct join *j, const char *path, struct err *e)
 {
     for (size_t i = 0; i < j->spec->segment_count; i++) {
-        AUTO(avformat_close_input) AVFormatContext *fmt = NULL;
-        int stream;
-        if (!open_segment(j, i, &fmt, &stream, e))
+        int stream = -1;
+        AUTO(avformat_close_input) AVFormatContext *fmt = open_segment(j, i, &stream, e);
+        if (!fmt)
             return false;
         if (i == 0 && (!begin(j, fmt->streams[stream], path, e) || !sound_next(j, e)))
             return false;

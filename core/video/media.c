@@ -100,7 +100,7 @@ static const struct magic *sniff(const unsigned char *head, size_t len)
 {
     for (size_t i = 0; i < COUNT(magics); i++) {
         const struct magic *m = &magics[i];
-        if ((size_t)(m->offset + m->len) > len ||
+        if ((size_t)m->offset + (size_t)m->len > len ||
             memcmp(head + m->offset, m->bytes, (size_t)m->len) != 0)
             continue;
         /* Two of them need a second look at the first bytes. */
@@ -160,8 +160,8 @@ bool media_open(const char *path, struct media_watch *w, AVFormatContext **ret, 
     if (!fmt)
         return media_fail(e, AVERROR(ENOMEM), "open", path);
     fmt->interrupt_callback = (AVIOInterruptCB){media_interrupt, w};
-    fmt->probesize = 5 << 20;
-    fmt->max_analyze_duration = 5 * AV_TIME_BASE;
+    fmt->probesize = 5LL << 20;
+    fmt->max_analyze_duration = 5LL * AV_TIME_BASE;
     fmt->max_streams = 8;
     fmt->flags |= AVFMT_FLAG_GENPTS;
 

@@ -52,7 +52,7 @@ static bool decode_at(const char *path, int lowres, struct media_watch *w, AVFra
 static bool decode(const char *path, int need_w, int need_h, struct media_watch *w, AVFrame *frame,
                    int *ret_orientation, struct err *e)
 {
-    int full[2], lowres = 3;
+    int full[2] = {0}, lowres = 3;
     if (!decode_at(path, lowres, w, frame, full, ret_orientation, e))
         return false;
     if (frame->width == full[0] && frame->height == full[1])
@@ -128,7 +128,7 @@ static bool allocate(struct photo *p, int width, int height)
             return false;
     }
     p->row = calloc((size_t)p->width + 16, sizeof(int16_t));
-    p->scratch = calloc((size_t)width + 2 * RESAMPLE_PAD + 16, sizeof(int16_t));
+    p->scratch = calloc((size_t)width + 2 * (size_t)RESAMPLE_PAD + 16, sizeof(int16_t));
     dither_make(&p->dither);
     return p->row && p->scratch;
 }

@@ -196,11 +196,11 @@ void tone_matrix(const struct tone *t, AVFrame *f)
         uint8_t *luma = f->data[0] + (ptrdiff_t)y * f->linesize[0];
         uint8_t *u = f->data[1] + (ptrdiff_t)(y / 2) * f->linesize[1];
         uint8_t *v = f->data[2] + (ptrdiff_t)(y / 2) * f->linesize[2];
-        for (int x = 0; x < width; x++) {
+        for (int x = 0; x < width; x++, luma += 2) {
             int cu = u[x] - 128, cv = v[x] - 128;
             int add = t->matrix[0][1] * cu + t->matrix[0][2] * cv + (16 << 14);
-            luma[2 * x] = to_byte(t->matrix[0][0] * (luma[2 * x] - 16) + add);
-            luma[2 * x + 1] = to_byte(t->matrix[0][0] * (luma[2 * x + 1] - 16) + add);
+            luma[0] = to_byte(t->matrix[0][0] * (luma[0] - 16) + add);
+            luma[1] = to_byte(t->matrix[0][0] * (luma[1] - 16) + add);
             if (y & 1) {
                 u[x] = to_byte(t->matrix[1][1] * cu + t->matrix[1][2] * cv + (128 << 14));
                 v[x] = to_byte(t->matrix[2][1] * cu + t->matrix[2][2] * cv + (128 << 14));
@@ -222,24 +222,25 @@ static inline uint8_t look_up(const struct tone *t, int y, int u, int v, int wan
     return (uint8_t)CLAMP(value, 0, 255);
 }
 
+static const uint16_t *row16(const AVFrame *f, int plane, int y)
+{
+    return (const uint16_t *)(const void *)(f->data[plane] + (ptrdiff_t)y * f->linesize[plane]);
+}
+
 void tone_table(const struct tone *t, const AVFrame *from, AVFrame *to)
 {
     for (int y = 0; y < from->height; y++) {
-        const uint16_t *luma =
-            (const uint16_t *)(const void *)(from->data[0] + (ptrdiff_t)y * from->linesize[0]);
-        const uint16_t *u = (const uint16_t *)(const void *)(from->data[1] + (ptrdiff_t)(y / 2) *
-                                                                                 from->linesize[1]);
-        const uint16_t *v = (const uint16_t *)(const void *)(from->data[2] + (ptrdiff_t)(y / 2) *
-                                                                                 from->linesize[2]);
+        const uint16_t *luma = row16(from, 0, y);
+        const uint16_t *u = row16(from, 1, y / 2), *v = row16(from, 2, y / 2);
         uint8_t *out = to->data[0] + (ptrdiff_t)y * to->linesize[0];
         uint8_t *out_u = to->data[1] + (ptrdiff_t)(y / 2) * to->linesize[1];
         uint8_t *out_v = to->data[2] + (ptrdiff_t)(y / 2) * to->linesize[2];
         for (int x = 0; x < from->width; x++)
             out[x] = look_up(t, luma[x] & 1023, u[x / 2] & 1023, v[x / 2] & 1023, 0);
-        for (int x = 0; x < from->width / 2 && !(y & 1); x++) {
-            int mean = luma[2 * x] & 1023;
-            out_u[x] = look_up(t, mean, u[x] & 1023, v[x] & 1023, 1);
-            out_v[x] = look_up(t, mean, u[x] & 1023, v[x] & 1023, 2);
+        /* Chroma of a pair of rows is looked up with the luma at its own place: left, upper row. */
+        for (int x = 0; x < from->width / 2 && !(y & 1); x++, luma += 2) {
+            out_u[x] = look_up(t, luma[0] & 1023, u[x] & 1023, v[x] & 1023, 1);
+            out_v[x] = look_up(t, luma[0] & 1023, u[x] & 1023, v[x] & 1023, 2);
         }
     }
 }
