@@ -29,7 +29,7 @@ struct poller {
     void *ctx;
     struct cancel cancel; /* stop(), or another process polls now */
     int64_t offset;       /* 0: whatever is oldest */
-    int limit;
+    int singles;          /* so many more updates are asked for one by one */
     int failures;
     int64_t album_wait; /* first id of the album that was waited for; -1: none */
     int64_t good_ms;    /* last good answer */
@@ -186,12 +186,12 @@ static void skip_unreadable(struct poller *p, const char *body)
     const char *at = strstr(body, "\"update_id\"");
     at = at ? strchr(at, ':') : NULL;
     long long id = at ? strtoll(at + 1, NULL, 10) : -1;
-    if (p->limit > 1) {
-        p->limit = 1;
+    if (p->singles == 0) {
+        p->singles = BATCH;
         log_warn("unreadable batch of updates: read one by one");
     } else if (id > 0 && id < INT32_MAX) {
         p->offset = id + 1;
-        p->limit = BATCH;
+        p->singles = 0;
         log_warn("an unreadable update was skipped");
     } else {
         p->failures++;
@@ -277,7 +277,8 @@ static bool poll_once(struct poller *p, struct err *e)
     AUTO(tg_reply_free) struct tg_reply r = {0};
     struct err failed = {0};
     int seconds = p->t->o.poll_seconds;
-    get_updates(p, seconds, p->limit, (seconds + 15) * 1000, &p->cancel, &reply, &failed);
+    get_updates(p, seconds, p->singles ? 1 : BATCH, (seconds + 15) * 1000, &p->cancel, &reply,
+                &failed);
     if (cancel_fired(&p->cancel))
         return true;
     tg_reply_read(&reply, "getUpdates", &r, &failed);
@@ -288,7 +289,7 @@ static bool poll_once(struct poller *p, struct err *e)
     }
     if (r.action == TG_DONE && cJSON_IsArray(r.result)) {
         note_good(p);
-        p->limit = BATCH;
+        p->singles -= p->singles > 0;
         take_batch(p, r.result);
         return true;
     }
@@ -322,12 +323,8 @@ static bool poll_loop(struct poller *p, struct err *e)
 bool tg_run(void *self, chat_event_fn *on_event, void *ctx, struct err *e)
 {
     struct telegram *t = self;
-    struct poller p = {.t = t,
-                       .on_event = on_event,
-                       .ctx = ctx,
-                       .limit = BATCH,
-                       .album_wait = -1,
-                       .good_ms = clock_mono_ms()};
+    struct poller p = {
+        .t = t, .on_event = on_event, .ctx = ctx, .album_wait = -1, .good_ms = clock_mono_ms()};
     pthread_t menu;
     struct err failed = {0};
     cancel_init(&p.cancel, &t->stop);

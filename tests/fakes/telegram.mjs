@@ -63,7 +63,7 @@ export const control = {
     const message = { message_id: ++chat.lastMessage, from, chat: chat.public, date: q.date ?? world.now(), ...q.extra };
     if (q.thread) Object.assign(message, { message_thread_id: q.thread, is_topic_message: true });
     if (q.reply_to) message.reply_to_message = { ...(chat.messages.get(q.reply_to) ?? q.reply_to), reply_to_message: undefined };
-    if (q.text !== undefined) {
+    if (q.text != null) {
       const entities = entitiesOf(q.text);
       const field = q.extra?.photo || q.extra?.video ? 'caption' : 'text';
       message[field] = q.text;
@@ -111,7 +111,7 @@ export const control = {
   },
 };
 
-async function getUpdates(world, p, req) {
+async function getUpdates(world, p, res) {
   if (world.webhook) throw new Refusal(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first");
   if (world.openPoll) {
     world.conflicts++;
@@ -134,7 +134,7 @@ async function getUpdates(world, p, req) {
       const poll = { wake: () => { if (take().length) done(); }, end: (e) => { clear(); reject(e); } };
       function clear() { clearTimeout(timer); if (world.openPoll === poll) world.openPoll = null; }
       function done() { clear(); resolve(); }
-      req.on('close', () => { if (world.openPoll === poll) done(); });
+      res.on('close', () => { if (world.openPoll === poll) done(); });
       world.openPoll = poll;
     });
   }
@@ -200,7 +200,7 @@ async function serveMethod(world, req, res, url, name) {
   const [raw, files] = paramsOf(req, url, body);
   world.attachments = files;
   const params = readParams(world, method, raw);
-  const result = method === 'getUpdates' ? await getUpdates(world, params, req) : methods[method](world, params, files);
+  const result = method === 'getUpdates' ? await getUpdates(world, params, res) : methods[method](world, params, files);
   if (fault?.kind === 'lost') return req.socket.resetAndDestroy();
   return answer(res, 200, { ok: true, result });
 }

@@ -1,0 +1,822 @@
+/* The whole adapter against the fake Bot API server, with the faults of a bad day. */
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "adapters/telegram/telegram.h"
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/base/strbuf.h"
+#include "core/net/json.h"
+#include "tests/fake_telegram.h"
+
+#define ANA 6123456789
+
+/* --- a bot without a mind: it writes down what it hears --- */
+
+struct heard {
+    enum chat_event_kind kind;
+    struct chat_addr addr;
+    char id[96], text[256], user[32], ref[CHAT_REF_MAX], media[8][64];
+    size_t media_count;
+    bool is_group, is_admin;
+};
+
+static struct {
+    struct fake_telegram fake;
+    struct net_engine *net;
+    struct chat_adapter chat;
+    char dir[64], video[96], poster[96];
+    pthread_t thread;
+    bool runs, run_ok;
+    struct err run_error;
+    atomic_bool may_poll;
+    char file_id[256]; /* one remembered upload */
+    pthread_mutex_t lock;
+    /* --- with lock held --- */
+    struct heard heard[512];
+    size_t count;
+    int refuse; /* so many events cannot be stored at first */
+} w = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool on_event(void *ctx, const struct chat_event *ev)
+{
+    (void)ctx;
+    pthread_mutex_lock(&w.lock);
+    bool store = w.refuse == 0 && w.count < COUNT(w.heard);
+    if (w.refuse > 0)
+        w.refuse--;
+    if (store) {
+        struct heard *h = &w.heard[w.count++];
+        *h = (struct heard){.kind = ev->kind,
+                            .addr = ev->addr,
+                            .is_group = ev->is_group,
+                            .is_admin = ev->is_group_admin};
+        str_copy(h->id, sizeof(h->id), ev->event_id);
+        str_copy(h->text, sizeof(h->text), ev->text);
+        str_copy(h->user, sizeof(h->user), ev->user_id);
+        str_copy(h->ref, sizeof(h->ref), ev->card_ref);
+        for (size_t i = 0; i < MIN(ev->media_count, COUNT(h->media)); i++)
+            str_copy(h->media[h->media_count++], sizeof(h->media[0]), ev->media[i]);
+    }
+    pthread_mutex_unlock(&w.lock);
+    return store;
+}
+
+static size_t heard_count(void)
+{
+    pthread_mutex_lock(&w.lock);
+    size_t n = w.count;
+    pthread_mutex_unlock(&w.lock);
+    return n;
+}
+
+static struct heard heard_at(size_t i)
+{
+    pthread_mutex_lock(&w.lock);
+    struct heard h = w.heard[i];
+    pthread_mutex_unlock(&w.lock);
+    return h;
+}
+
+static void wait_heard(size_t n)
+{
+    for (int i = 0; i < 1000 && heard_count() < n; i++)
+        usleep(10000);
+    if (heard_count() != n)
+        fail_msg("%zu events, %zu expected", heard_count(), n);
+}
+
+static void *run_main(void *arg)
+{
+    (void)arg;
+    w.run_ok = w.chat.ops->run(w.chat.self, on_event, NULL, &w.run_error);
+    return NULL;
+}
+
+static bool may_poll(void *ctx)
+{
+    (void)ctx;
+    return atomic_load(&w.may_poll);
+}
+
+static bool file_get(void *ctx, const char *key, char *ret_id, size_t size)
+{
+    (void)ctx, (void)key;
+    return w.file_id[0] && str_copy(ret_id, size, w.file_id);
+}
+
+static void file_put(void *ctx, const char *key, const char *id)
+{
+    (void)ctx, (void)key;
+    str_copy(w.file_id, sizeof(w.file_id), id);
+}
+
+static const struct chat_command commands[] = {
+    {"make", "Make a video" },
+    {"help", "What I can do"}
+};
+static const struct chat_menu menus[] = {
+    {"en",      "Turns a topic into a video.", "Videos from words", commands, 2},
+    {"zh-hans", "主题变视频。",          "视频",            commands, 1},
+};
+
+static void adapter_make(void)
+{
+    struct err e = {0};
+    struct telegram_options o = {.net = w.net,
+                                 .token = FAKE_TOKEN,
+                                 .api_url = w.fake.url,
+                                 .video_bytes_max = 50000000,
+                                 .menus = menus,
+                                 .menu_count = COUNT(menus),
+                                 .poll_seconds = 2,
+                                 .may_poll = may_poll,
+                                 .file_get = file_get,
+                                 .file_put = file_put};
+    if (!telegram_create(&o, &w.chat, &e))
+        fail_msg("%s", e.detail);
+}
+
+static void adapter_run(void)
+{
+    pthread_create(&w.thread, NULL, run_main, NULL);
+    w.runs = true;
+}
+
+static void adapter_join(void)
+{
+    if (w.runs)
+        pthread_join(w.thread, NULL);
+    w.runs = false;
+}
+
+static void adapter_end(void)
+{
+    int64_t begin = clock_mono_ms();
+    w.chat.ops->stop(w.chat.self);
+    adapter_join();
+    if (clock_mono_ms() - begin > 3000)
+        fail_msg("run() did not return soon after stop()");
+    w.chat.ops->destroy(w.chat.self);
+    w.chat.self = NULL;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char *bytes = calloc(1, 400000);
+    w.count = 0;
+    w.refuse = 0;
+    w.file_id[0] = '\0';
+    w.run_error = (struct err){0};
+    atomic_store(&w.may_poll, true);
+    snprintf(w.dir, sizeof(w.dir), "/tmp/test-telegram-XXXXXX");
+    assert_non_null(mkdtemp(w.dir));
+    snprintf(w.video, sizeof(w.video), "%s/film.mp4", w.dir);
+    snprintf(w.poster, sizeof(w.poster), "%s/film.jpg", w.dir);
+    assert_true(fs_write(w.video, bytes, 400000, &e));
+    assert_true(fs_write(w.poster, bytes, 3000, &e));
+    free(bytes);
+    fake_start(&w.fake, NULL);
+    fake_do(&w.fake, "chat", "{\"id\":%" PRId64 "}", (int64_t)ANA);
+    assert_true(net_engine_create(false, &w.net, &e));
+    adapter_make();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (w.chat.self)
+        adapter_end();
+    net_engine_destroy(w.net);
+    fake_stop(&w.fake);
+    fs_remove(w.dir);
+    return 0;
+}
+
+static struct chat_addr ana(void)
+{
+    return (struct chat_addr){.network = "telegram", .chat = "6123456789"};
+}
+
+static struct card text_card(const char *title)
+{
+    return (struct card){.title = title,
+                         .percent = -1,
+                         .buttons = {{.label = "Go", .action = "/go 1"}},
+                         .button_count = 1};
+}
+
+static void must_send(const struct chat_addr *to, const char *title, char ref[CHAT_REF_MAX])
+{
+    struct err e = {0};
+    struct card card = text_card(title);
+    if (!w.chat.ops->send(w.chat.self, to, &card, ref, &e))
+        fail_msg("send: %s", e.detail);
+}
+
+static bool deliver(const struct chat_addr *to, const char *ref, char ret_ref[CHAT_REF_MAX],
+                    struct err *e)
+{
+    struct card caption = text_card("How tides <work>");
+    struct chat_video video = {.path = w.video,
+                               .poster = w.poster,
+                               .thumb = w.poster,
+                               .width = 720,
+                               .height = 1280,
+                               .duration_ms = 45200,
+                               .bytes = 400000,
+                               .caption = &caption};
+    *e = (struct err){0};
+    return w.chat.ops->deliver(w.chat.self, to, ref, &video, NULL, ret_ref, e);
+}
+
+/* --- hearing --- */
+
+static void hears_answers_and_sees_buttons(void **state)
+{
+    (void)state;
+    char ref[CHAT_REF_MAX] = "";
+    AUTO(free_ptr) char *last = NULL;
+    adapter_run();
+    fake_do(&w.fake, "say", "{\"text\":\"/make how tides work\"}");
+    wait_heard(1);
+    struct heard h = heard_at(0);
+    assert_string_equal(h.text, "/make how tides work");
+    assert_string_equal(h.user, "6123456789");
+    must_send(&h.addr, "Quote & <price>", ref);
+    assert_int_equal(fake_messages(&w.fake, ANA, "text", &last), 1);
+    assert_non_null(strstr(last, "\"text\":\"Quote & <price>\""));
+    assert_non_null(strstr(last, "\"reply_to_message\":{"));
+    fake_do(&w.fake, "press", "{\"chat\":%" PRId64 ",\"message_id\":2,\"label\":\"Go\"}",
+            (int64_t)ANA);
+    wait_heard(2);
+    h = heard_at(1);
+    assert_int_equal(h.kind, CHAT_BUTTON);
+    assert_string_equal(h.text, "/go 1");
+    assert_string_equal(h.ref, ref);
+    for (int i = 0; i < 200 && fake_calls(&w.fake, "answerCallbackQuery") < 1; i++)
+        usleep(10000);
+    assert_int_equal(fake_calls(&w.fake, "answerCallbackQuery"), 1);
+    struct card card = text_card("Queued");
+    struct err e = {0};
+    assert_true(w.chat.ops->edit(w.chat.self, &h.addr, ref, &card, &e));
+    assert_true(w.chat.ops->edit(w.chat.self, &h.addr, ref, &card, &e)); /* not modified is well */
+    free(last);
+    assert_int_equal(fake_messages(&w.fake, ANA, "text", &last), 1);
+    assert_non_null(strstr(last, "\"text\":\"Queued\""));
+    adapter_end();
+    assert_true(w.run_ok);
+    assert_int_equal(fake_number(&w.fake, "queued"), 0); /* the goodbye confirmed the rest */
+    fake_no_complaints(&w.fake);
+}
+
+static void nothing_is_lost_or_repeated(void **state)
+{
+    (void)state;
+    enum { N = 250 };
+    w.refuse = 2;
+    for (int i = 0; i < N; i++)
+        fake_do(&w.fake, "say", "{\"text\":\"/make number %d\"}", i);
+    adapter_run();
+    wait_heard(N);
+    adapter_end();
+    for (int i = 0; i < N; i++) {
+        char want[64];
+        struct heard h = heard_at((size_t)i);
+        snprintf(want, sizeof(want), "/make number %d", i);
+        assert_string_equal(h.text, want);
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(h.id, heard_at((size_t)k).id);
+    }
+    /* A second start hears only what is new, also when numbering began anew, lower. */
+    adapter_make();
+    fake_do(&w.fake, "set", "{\"nextUpdate\":100}");
+    fake_do(&w.fake, "say", "{\"text\":\"/help\"}");
+    adapter_run();
+    wait_heard(N + 1);
+    fake_do(&w.fake, "say", "{\"text\":\"/terms\"}");
+    wait_heard(N + 2);
+    assert_string_equal(heard_at(N + 1).text, "/terms");
+}
+
+static void bad_days_of_polling_are_survived(void **state)
+{
+    (void)state;
+    static const char *const faults[] = {
+        "{\"method\":\"getUpdates\",\"kind\":\"html\",\"code\":502}",
+        "{\"method\":\"getUpdates\",\"kind\":\"reset\"}",
+        "{\"method\":\"getUpdates\",\"kind\":\"junk\",\"body\":\"{\\\"ok\\\":tr\"}",
+        "{\"method\":\"getUpdates\",\"kind\":\"junk\",\"body\":\"{\\\"ok\\\":true}\"}",
+        "{\"method\":\"getUpdates\",\"kind\":\"status\",\"code\":500,"
+        "\"description\":\"Internal Server Error: restart\"}",
+        "{\"method\":\"getUpdates\",\"kind\":\"status\",\"code\":429,\"description\":\"Too Many "
+        "Requests: retry after 1\",\"parameters\":{\"retry_after\":1}}",
+        "{\"method\":\"getMe\",\"kind\":\"reset\"}",
+    };
+    fake_do(&w.fake, "set", "{\"webhook\":\"https://example.org/old\"}");
+    fake_do(&w.fake, "fault", "%s", faults[6]);
+    adapter_run();
+    fake_do(&w.fake, "say", "{\"text\":\"/help 0\"}");
+    wait_heard(1); /* after the webhook was removed */
+    for (size_t i = 0; i < 6; i++) {
+        fake_do(&w.fake, "fault", "%s", faults[i]);
+        fake_do(&w.fake, "say", "{\"text\":\"/help a\"}"); /* ends the poll that is open */
+        wait_heard(2 + 2 * i);
+        fake_do(&w.fake, "say", "{\"text\":\"/help b\"}");
+        wait_heard(3 + 2 * i);
+    }
+}
+
+static void hostile_updates_are_stepped_over(void **state)
+{
+    (void)state;
+    AUTO(strbuf_free) struct strbuf deep = STRBUF(1 << 20);
+    for (int i = 0; i < 500; i++)
+        strbuf_adds(&deep, "{\"a\":");
+    strbuf_adds(&deep, "1");
+    for (int i = 0; i < 500; i++)
+        strbuf_adds(&deep, "}");
+    fake_do(&w.fake, "set", "{\"allowed\":null}");
+    fake_do(&w.fake, "say", "{\"text\":\"/help 1\"}");
+    fake_do(&w.fake, "update", "{\"message\":null}");
+    fake_do(&w.fake, "update", "{\"message\":{\"message_id\":\"x\",\"chat\":7}}");
+    fake_do(&w.fake, "update", "{\"message\":%s}", deep.text); /* too deep: cannot be read */
+    fake_do(&w.fake, "update", "{\"callback_query\":{\"id\":[1],\"data\":{}}}");
+    fake_do(&w.fake, "say", "{\"text\":\"/help 2\"}");
+    adapter_run();
+    wait_heard(2);
+    assert_string_equal(heard_at(1).text, "/help 2");
+}
+
+static void wrong_token_ends_it(void **state)
+{
+    (void)state;
+    fake_do(&w.fake, "set", "{\"token\":\"1:somebodyelsestokensomebodyelses\"}");
+    adapter_run();
+    adapter_join();
+    assert_false(w.run_ok);
+    assert_int_equal(w.run_error.code, ERR_CONFIG);
+    assert_string_equal(w.run_error.user_key, "start.telegram_token");
+    assert_null(strstr(w.run_error.detail, "AAExample"));
+    struct chat_adapter none = {0};
+    static const char *const bad[] = {"",           "abc",
+                                      "12:short",   "7000000001:AAExample/../../x?y=zzzzzz",
+                                      "7000000001", ":AAExampleTokenForTests_abcdefghijk"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        struct err e = {0};
+        struct telegram_options o = {.net = w.net, .token = bad[i], .api_url = w.fake.url};
+        assert_false(telegram_create(&o, &none, &e));
+        assert_int_equal(e.code, ERR_CONFIG);
+    }
+}
+
+static bool polling_becomes(bool want)
+{
+    bool polling = !want;
+    for (int i = 0; i < 150 && polling != want; i++) {
+        AUTO(json_free) cJSON *state = fake_state(&w.fake);
+        polling = json_true(state, "polling");
+        usleep(10000);
+    }
+    return polling == want;
+}
+
+static void one_poller_at_a_time(void **state)
+{
+    (void)state;
+    atomic_store(&w.may_poll, false);
+    adapter_run();
+    fake_do(&w.fake, "say", "{\"text\":\"/help\"}");
+    usleep(400000);
+    assert_int_equal(heard_count(), 0);
+    atomic_store(&w.may_poll, true);
+    wait_heard(1);
+    assert_true(polling_becomes(true));
+    atomic_store(&w.may_poll, false); /* also ends the poll that is open */
+    assert_true(polling_becomes(false));
+}
+
+static void albums_and_files_arrive(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    AUTO(free_ptr) char *path = NULL;
+    adapter_run();
+    for (int i = 1; i <= 3; i++)
+        fake_do(&w.fake, "say",
+                "{\"text\":%s,\"extra\":{\"media_group_id\":\"9\",\"photo\":[{\"file_id\":\"F%d\","
+                "\"width\":100,\"height\":100}]}}",
+                i == 1 ? "\"/make our trip\"" : "null", i);
+    fake_do(&w.fake, "say", "{\"text\":\"/help\"}");
+    wait_heard(2);
+    struct heard h = heard_at(0);
+    assert_string_equal(h.text, "/make our trip");
+    assert_int_equal(h.media_count, 3);
+    assert_string_equal(h.media[2], "p:F3");
+    fake_do(&w.fake, "file",
+            "{\"file_id\":\"F3\",\"file_path\":\"photos/f3.jpg\","
+            "\"text\":\"jpeg bytes\"}");
+    if (!w.chat.ops->fetch(w.chat.self, h.media[2], w.dir, NULL, &path, &e))
+        fail_msg("%s", e.detail);
+    assert_true(str_ends(path, ".jpg"));
+    assert_int_equal(fs_size(path), 10);
+    char *none = NULL;
+    assert_false(w.chat.ops->fetch(w.chat.self, "p:F9", w.dir, NULL, &none, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    fake_do(&w.fake, "file", "{\"file_id\":\"F7\",\"file_path\":\"../../etc/passwd\"}");
+    assert_false(w.chat.ops->fetch(w.chat.self, "p:F7", w.dir, NULL, &none, &e));
+    fake_do(&w.fake, "file", "{\"file_id\":\"F8\",\"file_size\":30000000}");
+    assert_false(w.chat.ops->fetch(w.chat.self, "v:F8", w.dir, NULL, &none, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+}
+
+static void groups_know_their_admins_and_move(void **state)
+{
+    (void)state;
+    char ref[CHAT_REF_MAX] = "";
+    fake_do(&w.fake, "chat", "{\"id\":-4987654321,\"admins\":[6123456789]}");
+    adapter_run();
+    fake_do(&w.fake, "say", "{\"chat\":-4987654321,\"text\":\"/help@ExampleClipBot\"}");
+    wait_heard(1);
+    assert_true(heard_at(0).is_group);
+    bool admin = false;
+    for (size_t i = 2; i < 30 && !admin; i++) {
+        fake_do(&w.fake, "say", "{\"chat\":-4987654321,\"text\":\"/help@ExampleClipBot\"}");
+        wait_heard(i);
+        admin = heard_at(i - 1).is_admin;
+    }
+    assert_true(admin);
+    fake_do(&w.fake, "say",
+            "{\"chat\":-4987654321,\"text\":\"/help@ExampleClipBot\","
+            "\"from\":{\"id\":77}}");
+    size_t n = heard_count() + 1;
+    wait_heard(n);
+    assert_false(heard_at(n - 1).is_admin);
+    /* Migration: the old address goes on working, old cards are gone. */
+    struct chat_addr group = heard_at(0).addr;
+    must_send(&group, "before", ref);
+    fake_do(&w.fake, "migrate", "{\"from\":-4987654321,\"to\":-1002233445566}");
+    wait_heard(n + 2);
+    assert_int_equal(heard_at(n).kind, CHAT_MOVED);
+    assert_string_equal(heard_at(n).addr.chat, "-4987654321");
+    assert_string_equal(heard_at(n).text, "-1002233445566");
+    struct err e = {0};
+    struct card card = text_card("x");
+    assert_false(w.chat.ops->edit(w.chat.self, &group, ref, &card, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    must_send(&group, "after", ref);
+    assert_true(str_starts(ref, "-1002233445566:"));
+    /* Also without having heard of it: the server says so itself. */
+    fake_do(&w.fake, "chat", "{\"id\":-55,\"migratedTo\":-1009}");
+    fake_do(&w.fake, "chat", "{\"id\":-1009,\"type\":\"supergroup\"}");
+    struct chat_addr other = {.network = "telegram", .chat = "-55"};
+    must_send(&other, "found", ref);
+    assert_true(str_starts(ref, "-1009:"));
+    /* Money talk does not go to a group. */
+    card.is_private = true;
+    assert_false(w.chat.ops->send(w.chat.self, &group, &card, ref, &e));
+    char url[128];
+    assert_true(w.chat.ops->private_link(w.chat.self, "/pay", url, sizeof(url)));
+    assert_string_equal(url, "https://t.me/ExampleClipBot?start=pay");
+}
+
+/* --- saying --- */
+
+static void refusals_are_answered_with_a_way(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *chat, *fault;
+        bool ok;
+        enum err_code code;
+        size_t messages;
+        const char *why;
+    } rows[] = {
+        {"{\"id\":%lld}",                  NULL,                                                          true,  ERR_NONE,     1, "the plain case"           },
+        {"{\"id\":%lld,\"blocked\":true}", NULL,                                                          false, ERR_REFUSED,  0, "blocked"                  },
+        {"{\"id\":%lld,\"kicked\":true}",  NULL,                                                          false, ERR_REFUSED,  0, "kicked"                   },
+        {"{\"id\":%lld,\"muted\":true}",   NULL,                                                          false, ERR_REFUSED,  0, "muted"                    },
+        {"{\"id\":%lld}",
+         "{\"method\":\"sendMessage\",\"kind\":\"status\",\"code\":400,\"description\":\"Bad "
+         "Request: can't parse entities: x\"}",                                                           true,  ERR_NONE,     1, "once more as plain text"  },
+        {"{\"id\":%lld}",
+         "{\"method\":\"sendMessage\",\"kind\":\"status\",\"code\":400,\"description\":\"Bad "
+         "Request: BUTTON_DATA_INVALID\"}",                                                               true,  ERR_NONE,     1, "once more without buttons"},
+        {"{\"id\":%lld}",
+         "{\"method\":\"sendMessage\",\"kind\":\"status\",\"code\":400,\"description\":\"Bad "
+         "Request: message is too long\"}",                                                               true,  ERR_NONE,     1, "once more, shorter"       },
+        {"{\"id\":%lld}",                  "{\"method\":\"sendMessage\",\"kind\":\"lost\"}",              false, ERR_CONFLICT, 1,
+         "sent, answer lost: unknown, and not sent twice"                                                                                                    },
+        {"{\"id\":%lld}",                  "{\"method\":\"sendMessage\",\"kind\":\"html\",\"code\":504}", false,
+         ERR_CONFLICT,                                                                                                         0, "gateway timeout: unknown" },
+        {"{\"id\":%lld}",
+         "{\"method\":\"sendMessage\",\"kind\":\"status\",\"code\":429,\"description\":\"Too Many "
+         "Requests: retry after 100\",\"parameters\":{\"retry_after\":100}}",                             false, ERR_RETRY,    0, "flood: later"             },
+        {"{\"id\":%lld}",
+         "{\"method\":\"sendMessage\",\"kind\":\"status\",\"code\":401,\"description\":"
+         "\"Unauthorized\"}",                                                                             false, ERR_CONFIG,   0, "revoked token"            },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct err e = {0};
+        char ref[CHAT_REF_MAX] = "";
+        char body[128];
+        struct card card = text_card("Card");
+        struct chat_addr to = {.network = "telegram"};
+        long long chat = 1000 + (long long)i;
+        snprintf(to.chat, sizeof(to.chat), "%lld", chat);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(body, sizeof(body), rows[i].chat, chat);
+#pragma GCC diagnostic pop
+        fake_do(&w.fake, "chat", "%s", body);
+        if (rows[i].fault)
+            fake_do(&w.fake, "fault", "%s", rows[i].fault);
+        bool ok = w.chat.ops->send(w.chat.self, &to, &card, ref, &e);
+        size_t count = fake_messages(&w.fake, chat, "text", NULL);
+        if (ok != rows[i].ok || (!ok && e.code != rows[i].code) || count != rows[i].messages)
+            fail_msg("%s: %d, code %d, %zu messages: %s", rows[i].why, ok, e.code, count, e.detail);
+        if (ok)
+            assert_true(ref[0] != '\0');
+        if (e.code == ERR_RETRY)
+            assert_in_range(w.chat.ops->hold_ms(w.chat.self, &to), 90000, 100000);
+    }
+    fake_no_complaints(&w.fake);
+}
+
+static void topics_are_answered_in_place(void **state)
+{
+    (void)state;
+    char ref[CHAT_REF_MAX] = "";
+    AUTO(free_ptr) char *last = NULL;
+    struct chat_addr to = {.network = "telegram", .chat = "-1009", .thread = "42"};
+    fake_do(&w.fake, "chat",
+            "{\"id\":-1009,\"type\":\"supergroup\",\"topics\":{\"42\":\"open\","
+            "\"43\":\"closed\"}}");
+    must_send(&to, "in the topic", ref);
+    fake_messages(&w.fake, -1009, "text", &last);
+    assert_non_null(strstr(last, "\"message_thread_id\":42"));
+    str_copy(to.thread, sizeof(to.thread), "43");
+    must_send(&to, "the topic is closed", ref);
+    free(last);
+    fake_messages(&w.fake, -1009, "text", &last);
+    assert_null(strstr(last, "message_thread_id"));
+}
+
+static void progress_is_coalesced(void **state)
+{
+    (void)state;
+    char ref[CHAT_REF_MAX] = "";
+    struct err e = {0};
+    AUTO(free_ptr) char *last = NULL;
+    struct chat_addr to = ana();
+    must_send(&to, "Quote", ref);
+    int64_t begin = clock_mono_ms();
+    for (int i = 0; i <= 60; i++) {
+        struct card card = {.title = "Making", .percent = i};
+        assert_true(w.chat.ops->edit(w.chat.self, &to, ref, &card, &e));
+    }
+    assert_true(clock_mono_ms() - begin < 1000); /* progress never waits */
+    for (int i = 0; i < 600; i++) {
+        free(last);
+        fake_messages(&w.fake, ANA, "text", &last);
+        if (strstr(last, "60 %"))
+            break;
+        usleep(10000);
+    }
+    assert_non_null(strstr(last, "60 %")); /* the newest one wins */
+    assert_true(fake_calls(&w.fake, "editMessageText") <= 3);
+    /* What comes after progress is never overwritten by it. */
+    struct card late = {.title = "Making", .percent = 61};
+    struct card failed = text_card("Failed");
+    assert_true(w.chat.ops->edit(w.chat.self, &to, ref, &late, &e));
+    assert_true(w.chat.ops->edit(w.chat.self, &to, ref, &failed, &e));
+    usleep(300000);
+    free(last);
+    fake_messages(&w.fake, ANA, "text", &last);
+    assert_non_null(strstr(last, "\"text\":\"Failed\""));
+    /* A deleted card is told at the next edit. */
+    fake_do(&w.fake, "delete", "{\"chat\":%" PRId64 ",\"message_id\":1}", (int64_t)ANA);
+    bool gone = false;
+    for (int i = 0; i < 700 && !gone; i++) {
+        struct card card = {.title = "Making", .percent = 1 + i % 90};
+        gone = !w.chat.ops->edit(w.chat.self, &to, ref, &card, &e);
+        usleep(10000);
+    }
+    assert_true(gone);
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+}
+
+static void the_card_becomes_the_video(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fault;
+        bool ok;
+        enum err_code code;
+        size_t videos;
+        const char *why;
+    } rows[] = {
+        {NULL,                                                                              true,  ERR_NONE,    1, "the plain case"                             },
+        {"{\"kind\":\"cut\",\"after\":100000}",                                             true,  ERR_NONE,    1, "reset in the middle"                        },
+        {"{\"kind\":\"lost\"}",                                                             true,  ERR_NONE,    1, "answer lost: repeated into the same message"},
+        {"{\"kind\":\"html\",\"code\":502}",                                                true,  ERR_NONE,    1, "gateway"                                    },
+        {"{\"kind\":\"status\",\"code\":500,\"description\":\"Internal Server Error\"}",    true,
+         ERR_NONE,                                                                                              1, "their trouble"                              },
+        {"{\"kind\":\"status\",\"code\":429,\"description\":\"Too Many Requests: retry after 1\","
+         "\"parameters\":{\"retry_after\":1}}",                                    true,  ERR_NONE,    1, "flood, a short one"                         },
+        {"{\"kind\":\"status\",\"code\":429,\"description\":\"Too Many Requests: retry after 300\","
+         "\"parameters\":{\"retry_after\":300}}",                                  false, ERR_RETRY,   0, "flood, a long one: the job comes again"     },
+        {"{\"kind\":\"status\",\"code\":400,\"description\":\"Bad Request: message to edit not "
+         "found\"}",                                                               true,  ERR_NONE,    1, "card gone: a new message"                   },
+        {"{\"kind\":\"status\",\"code\":413,\"description\":\"Request Entity Too Large\"}", false,
+         ERR_LIMIT,                                                                                             0, "too large for them"                         },
+        {"{\"kind\":\"status\",\"code\":403,\"description\":\"Forbidden: bot was blocked by the "
+         "user\"}",                                                                false, ERR_REFUSED, 0, "blocked meanwhile"                          },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct err e = {0};
+        char ref[CHAT_REF_MAX] = "", done[CHAT_REF_MAX] = "";
+        struct chat_addr to = {.network = "telegram"};
+        long long chat = 2000 + (long long)i;
+        snprintf(to.chat, sizeof(to.chat), "%lld", chat);
+        w.file_id[0] = '\0';
+        fake_do(&w.fake, "chat", "{\"id\":%lld}", chat);
+        must_send(&to, "Quote", ref);
+        if (rows[i].fault)
+            fake_do(&w.fake, "fault", "{\"method\":\"editMessageMedia\",%s", rows[i].fault + 1);
+        bool ok = deliver(&to, ref, done, &e);
+        AUTO(free_ptr) char *last = NULL;
+        size_t count = fake_messages(&w.fake, chat, "video", &last);
+        if (ok != rows[i].ok || (!ok && e.code != rows[i].code) || count != rows[i].videos)
+            fail_msg("%s: %d, code %d, %zu videos: %s", rows[i].why, ok, e.code, count, e.detail);
+        if (!ok)
+            continue;
+        assert_non_null(strstr(last, "\"duration\":45,\"width\":720,\"height\":1280"));
+        assert_non_null(strstr(last, "\"thumbnail\":{"));
+        assert_non_null(strstr(last, "\"caption\":\"How tides <work>\""));
+        assert_non_null(strstr(last, "\"callback_data\":\"/go 1\""));
+        assert_true(done[0] != '\0' && w.file_id[0] != '\0');
+    }
+    fake_no_complaints(&w.fake);
+}
+
+static void new_videos_are_repeated_once_at_most(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char done[CHAT_REF_MAX] = "";
+    struct chat_addr to = ana();
+    fake_do(&w.fake, "fault", "{\"method\":\"sendVideo\",\"kind\":\"lost\",\"times\":9}");
+    assert_false(deliver(&to, "", done, &e));
+    assert_int_equal(e.code, ERR_CONFLICT); /* and says that nobody knows */
+    assert_int_equal(fake_messages(&w.fake, ANA, "video", NULL), 2);
+}
+
+static void uploads_are_reused(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char done[CHAT_REF_MAX] = "";
+    struct chat_addr to = ana();
+    assert_true(deliver(&to, "", done, &e));
+    AUTO(json_free) cJSON *first = fake_state(&w.fake);
+    int uploads = cJSON_GetArraySize(json_array(first, "uploads"));
+    assert_true(deliver(&to, "", done, &e));
+    AUTO(json_free) cJSON *second = fake_state(&w.fake);
+    assert_int_equal(cJSON_GetArraySize(json_array(second, "uploads")), uploads);
+    str_copy(w.file_id, sizeof(w.file_id), "of_another_bot");
+    assert_true(deliver(&to, "", done, &e)); /* refused, so uploaded */
+    assert_string_not_equal(w.file_id, "of_another_bot");
+    fake_no_complaints(&w.fake);
+}
+
+static void *cancel_soon(void *arg)
+{
+    usleep(150000);
+    cancel_fire(arg);
+    return NULL;
+}
+
+static void uploads_can_be_stopped(void **state)
+{
+    (void)state;
+    struct cancel cancel;
+    struct err e = {0};
+    char done[CHAT_REF_MAX] = "";
+    pthread_t thread;
+    struct card caption = text_card("x");
+    struct chat_video video = {.path = w.video,
+                               .bytes = 400000,
+                               .caption = &caption,
+                               .width = 1,
+                               .height = 1,
+                               .duration_ms = 1000};
+    struct chat_addr to = ana();
+    cancel_init(&cancel, NULL);
+    fake_do(&w.fake, "fault", "{\"method\":\"sendVideo\",\"kind\":\"slow\",\"ms\":5000}");
+    pthread_create(&thread, NULL, cancel_soon, &cancel);
+    int64_t begin = clock_mono_ms();
+    assert_false(w.chat.ops->deliver(w.chat.self, &to, "", &video, &cancel, done, &e));
+    assert_true(clock_mono_ms() - begin < 2000);
+    assert_int_equal(e.code, ERR_CANCELLED);
+    pthread_join(thread, NULL);
+    video.bytes = 50000001;
+    assert_false(w.chat.ops->deliver(w.chat.self, &to, "", &video, NULL, done, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+}
+
+/* --- the rest --- */
+
+static void menus_are_written_once(void **state)
+{
+    (void)state;
+    adapter_run();
+    for (int i = 0; i < 500 && fake_number(&w.fake, "menuWrites") < 9; i++)
+        usleep(10000);
+    assert_int_equal(fake_number(&w.fake, "menuWrites"), 9); /* default, en, zh x 3 */
+    adapter_end();
+    int64_t before = fake_calls(&w.fake, "getMyShortDescription");
+    adapter_make();
+    adapter_run();
+    for (int i = 0; i < 500 && fake_calls(&w.fake, "getMyShortDescription") < before + 3; i++)
+        usleep(10000);
+    adapter_end();
+    assert_int_equal(fake_number(&w.fake, "menuWrites"), 9);
+    fake_no_complaints(&w.fake);
+}
+
+/* The canary: whatever goes wrong, the token is in no line of the log and in no error. */
+static void the_token_is_nowhere(void **state)
+{
+    (void)state;
+    char log_path[96];
+    snprintf(log_path, sizeof(log_path), "%s/log", w.dir);
+    int old = dup(STDERR_FILENO);
+    int fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    dup2(fd, STDERR_FILENO);
+    log_init(LOG_DEBUG, false);
+    struct err e = {0};
+    char ref[CHAT_REF_MAX] = "", all[4096] = "";
+    struct chat_addr to = ana();
+    struct card card = text_card("x");
+    static const char *const kinds[] = {
+        "\"kind\":\"reset\"", "\"kind\":\"html\",\"code\":502", "\"kind\":\"cut\"",
+        "\"kind\":\"status\",\"code\":400,\"description\":\"Bad /bot" FAKE_TOKEN "/x\""};
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        fake_do(&w.fake, "fault", "{\"method\":\"sendMessage\",%s}", kinds[i]);
+        fake_do(&w.fake, "fault", "{\"method\":\"getUpdates\",%s}", kinds[i]);
+        if (!w.chat.ops->send(w.chat.self, &to, &card, ref, &e))
+            log_err(LOG_ERROR, "test", &e);
+    }
+    adapter_run();
+    usleep(1500000);
+    adapter_end();
+    log_init(LOG_WARN, false);
+    dup2(old, STDERR_FILENO);
+    close(old);
+    close(fd);
+    AUTO(free_ptr) char *log = NULL;
+    size_t len = 0;
+    assert_true(fs_read(log_path, 1 << 20, &log, &len, &e));
+    assert_true(len > 100); /* there was something to look at */
+    assert_null(strstr(log, "AAExample"));
+    str_copy(all, sizeof(all), e.detail);
+    assert_null(strstr(all, "/bot7000000001:AA"));
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(hears_answers_and_sees_buttons),
+        CASE(nothing_is_lost_or_repeated),
+        CASE(bad_days_of_polling_are_survived),
+        CASE(hostile_updates_are_stepped_over),
+        CASE(wrong_token_ends_it),
+        CASE(one_poller_at_a_time),
+        CASE(albums_and_files_arrive),
+        CASE(groups_know_their_admins_and_move),
+        CASE(refusals_are_answered_with_a_way),
+        CASE(topics_are_answered_in_place),
+        CASE(progress_is_coalesced),
+        CASE(the_card_becomes_the_video),
+        CASE(new_videos_are_repeated_once_at_most),
+        CASE(uploads_are_reused),
+        CASE(uploads_can_be_stopped),
+        CASE(menus_are_written_once),
+        CASE(the_token_is_nowhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
