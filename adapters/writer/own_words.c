@@ -26,7 +26,8 @@ static size_t break_before(const char *text, size_t limit, const char *lang)
     UErrorCode status = U_ZERO_ERROR;
     UText ut = UTEXT_INITIALIZER;
     size_t next = limit;
-    utf8_next(text, strlen(text), &next);
+    if (u_isUWhiteSpace(utf8_next(text, strlen(text), &next)))
+        return limit;
     UBreakIterator *it = ubrk_open(UBRK_LINE, lang, NULL, 0, &status);
     utext_openUTF8(&ut, text, -1, &status);
     if (it)
