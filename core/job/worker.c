@@ -28,6 +28,16 @@ void workers_wake(struct workers *w)
     pthread_mutex_unlock(&w->lock);
 }
 
+void workers_check(struct workers *w, const char *job)
+{
+    pthread_mutex_lock(&w->lock);
+    for (size_t i = 0; i < w->slot_count; i++)
+        if (strcmp(w->slots[i].job, job) == 0)
+            w->slots[i].next_ms = 0;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
 static void on_hint(void *ctx)
 {
     workers_wake(ctx);

@@ -59,6 +59,9 @@ bool workers_start(const struct worker_options *o, struct workers **ret, struct 
 void workers_stop(struct workers *w);
 /* Look for work now (a job was started in this process). Any thread. */
 void workers_wake(struct workers *w);
+/* Somebody asked to cancel this job: its next heartbeat is due now. Any thread; a job that is not
+   here is fine. */
+void workers_check(struct workers *w, const char *job);
 
 /* --- janitor: one thread of upkeep; any number of processes may run one --- */
 struct janitor;
