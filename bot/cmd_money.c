@@ -9,7 +9,7 @@
 #include "core/db/store_ledger.h"
 #include "core/story/storyboard.h"
 
-enum { LINES_SHOWN = 8 };
+enum { LINES_READ = 24 };
 
 static void add_prices(struct command_ctx *ctx, struct card_doc *doc)
 {
@@ -28,7 +28,7 @@ static void add_prices(struct command_ctx *ctx, struct card_doc *doc)
 bool cmd_credits(struct command_ctx *ctx, struct err *e)
 {
     struct balance balance;
-    struct ledger_line lines[LINES_SHOWN];
+    struct ledger_line lines[LINES_READ];
     size_t count = 0;
     if (!ledger_balance(ctx->tx, ctx->account.id, &balance, e) ||
         !ledger_history(ctx->tx, ctx->account.id, lines, COUNT(lines), &count, e))
@@ -40,6 +40,8 @@ bool cmd_credits(struct command_ctx *ctx, struct err *e)
         card_line(&doc, ctx->lang, "credits.held", I18N_NUM("count", balance.held));
     add_prices(ctx, &doc);
     for (size_t i = 0; i < count; i++) {
+        if (lines[i].credits == 0)
+            continue; /* set aside or given back: nothing was spent */
         char key[40], day[11];
         snprintf(key, sizeof(key), "ledger.%s", lines[i].verb);
         str_copy(day, sizeof(day), lines[i].at);

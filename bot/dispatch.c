@@ -126,8 +126,10 @@ static void after_commit(struct bot *bot, struct command_ctx *ctx)
         status_end(bot->status, ctx->after.forget);
     if (ctx->after.watch[0])
         status_watch(bot->status, ctx->after.watch);
-    if ((ctx->after.job_started || ctx->after.cancel[0]) && bot->workers)
+    if (ctx->after.job_started && bot->workers)
         workers_wake(bot->workers);
+    if (ctx->after.cancel[0] && bot->workers)
+        workers_check(bot->workers, ctx->after.cancel);
     for (size_t i = 0; i < ctx->after.file_count; i++)
         fs_remove(ctx->after.files[i]);
 }
