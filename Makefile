@@ -111,14 +111,14 @@ FUZZ_SECONDS ?= 30
 FUZZ_BUILD := build-fuzz
 fuzz:
 	@deploy/packages.sh $(PACKAGES) $(FUZZ_PACKAGES)
-	@+$(MORE) CC=clang CXX=clang++ BUILD=$(FUZZ_BUILD) SAN=fuzzer-no-link,address,undefined \
+	@+$(MORE) CC=clang CXX=clang++ WARN= BUILD=$(FUZZ_BUILD) SAN=fuzzer-no-link,address,undefined \
 	    $(FUZZERS:%.c=$(FUZZ_BUILD)/%)
 	@set -e; for f in $(FUZZERS:%.c=$(FUZZ_BUILD)/%); do n=$$(basename $$f); echo "== $$n"; \
 	    mkdir -p $(FUZZ_BUILD)/corpus/$$n; seeds=tests/seeds/$${n#fuzz_}; test -d $$seeds || seeds=; \
 	    $$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -verbosity=0 \
 	        -artifact_prefix=$(FUZZ_BUILD)/ $(FUZZ_BUILD)/corpus/$$n $$seeds; done
 $(FUZZERS:%.c=$(BUILD)/%): %: %.o $(BUILD)/lib.a
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) -fsanitize=fuzzer $^ $(LIBS) $(LINK) -o $@
+	$(Q)$(CXX) $(SANFLAGS) -fsanitize=fuzzer $^ $(LIBS) $(LINK) -o $@
 
 install: all
 	install -D -m 755 $(BUILD)/nanotik $(DESTDIR)$(PREFIX)/bin/nanotik

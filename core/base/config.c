@@ -208,7 +208,7 @@ static bool load_option_env(struct config *c, size_t i, struct err *e)
 static bool known_name(const char *name)
 {
     for (size_t i = 0; i < COUNT(hooks); i++)
-        if (str_starts(name, hooks[i]))
+        if (str_ends(hooks[i], "_") ? str_starts(name, hooks[i]) : strcmp(name, hooks[i]) == 0)
             return true;
     if (find(name) < COUNT(options))
         return true;
