@@ -1,0 +1,195 @@
+#include <libavutil/channel_layout.h>
+#include <libavutil/opt.h>
+
+#include "core/base/clock.h"
+#include "core/base/strbuf.h"
+#include "core/video/mux.h"
+#include "core/video/sound_priv.h"
+
+enum {
+    AAC_BITS = 128000,
+    DECODED_MAX = 8192,  /* samples of one decoded frame; AAC has 1024 or 2048 */
+    PEAK_WINDOW = 48000, /* samples looked at together when peaks are measured */
+    PEAK_OVERLAP = 32,   /* so that no peak hides between two windows */
+};
+
+struct aac {
+    struct mux mux;
+    AVCodecContext *codec;
+    AVStream *stream;
+    AVPacket *packet;
+    AVFrame *frame;
+};
+
+static void aac_free(struct aac *a)
+{
+    mux_free(&a->mux);
+    avcodec_free_context(&a->codec);
+    av_packet_free(&a->packet);
+    av_frame_free(&a->frame);
+}
+
+static bool aac_open(struct aac *a, const char *path, const struct cancel *cancel, struct err *e)
+{
+    const AVCodec *codec = avcodec_find_encoder_by_name("aac");
+    a->codec = codec ? avcodec_alloc_context3(codec) : NULL;
+    a->packet = av_packet_alloc();
+    a->frame = av_frame_alloc();
+    if (!a->codec || !a->packet || !a->frame)
+        return err_set(e, ERR_INTERNAL, "make.render_failed", "no AAC encoder");
+    if (!mux_open(&a->mux, path, cancel, e))
+        return false;
+    AVCodecContext *c = a->codec;
+    c->sample_rate = VIDEO_RATE;
+    c->sample_fmt = AV_SAMPLE_FMT_FLTP;
+    c->bit_rate = AAC_BITS;
+    c->profile = FF_PROFILE_AAC_LOW;
+    c->time_base = (AVRational){1, VIDEO_RATE};
+    c->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
+    c->thread_count = 1;
+    av_channel_layout_default(&c->ch_layout, 2);
+    int r = avcodec_open2(c, codec, NULL);
+    if (r < 0)
+        return media_fail(e, r, "AAC encoder for", path);
+    a->stream = avformat_new_stream(a->mux.ctx, NULL);
+    if (!a->stream)
+        return err_set(e, ERR_INTERNAL, "make.render_failed", "sound: out of memory");
+    a->stream->time_base = c->time_base;
+    r = avcodec_parameters_from_context(a->stream->codecpar, c);
+    if (r < 0)
+        return media_fail(e, r, "AAC parameters for", path);
+    return mux_begin(&a->mux, NULL, e);
+}
+
+/* NULL drains. The first packet's time is minus the priming: the muxer makes an edit list of it. */
+static bool aac_push(struct aac *a, const AVFrame *frame, struct err *e)
+{
+    int r = avcodec_send_frame(a->codec, frame);
+    while (r >= 0) {
+        r = avcodec_receive_packet(a->codec, a->packet);
+        if (r == AVERROR(EAGAIN) || r == AVERROR_EOF)
+            return true;
+        if (r < 0)
+            break;
+        a->packet->stream_index = a->stream->index;
+        av_packet_rescale_ts(a->packet, a->codec->time_base, a->stream->time_base);
+        if (!mux_write(&a->mux, a->packet, e))
+            return false;
+    }
+    return media_fail(e, r, "AAC encoder for", a->mux.path);
+}
+
+static bool aac_frame(struct aac *a, const struct mix *mix, int64_t at, struct err *e)
+{
+    AVFrame *f = a->frame;
+    int count = (int)MIN(mix->samples - at, (int64_t)a->codec->frame_size);
+    f->format = AV_SAMPLE_FMT_FLTP;
+    f->sample_rate = VIDEO_RATE;
+    f->nb_samples = count;
+    f->pts = at;
+    av_channel_layout_default(&f->ch_layout, 2);
+    int r = av_frame_get_buffer(f, 0);
+    if (r < 0)
+        return media_fail(e, r, "frame for", a->mux.path);
+    float *left = (float *)f->data[0], *right = (float *)f->data[1];
+    for (int i = 0; i < count; i++) {
+        left[i] = mix->lr[2 * (at + i)];
+        right[i] = mix->lr[2 * (at + i) + 1];
+    }
+    bool ok = aac_push(a, f, e);
+    av_frame_unref(f);
+    return ok;
+}
+
+bool aac_write(const struct mix *mix, const char *path, struct err *e)
+{
+    AUTO(aac_free) struct aac a = {0};
+    if (!aac_open(&a, path, mix->cancel, e))
+        return false;
+    for (int64_t at = 0; at < mix->samples; at += a.codec->frame_size)
+        if (sound_cancelled(mix->cancel, e) || !aac_frame(&a, mix, at, e))
+            return false;
+    return aac_push(&a, NULL, e) && mux_finish(&a.mux, e);
+}
+
+/* --- listening to what was written --- */
+
+struct listener {
+    AVFormatContext *fmt;
+    AVCodecContext *codec;
+    AVPacket *packet;
+    AVFrame *frame;
+    float *lr; /* PEAK_WINDOW + DECODED_MAX samples, the end of the last window first */
+    int64_t filled;
+    double peak;
+};
+
+static void listener_free(struct listener *l)
+{
+    avformat_close_input(&l->fmt);
+    avcodec_free_context(&l->codec);
+    av_packet_free(&l->packet);
+    av_frame_free(&l->frame);
+    free(l->lr);
+}
+
+static void listen_window(struct listener *l)
+{
+    double peak = true_peak(l->lr, l->filled);
+    l->peak = MAX(l->peak, peak);
+    int64_t keep = MIN(l->filled, (int64_t)PEAK_OVERLAP);
+    memmove(l->lr, l->lr + 2 * (l->filled - keep), 2 * (size_t)keep * sizeof(float));
+    l->filled = keep;
+}
+
+static bool listen_frames(struct listener *l, const AVPacket *packet, const char *path,
+                          struct err *e)
+{
+    int r = avcodec_send_packet(l->codec, packet);
+    while (r >= 0) {
+        r = avcodec_receive_frame(l->codec, l->frame);
+        if (r == AVERROR(EAGAIN) || r == AVERROR_EOF)
+            return true;
+        const AVFrame *f = l->frame;
+        if (r < 0 || f->format != AV_SAMPLE_FMT_FLTP || f->ch_layout.nb_channels != 2 ||
+            f->nb_samples > DECODED_MAX)
+            break;
+        if (l->filled >= PEAK_WINDOW)
+            listen_window(l);
+        for (int i = 0; i < f->nb_samples; i++, l->filled++) {
+            l->lr[2 * l->filled] = ((const float *)f->data[0])[i];
+            l->lr[2 * l->filled + 1] = ((const float *)f->data[1])[i];
+        }
+        av_frame_unref(l->frame);
+    }
+    return media_fail(e, r < 0 ? r : AVERROR_INVALIDDATA, "decode", path);
+}
+
+bool aac_peak(const char *path, const struct cancel *cancel, double *ret_peak, struct err *e)
+{
+    struct media_watch watch = {.cancel = cancel};
+    bool still = false;
+    AUTO(listener_free) struct listener l = {0};
+    if (!media_open(path, &watch, &l.fmt, &still, e) ||
+        !media_open_decoder(l.fmt, 0, 1, 0, false, &l.codec, e))
+        return false;
+    l.packet = av_packet_alloc();
+    l.frame = av_frame_alloc();
+    l.lr = malloc(2 * sizeof(float) * (PEAK_WINDOW + DECODED_MAX));
+    if (!l.packet || !l.frame || !l.lr)
+        return err_set(e, ERR_INTERNAL, "make.render_failed", "sound: out of memory");
+    int r;
+    while ((r = av_read_frame(l.fmt, l.packet)) >= 0) {
+        bool ok = !sound_cancelled(cancel, e) && listen_frames(&l, l.packet, path, e);
+        av_packet_unref(l.packet);
+        if (!ok)
+            return false;
+    }
+    if (r != AVERROR_EOF)
+        return media_fail(e, r, "read", path);
+    if (!listen_frames(&l, NULL, path, e))
+        return false;
+    listen_window(&l);
+    *ret_peak = l.peak;
+    return true;
+}
