@@ -16,7 +16,7 @@
 #define GAIN_MAX 45.0       /* a whisper is not blown up to noise */
 #define MUSIC_UNDER (-19.0) /* bed against voice while somebody speaks */
 #define MUSIC_OPEN 9.0      /* louder by this in long gaps: 10 dB under the voice */
-#define CEILING (-3.0)      /* true peak before AAC, which adds up to about 1 dB */
+#define CEILING (-2.5)      /* true peak before AAC, which adds up to about 1 dB */
 #define PEAK_MAX (-1.65)    /* true peak of the decoded file; promised: -1.5 */
 
 enum {
@@ -24,7 +24,7 @@ enum {
     DOWN_MS = 180, /* and it is down when the voice begins */
     UP_MS = 500,
     FADE_MS = 1500,
-    ROUNDS_MAX = 4,      /* of gain and limiter, until the loudness is right */
+    ROUNDS_MAX = 6,      /* of gain and limiter, until the loudness is right */
     TRIES_MAX = 5,       /* of encoding, until the decoded peak is right */
     MUSIC_SAMPLE_S = 40, /* of music that is measured */
 };
@@ -170,7 +170,9 @@ static bool mix_master(struct mix *m, double ceiling_db, struct err *e)
             return limiter_run(m, from_db(ceiling_db), e);
         if (i > 0 && fabs(TARGET - lufs) < TARGET_NEAR)
             return true;
-        float gain = (float)from_db(MIN(TARGET - lufs, GAIN_MAX));
+        /* What is added late mostly meets the limiter: about half of it is heard. */
+        double more = (TARGET - lufs) * (i > 0 && lufs < TARGET ? 1.8 : 1);
+        float gain = (float)from_db(MIN(more, GAIN_MAX));
         for (int64_t k = 0; k < 2 * m->samples; k++)
             m->lr[k] *= gain;
         if (!limiter_run(m, from_db(ceiling_db), e))

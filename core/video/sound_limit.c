@@ -4,9 +4,9 @@
 #include "core/base/strbuf.h"
 #include "core/video/sound_priv.h"
 
-enum { TAPS = 16, PHASES = 4, WINDOW = 240 /* 5 ms of looking ahead */ };
+enum { TAPS = 16, PHASES = 4, WINDOW = 144 /* 3 ms of looking ahead */ };
 
-#define RELEASE_SECONDS 0.09
+#define RELEASE_SECONDS 0.05
 
 /* Windowed sinc that reads the signal a quarter, a half and three quarters behind a sample. */
 static float kernel[PHASES][TAPS];
