@@ -195,7 +195,7 @@ static void test_deadlock_runs_again(void **state)
     pthread_barrier_destroy(&meet);
     db_close(other);
     assert_true(c[0].good && c[1].good);
-    assert_int_equal(c[0].runs + c[1].runs, 3);
+    assert_true(c[0].runs + c[1].runs >= 3); /* one of them again, at least */
     assert_int_equal(fixture_db_number(db, "select sum(n) from counters"), 4);
 }
 

@@ -12,7 +12,7 @@
 
 #define LOG_MODULE "db"
 
-enum { RERUNS_MAX = 20, LOST_MAX = 6 };
+enum { RERUNS_MAX = 20, LOST_MAX = 18 };
 
 struct db {
     struct db_params params; /* fixed at open */
@@ -233,36 +233,47 @@ static bool pause_before_retry(struct db *db, int tries, int base_ms, struct err
 {
     unsigned char r;
     random_bytes(&r, 1);
-    int ms = MIN(base_ms << MIN(tries, 6), 1000);
+    int ms = MIN(base_ms << CLAMP(tries, 0, 6), 1000);
     if (!cancel_wait(db->cancel, ms / 2 + ms * r / 255))
         return true;
     return err_set(e, ERR_CANCELLED, "error.stopping", "database retry: stopped");
 }
 
+/* How often one call was tried. */
+struct patience {
+    int64_t deadline;
+    int reruns, losses;
+};
+
+/* Another try? If so, after a pause. */
+static bool once_more(struct db *db, enum tx_state s, struct patience *p, struct err *e)
+{
+    if (s == TX_RERUN)
+        return ++p->reruns <= RERUNS_MAX && pause_before_retry(db, p->reruns - 1, 4, e);
+    if (s != TX_LOST)
+        return false;
+    if (db_now_ms() > p->deadline || ++p->losses > LOST_MAX) {
+        tell_state(db, true, e);
+        return false;
+    }
+    return pause_before_retry(db, p->losses - 1, 20, e);
+}
+
 static bool run(struct db *db, bool soft, db_body *body, void *ctx, struct err *e)
 {
-    int64_t deadline = db_now_ms() + DB_PATIENCE_MS;
-    for (int reruns = 0, losses = 0;;) {
+    struct patience p = {.deadline = db_now_ms() + DB_PATIENCE_MS};
+    enum tx_state s;
+    do {
         /* A busy pool is waited for longer than an absent server: its transactions are short. */
         struct db_conn *c = take_slot(db, db_now_ms() + DB_STATEMENT_MS, e);
         if (!c)
             return false;
-        enum tx_state s = run_once(db, c, soft, body, ctx, e);
+        s = run_once(db, c, soft, body, ctx, e);
         give_slot(db, c, s == TX_LOST || !c->pg);
         if (s == TX_GOOD)
             return true;
-        if (s == TX_FAILED)
-            return false;
-        if (s == TX_RERUN && ++reruns > RERUNS_MAX)
-            return false;
-        if (s == TX_LOST && (db_now_ms() > deadline || ++losses > 3 * LOST_MAX)) {
-            tell_state(db, true, e);
-            return false;
-        }
-        int tries = s == TX_RERUN ? reruns : losses;
-        if (!pause_before_retry(db, tries - 1, s == TX_RERUN ? 4 : 20, e))
-            return false;
-    }
+    } while (once_more(db, s, &p, e));
+    return false;
 }
 
 bool db_run(struct db *db, db_body *body, void *ctx, struct err *e)

@@ -282,13 +282,10 @@ static enum wait flush_all(PGconn *pg, int64_t deadline, const struct cancel *ca
     return left == 0 ? WAIT_READY : WAIT_LATE;
 }
 
-/* Reads to the end of the answer; the first failed result wins, else the last good one. */
-static enum tx_state collect(struct db_conn *c, int wait_ms, const struct cancel *cancel,
-                             PGresult **ret_result, struct err *e)
+/* Reads to the end of the answer; the first failed result wins, else the last good one is kept. */
+static enum wait read_results(struct db_conn *c, int64_t deadline, const struct cancel *cancel,
+                              PGresult **kept, enum tx_state *state, struct err *e)
 {
-    int64_t deadline = db_now_ms() + wait_ms;
-    PGresult *kept = NULL;
-    enum tx_state state = TX_GOOD;
     enum wait w = flush_all(c->pg, deadline, cancel);
     while (w == WAIT_READY) {
         if (PQisBusy(c->pg)) {
@@ -299,39 +296,45 @@ static enum tx_state collect(struct db_conn *c, int wait_ms, const struct cancel
         }
         PGresult *res = PQgetResult(c->pg);
         if (!res)
-            break;
+            return WAIT_READY;
         ExecStatusType s = PQresultStatus(res);
         bool good = s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK || s == PGRES_EMPTY_QUERY;
-        if (!good && state == TX_GOOD)
-            state = fail_result(c->pg, res, e);
-        PQclear(kept);
-        kept = res;
+        if (!good && *state == TX_GOOD)
+            *state = fail_result(c->pg, res, e);
+        PQclear(*kept);
+        *kept = res;
     }
+    return w;
+}
+
+static void free_result(PGresult **res)
+{
+    PQclear(*res);
+}
+
+static enum tx_state collect(struct db_conn *c, int wait_ms, const struct cancel *cancel,
+                             PGresult **ret_result, struct err *e)
+{
+    AUTO(free_result) PGresult *kept = NULL;
+    enum tx_state state = TX_GOOD;
+    enum wait w = read_results(c, db_now_ms() + wait_ms, cancel, &kept, &state, e);
+    if (ret_result)
+        *ret_result = NULL;
     if (w != WAIT_READY) {
-        PQclear(kept);
-        /* A reason that came before the line broke says more than "connection lost". */
+        /* A reason that came before the line broke says more than "no answer". */
         struct err first = *e;
-        bool told = state != TX_GOOD;
-        enum tx_state after = lost(c, w, w == WAIT_LATE ? "no answer" : "answer", e);
-        if (told)
+        enum tx_state after = lost(c, w, "no answer", e);
+        if (state != TX_GOOD)
             *e = first;
         return after;
     }
-    if (state != TX_GOOD || !ret_result) {
-        PQclear(kept);
-        kept = NULL;
-    }
-    if (ret_result)
-        *ret_result = kept;
     if (PQstatus(c->pg) == CONNECTION_BAD) {
         if (state == TX_GOOD)
             fail_retry(e, "connection lost", c->pg);
-        state = TX_LOST;
-        if (ret_result) {
-            PQclear(*ret_result);
-            *ret_result = NULL;
-        }
+        return TX_LOST;
     }
+    if (state == TX_GOOD && ret_result)
+        *ret_result = TAKE(kept);
     return state;
 }
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -95,15 +94,15 @@ static void rotate_log(const struct private_cluster *c)
 
 /* --- initdb: in a folder beside, renamed when it is whole --- */
 
-static void remove_half_made(const struct private_cluster *c)
+static void remove_if_half_made(void *ctx, const char *name)
 {
-    AUTO(free_ptr) char *pattern = str_printf("%s.new-*", c->place.cluster);
-    glob_t g;
-    if (glob(pattern, GLOB_NOSORT, NULL, &g) != 0)
-        return;
-    for (size_t i = 0; i < g.gl_pathc; i++)
-        fs_remove(g.gl_pathv[i]);
-    globfree(&g);
+    const struct private_cluster *c = ctx;
+    const char *slash = strrchr(c->place.cluster, '/');
+    AUTO(free_ptr) char *prefix = str_printf("%s.new-", slash + 1);
+    AUTO(free_ptr)
+    char *path = str_printf("%.*s/%s", (int)(slash - c->place.cluster), c->place.cluster, name);
+    if (str_starts(name, prefix))
+        fs_remove(path);
 }
 
 static bool run_initdb(struct private_cluster *c, const char *folder, struct err *e)
@@ -153,7 +152,7 @@ static bool make_cluster(struct private_cluster *c, struct err *e)
         return err_set_arg(e, ERR_DISK, "start.disk_full", p->data, "%s: %lld bytes free", parent,
                            (long long)room);
     tell(c, "initdb");
-    remove_half_made(c);
+    place_list(parent, remove_if_half_made, c);
     AUTO(free_ptr) char *folder = str_printf("%s.new-XXXXXX", p->cluster);
     if (!mkdtemp(folder) || (*p->user && chown(folder, p->uid, p->gid) != 0))
         return err_set_arg(e, ERR_DISK, "start.data_unusable", p->data, "%s: %m", folder);
@@ -301,22 +300,29 @@ static bool passes_by_itself(const struct private_cluster *c, int64_t from)
            (strstr(tail, "lock file") || strstr(tail, "shared memory block"));
 }
 
+/* Before each try: an old server must have left. */
+static bool wait_for_old(struct private_cluster *c, int64_t begin, struct err *e)
+{
+    int asked = 0;
+    while (old_server_lives(c, begin, &asked)) {
+        if (db_now_ms() - begin > LEFTOVER_MS)
+            return err_set_arg(e, ERR_CONFLICT, "start.data_in_use", c->place.data,
+                               "an earlier server does not stop");
+        if (cancel_wait(c->cancel, 100))
+            break;
+    }
+    return true;
+}
+
 static bool start_server(struct private_cluster *c, struct err *e)
 {
     int64_t begin = db_now_ms();
-    int asked = 0;
     tell(c, "start");
     for (int others = 0;;) {
+        if (!wait_for_old(c, begin, e))
+            return false;
         if (cancel_fired(c->cancel))
             return err_set(e, ERR_CANCELLED, "error.stopping", "start of the server stopped");
-        bool late = db_now_ms() - begin > LEFTOVER_MS;
-        if (old_server_lives(c, begin, &asked)) {
-            if (late)
-                return err_set_arg(e, ERR_CONFLICT, "start.data_in_use", c->place.data,
-                                   "an earlier server does not stop");
-            cancel_wait(c->cancel, 100);
-            continue;
-        }
         int64_t from = MAX(fs_size(c->place.log), 0);
         if (!spawn(c, e))
             return false;
@@ -324,11 +330,13 @@ static bool start_server(struct private_cluster *c, struct err *e)
         if (r == READY)
             return true;
         proc_end(&c->server);
-        if (r == NOT_READY && !cancel_fired(c->cancel))
+        if (cancel_fired(c->cancel))
+            continue;
+        if (r == NOT_READY)
             return fail_with_log(c, from, "the server did not get ready", e);
-        if (r == EXITED && !passes_by_itself(c, from))
+        if (!passes_by_itself(c, from))
             others++;
-        if (late || others == OTHER_TRIES)
+        if (others == OTHER_TRIES || db_now_ms() - begin > LEFTOVER_MS)
             return fail_with_log(c, from, "the server does not start", e);
         cancel_wait(c->cancel, 100);
     }

@@ -1,8 +1,9 @@
 #include "core/db/private_place.h"
 
+#include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -25,6 +26,17 @@ enum { LOCK_TRIES = 5, SOCKET_PATH_MAX = 106, ROOM_MIN = 64 << 10 };
 char *place_file(const char *data, const char *name)
 {
     return str_printf("%s/%s", data, name);
+}
+
+void place_list(const char *folder, void (*on_name)(void *ctx, const char *name), void *ctx)
+{
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return;
+    for (const struct dirent *entry; (entry = readdir(dir));)
+        if (entry->d_name[0] != '.')
+            on_name(ctx, entry->d_name);
+    closedir(dir);
 }
 
 static bool fail_unusable(const char *data, struct err *e)
@@ -231,15 +243,16 @@ static void consider(struct search *s, const char *folder)
     s->best = major;
 }
 
+static void consider_version(void *ctx, const char *name)
+{
+    AUTO(free_ptr) char *folder = str_printf("/usr/lib/postgresql/%s/bin", name);
+    consider(ctx, folder);
+}
+
 static bool find_programs(struct place *p, struct err *e)
 {
     struct search s = {.wanted = p->is_new ? 0 : place_version(p->cluster)};
-    glob_t g;
-    if (glob("/usr/lib/postgresql/*/bin", GLOB_ONLYDIR, NULL, &g) == 0) {
-        for (size_t i = 0; i < g.gl_pathc; i++)
-            consider(&s, g.gl_pathv[i]);
-        globfree(&g);
-    }
+    place_list("/usr/lib/postgresql", consider_version, &s);
     const char *at = getenv("PATH");
     while (at && *at && (s.best == 0 || (s.wanted && s.best != s.wanted))) {
         size_t len = strcspn(at, ":");
@@ -275,9 +288,9 @@ static void remove_old_socket(const struct place *p)
         return;
     char *folder = text + strlen("host=");
     folder[strcspn(folder, " \n")] = '\0';
-    const char *name = strrchr(folder, '/') + 1;
-    if (str_starts(name, "nanotik-") && lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) &&
-        (st.st_uid == p->uid || st.st_uid == geteuid()))
+    const char *slash = strrchr(folder, '/');
+    if (slash && str_starts(slash + 1, "nanotik-") && lstat(folder, &st) == 0 &&
+        S_ISDIR(st.st_mode) && (st.st_uid == p->uid || st.st_uid == geteuid()))
         fs_remove(folder);
     unlink(run);
 }
@@ -335,6 +348,7 @@ static bool open_data(const char *data, struct place *p, struct err *e)
 /* A copied data folder names the same place elsewhere: the second one is refused here. */
 static bool lock_cluster(struct place *p, struct err *e)
 {
+    assert(p->cluster);
     AUTO(free_ptr) char *inside = place_file(p->data, "postgres");
     if (strcmp(p->cluster, inside) == 0)
         return true;

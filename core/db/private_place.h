@@ -40,6 +40,8 @@ void place_close(struct place *p);
 
 /* Major version in the folder's PG_VERSION, 0 when there is none. */
 int place_version(const char *cluster);
+/* Calls on_name for each name in the folder; a folder that is not there has none. */
+void place_list(const char *folder, void (*on_name)(void *ctx, const char *name), void *ctx);
 /* A file of the data folder, as a text to free(). */
 char *place_file(const char *data, const char *name);
 

@@ -270,7 +270,7 @@ static bool start_quoted(struct db_tx *tx, const char *id, const struct job_head
 
 bool job_start(struct db_tx *tx, const char *id, enum job_start *ret, struct err *e)
 {
-    struct job_head h;
+    struct job_head h = {0};
     struct wallet w;
     if (!job_peek(tx, id, &h, e) || !wallet_lock(tx, h.account, &w, e) || !job_lock(tx, id, &h, e))
         return false;
@@ -286,7 +286,7 @@ bool job_start(struct db_tx *tx, const char *id, enum job_start *ret, struct err
 
 bool job_cancel(struct db_tx *tx, const char *id, enum job_state *ret_state, struct err *e)
 {
-    struct job_head h;
+    struct job_head h = {0};
     struct wallet w;
     const char *params[] = {id};
     if (!job_peek(tx, id, &h, e) || !wallet_lock(tx, h.account, &w, e) || !job_lock(tx, id, &h, e))

@@ -80,7 +80,7 @@ static bool rescue_leased(struct db_tx *tx, on_failed_fn *on_failed, void *ctx, 
         return false;
     for (size_t i = 0; i < db_count(rows); i++) {
         const char *id = row_text(rows, i, 0);
-        struct job_head h;
+        struct job_head h = {0};
         bool so;
         if (!still_so(tx, id, LEASE_ENDED, &so, &h, e))
             return false;
@@ -111,7 +111,7 @@ static bool rescue_late(struct db_tx *tx, on_failed_fn *on_failed, void *ctx, in
         return false;
     for (size_t i = 0; i < db_count(rows); i++) {
         const char *id = row_text(rows, i, 0);
-        struct job_head h;
+        struct job_head h = {0};
         bool so;
         if (!still_so(tx, id, late, &so, &h, e))
             return false;

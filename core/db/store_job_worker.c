@@ -91,7 +91,7 @@ static bool lock_fenced(struct db_tx *tx, const struct job *j, const char *worke
 bool job_delivering(struct db_tx *tx, const struct job *j, const char *worker,
                     const char *video_path, int64_t video_ms, int64_t video_bytes, struct err *e)
 {
-    struct job_head h;
+    struct job_head h = {0};
     if (!lock_fenced(tx, j, worker, &h, e))
         return false;
     struct num attempt = num_make(j->attempt), ms = num_make(video_ms),
@@ -132,7 +132,7 @@ static bool record_video(struct db_tx *tx, const struct job *j, const char *remo
 bool job_done(struct db_tx *tx, const struct job *j, const char *worker, const char *remote_ref,
               int64_t credits, const char *title, struct err *e)
 {
-    struct job_head h;
+    struct job_head h = {0};
     enum ledger_result r;
     if (!lock_fenced(tx, j, worker, &h, e))
         return false;
@@ -151,7 +151,7 @@ bool job_done(struct db_tx *tx, const struct job *j, const char *worker, const c
 bool job_fail(struct db_tx *tx, const struct job *j, const char *worker, bool cancelled,
               const char *fail_key, const char *fail_arg, struct err *e)
 {
-    struct job_head h;
+    struct job_head h = {0};
     if (!lock_fenced(tx, j, worker, &h, e))
         return false;
     /* Once it was being delivered it cannot be called cancelled: the person may have it. */
@@ -163,7 +163,7 @@ bool job_retry(struct db_tx *tx, const struct job *j, const char *worker, bool k
                int delay_ms, const char *fail_key, const char *fail_arg, bool *ret_failed,
                struct err *e)
 {
-    struct job_head h;
+    struct job_head h = {0};
     if (!lock_fenced(tx, j, worker, &h, e))
         return false;
     *ret_failed = !keep_attempt && h.tries >= JOB_ATTEMPTS_MAX;
