@@ -15,8 +15,9 @@ enum { RESAMPLE_TAPS = 8, RESAMPLE_PAD = 16 };
 /* Where each output sample of one direction comes from. */
 struct axis {
     int count, room;
+    int taps;        /* 4 when enlarging, 8 when reducing */
     int *first;      /* index of the first input sample; may be outside, the edge is repeated */
-    int16_t *weight; /* RESAMPLE_TAPS per output sample, sum 16384 */
+    int16_t *weight; /* `taps` per output sample, sum 16384 */
 };
 
 enum resample_kernel {
