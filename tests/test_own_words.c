@@ -27,18 +27,18 @@ static void test_titles(void **state)
     static const struct {
         const char *lang, *topic, *want, *why;
     } rows[] = {
-        {"en", "How tides work. The moon pulls the sea.",                                    "How tides work",                                            "first sentence"      },
-        {"en", "# How tides work\n\nThe moon pulls.",                                        "How tides work",                                            "a heading"           },
-        {"en", "Why is the sky blue? Because.",                                              "Why is the sky blue?",                                      "a question stays one"},
+        {"en", "How tides work. The moon pulls the sea.",                                    "How tides work",                                                  "first sentence"      },
+        {"en", "# How tides work\n\nThe moon pulls.",                                        "How tides work",                                                  "a heading"           },
+        {"en", "Why is the sky blue? Because.",                                              "Why is the sky blue?",                                            "a question stays one"},
         {"en",
          "Everybody who has ever stood on a beach in the evening knows that the water comes and "
          "goes.",                                                                            "Everybody who has ever stood on a beach in the evening knows…", "cut at a word"       },
-        {"en", "cats",                                                                       "cats",                                                      "one word"            },
+        {"en", "cats",                                                                       "cats",                                                            "one word"            },
         {"zh", "月亮的引力让海水每天涨落两次。这就是潮汐。",            "月亮的引力让海水每天涨落两次",
-         "Chinese"                                                                                                                                                              },
-        {"ar", "كيف يعمل المد والجزر؟ القمر.",                        "كيف يعمل المد والجزر؟",                   "Arabic"              },
+         "Chinese"                                                                                                                                                                    },
+        {"ar", "كيف يعمل المد والجزر؟ القمر.",                        "كيف يعمل المد والجزر؟",                         "Arabic"              },
         {"en", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…",                                                                               "no word to cut at"   },
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…",                                                                                     "no word to cut at"   },
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {

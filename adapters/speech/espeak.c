@@ -107,22 +107,25 @@ static const struct language *find_voice(const char *name, bool *ret_female)
     return NULL;
 }
 
-static bool choose(const char *lang, const char *voice, const struct language **ret,
-                   bool *ret_female, struct err *e)
+/* The row to speak with; NULL: refused. */
+static const struct language *choose(const char *lang, const char *voice, bool *ret_female,
+                                     struct err *e)
 {
     const struct language *own = find_language(lang);
-    if (!own)
-        return err_set_arg(e, ERR_UNSUPPORTED, "make.no_voice_for_language", lang,
-                           "espeak-ng: no usable voice for %s", lang);
-    *ret = own;
     *ret_female = false;
-    if (!voice[0])
-        return true;
-    *ret = find_voice(voice, ret_female);
-    if (!*ret || !same_primary((*ret)->lang, own->lang))
-        return err_set_arg(e, ERR_UNSUPPORTED, "make.unknown_voice", voice,
-                           "voice %s is not of language %s", voice, lang);
-    return true;
+    if (!own) {
+        err_set_arg(e, ERR_UNSUPPORTED, "make.no_voice_for_language", lang,
+                    "espeak-ng: no usable voice for %s", lang);
+        return NULL;
+    }
+    if (!voice || !voice[0])
+        return own;
+    const struct language *named = find_voice(voice, ret_female);
+    if (named && same_primary(named->lang, own->lang))
+        return named;
+    err_set_arg(e, ERR_UNSUPPORTED, "make.unknown_voice", voice, "voice %s is not of language %s",
+                voice, lang);
+    return NULL;
 }
 
 /* --- the slots --- */
@@ -137,10 +140,10 @@ static const struct speech_voice *espeak_voices(void *self, size_t *ret_count)
 static int espeak_rate(void *self, const char *lang, const char *voice)
 {
     (void)self;
-    const struct language *row;
     bool female;
     struct err ignored = {0};
-    return choose(lang, voice ? voice : "", &row, &female, &ignored) ? row->rate : 0;
+    const struct language *row = choose(lang, voice, &female, &ignored);
+    return row ? row->rate : 0;
 }
 
 static bool say(struct espeak *es, const struct speech_request *r, const struct language *row,
@@ -173,14 +176,15 @@ static bool say(struct espeak *es, const struct speech_request *r, const struct 
 static bool espeak_speak(void *self, const struct speech_request *request,
                          struct speech_result *ret_result, struct err *e)
 {
-    const struct language *row;
     bool female;
     if (cancel_fired(request->cancel))
         return err_set(e, ERR_CANCELLED, "make.cancelled", "cancelled before speaking");
-    if (!choose(request->lang, request->voice ? request->voice : "", &row, &female, e))
+    const struct language *row = choose(request->lang, request->voice, &female, e);
+    if (!row)
         return false;
     if (strlen(request->text) > TEXT_MAX)
-        return err_set_arg(e, ERR_LIMIT, "make.too_long", "600", "scene of %zu bytes", strlen(request->text));
+        return err_set_arg(e, ERR_LIMIT, "make.too_long", "600", "scene of %zu bytes",
+                           strlen(request->text));
     return say(self, request, row, female, ret_result, e);
 }
 

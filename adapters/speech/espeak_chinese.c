@@ -21,9 +21,12 @@ struct number {
 /* The ASCII digit that cp is, or 0. */
 static char digit_of(int32_t cp)
 {
+    static const char digits[] = "0123456789";
     if (cp >= '0' && cp <= '9')
-        return (char)cp;
-    return cp >= 0xFF10 && cp <= 0xFF19 ? (char)('0' + cp - 0xFF10) : 0;
+        return digits[cp - '0'];
+    if (cp >= 0xFF10 && cp <= 0xFF19) /* full-width */
+        return digits[cp - 0xFF10];
+    return 0;
 }
 
 /* Digits from *at on, at most 60; moves *at past them. */

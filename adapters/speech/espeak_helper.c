@@ -160,6 +160,7 @@ int main(void)
     /* Even for this mode the library looks for a sound server, would start one, and makes a file of
        64 MB for it. */
     signal(SIGXFSZ, SIG_IGN);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there are no threads yet */
     setenv("PULSE_SERVER", "unix:/nonexistent", 1);
     int rate = espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, NULL, espeakINITIALIZE_DONT_EXIT);
     if (rate <= 0)

@@ -200,7 +200,8 @@ static bool status_ok(enum wire_status status, const struct task *t, struct err 
         return err_set_arg(e, ERR_UNSUPPORTED, "make.unknown_voice", t->voice,
                            "espeak-ng has no voice %s", t->voice);
     case WIRE_TOO_LONG:
-        return err_set_arg(e, ERR_LIMIT, "make.too_long", "600", "speech of over %d s", WIRE_SECONDS_MAX);
+        return err_set_arg(e, ERR_LIMIT, "make.too_long", "600", "speech of over %d s",
+                           WIRE_SECONDS_MAX);
     default:
         return err_set(e, ERR_RETRY, "make.voice_failed", "espeak-ng could not speak %zu bytes",
                        t->len);
@@ -277,7 +278,8 @@ bool speak_pool_say(struct speak_pool *p, const char *voice, unsigned rate, cons
 {
     struct task t = {.voice = voice, .rate = rate, .text = text, .len = len, .cancel = cancel};
     if (len > WIRE_TEXT_MAX)
-        return err_set_arg(e, ERR_LIMIT, "make.too_long", "600", "scene of %zu bytes to speak", len);
+        return err_set_arg(e, ERR_LIMIT, "make.too_long", "600", "scene of %zu bytes to speak",
+                           len);
     str_copy(t.job, sizeof(t.job), log_job_current() ? log_job_current() : "");
     pthread_mutex_lock(&p->lock);
     queue_add(p, &t);

@@ -1,3 +1,5 @@
+#include <assert.h>
+
 #include "core/base/strbuf.h"
 #include "core/base/utf8.h"
 #include "core/net/json.h"
@@ -170,10 +172,10 @@ static void read_settings(struct reader *r, const cJSON *doc, struct story_setti
 }
 
 /* Word number `index`, which must follow the one before it and lie inside the narration. */
-static void read_word(struct reader *r, const cJSON *item, const struct scene *s,
-                      struct speech_word *ret)
+static void read_word(struct reader *r, const cJSON *item, struct scene *s, size_t index)
 {
-    const struct speech_word *before = s->speech.word_count ? ret - 1 : NULL;
+    assert(s->speech.words);
+    const struct speech_word *before = index ? &s->speech.words[index - 1] : NULL;
     int64_t bytes = (int64_t)strlen(s->narration);
     int64_t least_at = before ? (int64_t)(before->at + before->len) : 0;
     int64_t v[4] = {0};
@@ -189,7 +191,24 @@ static void read_word(struct reader *r, const cJSON *item, const struct scene *s
     if (r->ok && (utf8_cut(s->narration, (size_t)v[0]) != (size_t)v[0] ||
                   utf8_cut(s->narration, (size_t)(v[0] + v[1])) != (size_t)(v[0] + v[1])))
         fault(r, "words", "splits a character");
-    *ret = (struct speech_word){(size_t)v[0], (size_t)v[1], (int)v[2], (int)v[3]};
+    s->speech.words[index] = (struct speech_word){(size_t)v[0], (size_t)v[1], (int)v[2], (int)v[3]};
+}
+
+static void read_words(struct reader *r, const cJSON *list, size_t count, struct scene *s)
+{
+    s->speech.words = calloc(count, sizeof(*s->speech.words));
+    if (!s->speech.words) {
+        fault(r, "words", "out of memory");
+        return;
+    }
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list)
+    {
+        if (!r->ok)
+            return;
+        read_word(r, item, s, s->speech.word_count);
+        s->speech.word_count++;
+    }
 }
 
 static void read_speech(struct reader *r, const cJSON *scene, struct scene *s)
@@ -211,19 +230,8 @@ static void read_speech(struct reader *r, const cJSON *scene, struct scene *s)
     int count = r->ok && words ? cJSON_GetArraySize(words) : 0;
     if (count > STORY_NARRATION_MAX)
         fault(r, "words", "too many");
-    if (r->ok && count > 0) {
-        s->speech.words = calloc((size_t)count, sizeof(*s->speech.words));
-        if (!s->speech.words)
-            fault(r, "words", "out of memory");
-        const cJSON *item;
-        cJSON_ArrayForEach(item, words)
-        {
-            if (!r->ok)
-                break;
-            read_word(r, item, s, &s->speech.words[s->speech.word_count]);
-            s->speech.word_count++;
-        }
-    }
+    if (r->ok && count > 0)
+        read_words(r, words, (size_t)count, s);
     r->where[base] = '\0';
 }
 
@@ -265,7 +273,7 @@ static void read_cut(struct reader *r, const cJSON *scene, struct scene *s,
     if (!o)
         return;
     int64_t first = last ? last->cut.first_frame + last->cut.frames : 0;
-    const int64_t most = (int64_t)SPEECH_MS_MAX * STORY_FPS / 1000 + 10 * STORY_FPS;
+    const int64_t most = (int64_t)SPEECH_MS_MAX * STORY_FPS / 1000 + INT64_C(10) * STORY_FPS;
     if (!s->speech.file || (last && last->cut.frames == 0))
         fault(r, "cut", "before the scene is spoken, or after one that is not cut");
     s->cut.first_frame =

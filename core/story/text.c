@@ -292,22 +292,32 @@ static double scene_cost(double ms)
     return cost;
 }
 
+/* What it costs that this piece does not start a scene: joining paragraphs is a little bad, keeping
+   a torn sentence together a little good. */
+static double joint_cost(const struct piece *p)
+{
+    if (p->para)
+        return 0.4;
+    return p->cut ? -0.2 : 0;
+}
+
 /* The cheapest grouping: ret_first[j] is the first piece of the scene that ends before piece j.
    Dynamic programming over the ends, so that no small rest is left for the last scene. */
 static void scenes_group(const struct pieces *p, size_t *ret_first, double *best)
 {
     best[0] = 0;
     for (size_t j = 1; j <= p->count; j++) {
+        const struct piece *last = &p->list[j - 1];
         double ms = 0, inside = 0;
         best[j] = INFINITY;
-        size_t end = p->list[j - 1].at + p->list[j - 1].len;
         for (size_t i = j; i-- > 0 && j - i <= SCENE_WINDOW;) {
-            ms += p->list[i].ms;
-            bool fits = ms <= 2.0 * SCENE_GOAL_MS && end - p->list[i].at <= SCENE_BYTES_MAX;
-            if (i + 1 < j && !fits)
+            const struct piece *first = &p->list[i];
+            ms += first->ms;
+            if (first != last &&
+                (ms > 2.0 * SCENE_GOAL_MS || last->at + last->len - first->at > SCENE_BYTES_MAX))
                 break;
-            if (i + 1 < j) /* joining across a paragraph or tearing a sentence costs a little */
-                inside += p->list[i + 1].para ? 0.4 : p->list[i + 1].cut ? -0.2 : 0;
+            if (first != last)
+                inside += joint_cost(first + 1);
             double cost = best[i] + scene_cost(ms) + inside;
             if (cost < best[j]) {
                 best[j] = cost;
@@ -334,9 +344,11 @@ static const char *scene_text(struct arena *a, const char *text, const struct pi
             if (!wide && p->at > list[i - 1].at + list[i - 1].len)
                 strbuf_addc(&out, ' ');
         }
-        for (size_t k = 0; k < p->len; k++) /* joined pieces may hold a line end */
-            strbuf_addc(&out, text[p->at + k] == '\n' ? ' ' : text[p->at + k]);
+        strbuf_add(&out, text + p->at, p->len);
     }
+    for (size_t k = 0; k < out.len; k++) /* joined pieces may hold a line end */
+        if (out.text[k] == '\n')
+            out.text[k] = ' ';
     return arena_dup_n(a, strbuf_text(&out), out.len);
 }
 

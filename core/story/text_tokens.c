@@ -1,5 +1,7 @@
 #include "core/story/text.h"
 
+#include <assert.h>
+
 #include <unicode/uchar.h>
 
 #include "core/base/utf8.h"
@@ -93,6 +95,7 @@ static bool list_add(struct token_list *l, const struct segment *s, bool space, 
 {
     if (starts_token(l, s, space, alone) && !list_start(l, s))
         return false;
+    assert(l->tokens && l->count > 0); /* the first segment always starts one */
     struct text_token *last = &l->tokens[l->count - 1];
     last->len = s->end - last->at;
     if (s->kind == SEG_WORD) {
