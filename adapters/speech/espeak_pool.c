@@ -158,7 +158,10 @@ void utterance_free(struct utterance *u)
 static bool helper_start(struct helper *h, struct err *e)
 {
     const char *const argv[] = {h->pool->program, NULL};
-    struct proc_options o = {.pipe_in = true, .pipe_out = true};
+    /* Although nothing is played, the library looks for a sound server and would start one. */
+    static const char *const env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8",
+                                      "PULSE_SERVER=unix:/nonexistent", NULL};
+    struct proc_options o = {.env = env, .pipe_in = true, .pipe_out = true};
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they map terabytes */
     o.max_memory = HELPER_MEMORY;
 #endif
