@@ -285,6 +285,8 @@ static bool has_voice(const struct message *m)
 static bool decode_moved(struct tg_update *u, const struct message *m, struct arena *a)
 {
     int64_t to = 0, from = 0;
+    if (!m->is_group)
+        return false;
     if (json_int(m->json, "migrate_to_chat_id", &to) && to < 0)
         from = m->chat_id;
     else if (json_int(m->json, "migrate_from_chat_id", &from) && from < 0)

@@ -146,7 +146,6 @@ static bool try_edit(struct telegram *t, int64_t chat, int64_t message, const st
                      const struct tg_form *f, struct tg_reply *r, struct err *e)
 {
     AUTO(strbuf_free) struct strbuf body = STRBUF(TG_BODY_MAX);
-    AUTO(strbuf_free) struct strbuf media = STRBUF(TG_BODY_MAX);
     bool picture = card->picture && !f->no_picture;
     bool caption = tg_is_media(t, chat, message);
     strbuf_addc(&body, '{');

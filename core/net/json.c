@@ -37,8 +37,8 @@ static bool is_low(int32_t unit)
 static size_t look_at_escape(const char *p, const char *end, const char **ret_instead)
 {
     *ret_instead = NULL;
-    if (end - p < 2)
-        return 1;
+    if (end - p < 2 || (unsigned char)p[1] >= 0x80)
+        return 1; /* no escape; a character is never torn apart */
     if (p[1] != 'u')
         return 2;
     int32_t unit = hex4(p + 2, end);
