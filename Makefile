@@ -116,7 +116,8 @@ fuzz:
 	@set -e; for f in $(FUZZERS:%.c=$(FUZZ_BUILD)/%); do n=$$(basename $$f); echo "== $$n"; \
 	    mkdir -p $(FUZZ_BUILD)/corpus/$$n; seeds=tests/seeds/$${n#fuzz_}; test -d $$seeds || seeds=; \
 	    $$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -verbosity=0 \
-	        -artifact_prefix=$(FUZZ_BUILD)/ $(FUZZ_BUILD)/corpus/$$n $$seeds; done
+	        -artifact_prefix=$(FUZZ_BUILD)/ $(FUZZ_BUILD)/corpus/$$n $$seeds \
+	        >$(FUZZ_BUILD)/$$n.log 2>&1 || { tail -n 40 $(FUZZ_BUILD)/$$n.log; exit 1; }; done
 $(FUZZERS:%.c=$(BUILD)/%): %: %.o $(BUILD)/lib.a
 	$(Q)$(CXX) $(SANFLAGS) -fsanitize=fuzzer $^ $(LIBS) $(LINK) -o $@
 
@@ -154,19 +155,22 @@ help:
 C_FILES  := $(SOURCES) $(TEST_SRC)
 HEADERS  := $(sort $(shell find bot core adapters tests -name '*.h' 2>/dev/null))
 TIDY     := $(patsubst %,$(BUILD)/check/%.tidy,$(C_FILES))
+FORMAT   := $(patsubst %,$(BUILD)/check/%.format,$(C_FILES) $(HEADERS) $(filter %.cc,$(LIB)))
 ALONE    := $(patsubst %,$(BUILD)/check/%.alone,$(HEADERS))
 check: check-packages
 	@+$(BUILD_NOW) -k -s QUIET=1 check-all
 check-packages:
 	@deploy/packages.sh $(PACKAGES) $(TEST_PACKAGES) $(CHECK_PACKAGES)
-check-all: check-layers check-format check-keys $(ALONE) $(TIDY)
+check-all: check-layers check-keys $(FORMAT) $(ALONE) $(TIDY)
 check-layers:
 	@tests/check_layers.sh
-check-format:
-	@clang-format --dry-run -Werror $(C_FILES) $(HEADERS) $(shell find core -name '*.cc')
 check-keys: $(BUILD)/tests/test_i18n
 	@mkdir -p $(BUILD)/check
 	@$(BUILD)/tests/test_i18n >$(BUILD)/check/keys.log 2>&1 || { grep -v ' OK \| RUN ' $(BUILD)/check/keys.log; exit 1; }
+$(BUILD)/check/%.format: % .clang-format
+	@mkdir -p $(@D)
+	@clang-format --dry-run -Werror $< >$@.log 2>&1 || { echo "$<: clang-format -i would change it"; exit 1; }
+	@mv $@.log $@
 $(BUILD)/check/%.c.tidy: $(BUILD)/%.o .clang-tidy
 	@mkdir -p $(@D)
 	@clang-tidy --quiet $*.c -- $(FLAGS) >$@.log 2>/dev/null || \
@@ -178,7 +182,7 @@ $(BUILD)/check/%.h.alone: %.h $(BUILD)/flags
 	@touch $@
 
 .PHONY: all packages test-packages run test tests bench fuzz install example clean help check \
-        check-packages check-all check-layers check-format check-keys FORCE
+        check-packages check-all check-layers check-keys FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
