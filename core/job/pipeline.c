@@ -370,6 +370,7 @@ static bool make_scenes(struct run_state *r, struct err *e)
 
 static bool run_all(struct run_state *r, struct pipeline_result *ret, struct err *e)
 {
+    progress_begin(r);
     progress_show(r, true);
     if (r->story->scene_count == 0) {
         if (!write_story(r, e))
