@@ -36,10 +36,10 @@ static double run_width(const struct caption_item *items, size_t from, size_t to
     return width;
 }
 
-/* "the", "of", "a" at the end of a line belong to what follows. */
-static bool is_weak_end(const struct caption_item *item)
+/* The line would end one word into a new clause. */
+static bool dangles(const struct caption_item *items, size_t from, size_t to)
 {
-    return item->mark == MARK_NONE && item->space_after && item->width < 2.05;
+    return to - from >= 2 && items[to - 1].mark == MARK_NONE && items[to - 2].mark != MARK_NONE;
 }
 
 static struct page_shape shape_page(const struct caption_item *items, size_t from, size_t to,
@@ -59,8 +59,8 @@ static struct page_shape shape_page(const struct caption_item *items, size_t fro
         if (!fits)
             continue;
         double uneven = (first - second) / room;
-        double cost = 4 * uneven * uneven + (is_weak_end(last) ? 1.2 : 0) -
-                      (last->mark == MARK_NONE ? 0 : 1.0);
+        double cost = 4 * uneven * uneven + (last->leans ? 1.2 : 0) +
+                      (dangles(items, from, k) ? 7 : 0) - (last->mark == MARK_NONE ? 0 : 1.0);
         if (cost < best.cost)
             best = (struct page_shape){.second = k, .cost = cost};
     }
@@ -76,7 +76,7 @@ static double page_end_cost(const struct caption_item *items, size_t to, size_t 
         return 1.5;
     if (items[to].start_ms - last->end_ms >= PAUSE_MS)
         return 2;
-    return is_weak_end(last) ? 12 : 7;
+    return last->leans ? 12 : 7;
 }
 
 static double page_cost(const struct caption_item *items, size_t from, size_t to, size_t count,
@@ -87,6 +87,7 @@ static double page_cost(const struct caption_item *items, size_t from, size_t to
     double empty = MAX(0, 1 - width / (1.6 * room));
     cost += 3 * empty * empty;
     bool ends_well = to == count || items[to - 1].mark != MARK_NONE;
+    cost += to < count && dangles(items, from, to) ? 5 : 0;
     for (size_t i = from; i + 1 < to; i++) {
         cost += items[i].mark == MARK_SENTENCE ? 9 : 0;
         cost += items[i].mark == MARK_CLAUSE && !ends_well ? 4 : 0;

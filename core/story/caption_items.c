@@ -1,5 +1,6 @@
 #include "core/story/caption_items.h"
 
+#include <strings.h>
 #include <unicode/ubrk.h>
 #include <unicode/uchar.h>
 #include <unicode/utext.h>
@@ -108,8 +109,8 @@ static enum item_mark ending(const char *text, size_t len)
     return mark;
 }
 
-/* Bytes of a word that fit on a line, cut behind a mark such as / - . when one is in the second
-   half, else between clusters. */
+/* Bytes of a word that fit on a line, cut behind a mark such as / - . when one is not far from the
+   end, else between clusters. */
 static size_t long_word_cut(struct breaks *b, const char *text, size_t at, size_t len, double room)
 {
     size_t fits = 0, nice = 0;
@@ -119,12 +120,27 @@ static size_t long_word_cut(struct breaks *b, const char *text, size_t at, size_
         if (caption_width(text + at, here) > room && fits)
             break;
         fits = here;
-        if (strchr("/-._?&=#:", text[pos - 1]))
+        if (strchr("/-._?&=#:", text[pos - 1]) || ubrk_isBoundary(b->line, pos))
             nice = here;
     }
     if (!fits)
         return len;
-    return nice * 2 > fits && fits < len ? nice : fits;
+    return nice * 3 > fits && fits < len ? nice : fits;
+}
+
+/* Short words that read badly at the end of a line. Two letters are enough in any language. */
+static bool leans(const char *text, size_t len)
+{
+    static const char *const words[] = {"the", "and", "but",  "for", "with", "from", "los",
+                                        "las", "una", "que",  "por", "con",  "les",  "des",
+                                        "der", "die", "das",  "und", "del",  "den",  "dem",
+                                        "uma", "com", "para", "gli", "per",  "nor"};
+    if (len <= 2)
+        return u_isalpha((unsigned char)text[0]);
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (strlen(words[i]) == len && strncasecmp(words[i], text, len) == 0)
+            return true;
+    return false;
 }
 
 struct item_list {
@@ -237,6 +253,7 @@ bool caption_items_build(const char *narration, const struct speech_word *words,
             .space_after = ink < end,
             .break_after = end >= len || breaks_allow(&b, end),
             .mark = ending(narration + from, ink - from),
+            .leans = leans(narration + from, ink - from),
         };
         if (item.len)
             items_add(&l, &b, narration, item, line_width);

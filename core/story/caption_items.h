@@ -19,6 +19,7 @@ struct caption_item {
     bool space_after;    /* white space follows in the text */
     bool break_after;    /* a line may end here */
     enum item_mark mark; /* what ends with it */
+    bool leans;          /* an article or the like: belongs to the word after it */
 };
 
 /* *ret_items is the caller's, to free(). No item is wider than line_width. */

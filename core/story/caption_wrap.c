@@ -61,7 +61,7 @@ static double line_cost(const struct caption_item *last, bool end, double width,
     double uneven = (width - mean) / mean;
     double cost = 4 * uneven * uneven + (width > room ? 20 * (width - room) / room : 0);
     if (!end)
-        cost += last->mark != MARK_NONE ? 0 : last->width < 2.05 && last->space_after ? 1.2 : 0.6;
+        cost += last->mark != MARK_NONE ? 0 : last->leans ? 1.2 : 0.6;
     return cost;
 }
 

@@ -2,6 +2,7 @@
 
 #include <ass/ass.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <unicode/ubrk.h>
 #include <unicode/utext.h>
 
@@ -276,7 +277,8 @@ static bool write_events(struct layouter *l, const struct layout_text *t, double
         free(text);
         strbuf_free(&w[i].out);
     }
-    if (left_out)
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    if (left_out && !atomic_flag_test_and_set(&told))
         log_warn("a character that no installed font covers was left out of a caption");
     return ok;
 }

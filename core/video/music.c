@@ -72,8 +72,10 @@ static float soft_limit(double x)
     return (float)copysign(0.5 + 0.45 * tanh((a - 0.5) / 0.45), x);
 }
 
-static void render_block(struct music *m, float *lr, size_t count)
+/* Always whole blocks: where a faint note is let go must not depend on how the caller asks. */
+static void render_block(struct music *m, float *lr)
 {
+    const size_t count = MUSIC_BLOCK;
     while (m->next_bar < m->bars &&
            score_bar_start(m, m->next_bar) <= m->at + (int64_t)count + MUSIC_RATE / 50)
         score_bar(m);
@@ -100,8 +102,13 @@ static void render_block(struct music *m, float *lr, size_t count)
 void music_render(struct music *m, float *ret_lr, size_t count)
 {
     while (count) {
-        size_t part = MIN(count, (size_t)MUSIC_BLOCK);
-        render_block(m, ret_lr, part);
+        if (m->ready_at == MUSIC_BLOCK || m->at == 0) {
+            render_block(m, m->ready);
+            m->ready_at = 0;
+        }
+        size_t part = MIN(count, MUSIC_BLOCK - m->ready_at);
+        memcpy(ret_lr, m->ready + 2 * m->ready_at, 2 * part * sizeof(float));
+        m->ready_at += part;
         ret_lr += 2 * part;
         count -= part;
     }

@@ -132,6 +132,8 @@ struct music {
     struct reverb reverb;
     struct delay delay;
     struct biquad low_cut, voice_room, air;
+    float ready[2 * MUSIC_BLOCK]; /* rendered; handed out from ready_at */
+    size_t ready_at;
 };
 
 void score_begin(struct music *m);
