@@ -155,7 +155,7 @@ void resample_row(const struct plane16 *in, const struct axis *across, const str
                   int y, int16_t *scratch, int16_t *out)
 {
     const int16_t *rows[RESAMPLE_TAPS];
-    for (int k = 0; k < down->taps; k++) {
+    for (int k = 0; k < RESAMPLE_TAPS; k++) {
         int at = CLAMP(down->first[y] + k, 0, in->height - 1);
         rows[k] = in->data + (ptrdiff_t)at * in->width;
     }
