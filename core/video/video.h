@@ -1,7 +1,7 @@
 /*
  * video - footage, voice and captions become an MP4.
  *
- * What:    the five steps a film is made of. Each writes one whole file (path.part, then
+ * What:    the five steps a film is made of. Each writes one whole file (path.*.part, then
  * fs_publish), so that the caller may cache it under the hash of everything it was made from; bump
  * VIDEO_REVISION when the same input gives other bytes. Owner:   specs are borrowed for the call.
  * Every FFmpeg object is owned by the call and freed on every path. Threads: all functions from any
