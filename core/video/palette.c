@@ -9,13 +9,13 @@ static const float schemes[][5] = {
     {265, 285, 320, 235, 200}, /* indigo night: violet, pink, blue, cyan */
     {230, 200, 175, 255, 290}, /* ocean: teal, sea green, blue, violet */
     {300, 345, 25,  55,  285}, /* dusk: magenta, coral, amber, purple */
-    {190, 165, 130, 215, 85 }, /* forest lake: green, leaf, blue, gold */
+    {190, 165, 150, 215, 235}, /* forest lake: green, teal, blue */
     {20,  40,  65,  350, 320}, /* embers: orange, amber, rose, magenta */
     {255, 60,  35,  280, 230}, /* blue hour with a warm lamp */
     {330, 300, 270, 355, 45 }, /* orchid: purple, blue, rose, peach */
     {215, 245, 185, 160, 330}, /* glacier with a pink edge */
     {280, 195, 310, 340, 250}, /* northern light: cyan, purple, pink */
-    {155, 185, 215, 95,  135}, /* emerald: teal, blue, lime gold */
+    {165, 185, 215, 155, 265}, /* emerald: teal, blue, violet */
 };
 
 static float decode_gamma(double linear)
