@@ -102,11 +102,12 @@ void fixture_db_done(struct db **db)
 {
     if (!*db)
         return;
+    int number = (int)fixture_db_number(*db, "select substr(current_database(), 6)::int");
     fixture_db_check(*db);
     db_close(*db);
     *db = NULL;
     char sql[120];
-    snprintf(sql, sizeof(sql), "drop database case_%d with (force)", fresh_count);
+    snprintf(sql, sizeof(sql), "drop database case_%d with (force)", number);
     admin_sql(sql);
 }
 

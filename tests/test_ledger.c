@@ -518,7 +518,7 @@ static void *killer_main(void *arg)
         " current_database() and pid <> pg_backend_pid() order by random() limit 1) one";
     while (!atomic_load(stop)) {
         db_run(db, sql_fails, sql, &e);
-        struct timespec ts = {.tv_nsec = 7000000};
+        struct timespec ts = {.tv_nsec = 12000000};
         nanosleep(&ts, NULL);
     }
     db_close(db);

@@ -70,6 +70,13 @@ static pid_t postmaster_of(const char *data)
     return str_to_int(text, 2, INT32_MAX, &pid) ? (pid_t)pid : 0;
 }
 
+static void put(const char *folder, const char *name, const char *text)
+{
+    struct err e = {0};
+    AUTO(free_ptr) char *path = place_file(folder, name);
+    assert_true(fs_write(path, text, strlen(text), &e));
+}
+
 static void remove_all(char **data)
 {
     AUTO(free_ptr) char *cluster = cluster_of(*data);
@@ -205,6 +212,40 @@ static void test_life(void **state)
         fs_remove(copy);
     }
     private_cluster_stop(c);
+}
+
+/* As root: data below a folder that postgres cannot enter; what is left of deleted temporary data
+   folders is removed, of others never. */
+static void test_orphans(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip(); /* then every cluster is inside its data folder */
+    struct err e = {0};
+    static const struct {
+        const char *name, *data;
+        bool kept;
+        const char *why;
+    } rows[] = {
+        {"/var/lib/nanotik/test-gone",  "/tmp/nanotik-gone/var\n", false, "temporary and gone"   },
+        {"/var/lib/nanotik/test-there", "/tmp\n",                  true,  "not below a temporary"},
+        {"/var/lib/nanotik/test-disk",  "/mnt/nanotik-gone/var\n", true,  "may come back"        },
+        {"/var/lib/nanotik/test-old",   NULL,                      true,  "nobody knows whose"   },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_true(fs_mkdirs(rows[i].name, 0711, &e));
+        if (rows[i].data)
+            put(rows[i].name, "data-folder", rows[i].data);
+    }
+    AUTO(remove_all) char *data = new_folder(0700);
+    struct private_cluster *c = must_start(data, true);
+    private_cluster_stop(c);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        bool kept = fs_exists(rows[i].name);
+        fs_remove(rows[i].name);
+        if (kept != rows[i].kept)
+            fail_msg("%s", rows[i].why);
+    }
 }
 
 /* --- what kills leave --- */
@@ -357,13 +398,6 @@ static void expect_refusal(const char *data, enum err_code code, const char *key
         fail_msg("%s: %s %s (%s)", why, err_code_name(e.code), e.user_key, e.detail);
 }
 
-static void put(const char *folder, const char *name, const char *text)
-{
-    struct err e = {0};
-    AUTO(free_ptr) char *path = place_file(folder, name);
-    assert_true(fs_write(path, text, strlen(text), &e));
-}
-
 static void test_refusals(void **state)
 {
     (void)state;
@@ -492,13 +526,10 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "own") == 0)
         return own(argv[2]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),
-        cmocka_unit_test(test_owner_killed),
-        cmocka_unit_test(test_killed_in_initdb),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_no_room_at_first),
-        cmocka_unit_test(test_disk_gets_full),
-        cmocka_unit_test(test_as_ordinary_user),
+        cmocka_unit_test(test_life),           cmocka_unit_test(test_orphans),
+        cmocka_unit_test(test_owner_killed),   cmocka_unit_test(test_killed_in_initdb),
+        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_no_room_at_first),
+        cmocka_unit_test(test_disk_gets_full), cmocka_unit_test(test_as_ordinary_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

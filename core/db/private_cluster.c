@@ -355,9 +355,11 @@ static bool ensure_database(struct private_cluster *c, struct err *e)
     bool good = conn_open(&conn, &params, c->cancel, e) &&
                 conn_simple(&conn, "select 1 from pg_database where datname='nanotik'",
                             DB_STATEMENT_MS, c->cancel, &res, e) == TX_GOOD;
-    if (good && PQntuples(res) == 0)
-        good = conn_simple(&conn, "create database nanotik", DB_STATEMENT_MS, c->cancel, NULL, e) ==
-               TX_GOOD;
+    if (good && PQntuples(res) == 0) /* a slow disk may need more than a statement's usual time */
+        good =
+            conn_simple(&conn, "set statement_timeout=0", DB_STATEMENT_MS, c->cancel, NULL, e) ==
+                TX_GOOD &&
+            conn_simple(&conn, "create database nanotik", INIT_MS, c->cancel, NULL, e) == TX_GOOD;
     PQclear(res);
     conn_close(&conn);
     db_params_free(&params);

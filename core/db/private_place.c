@@ -23,6 +23,8 @@
 
 enum { LOCK_TRIES = 5, SOCKET_PATH_MAX = 106, ROOM_MIN = 64 << 10 };
 
+#define ELSEWHERE "/var/lib/nanotik" /* of clusters that cannot be in their data folder */
+
 char *place_file(const char *data, const char *name)
 {
     return str_printf("%s/%s", data, name);
@@ -135,16 +137,44 @@ static bool write_location(const struct place *p, bool is_new, struct err *e)
     return fs_write(path, text, strlen(text), e);
 }
 
+/* A cluster whose data folder was a temporary one and is gone can never be found again. Others are
+   kept for ever: a missing folder may be a disk that is not there today. */
+static void remove_if_orphan(void *ctx, const char *name)
+{
+    (void)ctx;
+    AUTO(free_ptr) char *parent = str_printf(ELSEWHERE "/%s", name);
+    AUTO(free_ptr) char *note = place_file(parent, "data-folder");
+    AUTO(free_ptr) char *lock = place_file(parent, "postgres.lock");
+    AUTO(free_ptr) char *data = NULL;
+    struct err ignored = {0};
+    if (!fs_read(note, PATH_MAX, &data, NULL, &ignored))
+        return;
+    data[strcspn(data, "\n")] = '\0';
+    if ((!str_starts(data, "/tmp/") && !str_starts(data, "/var/tmp/")) || fs_exists(data))
+        return;
+    int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        fs_remove(parent);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* A folder of another life of this data folder is never taken over: its name is random. */
 static bool choose_elsewhere(struct place *p, struct err *e)
 {
     unsigned char r[8];
     random_bytes(r, sizeof(r));
     AUTO(free_ptr)
-    char *parent = str_printf("/var/lib/nanotik/%02x%02x%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2],
-                              r[3], r[4], r[5], r[6], r[7]);
+    char *parent = str_printf(ELSEWHERE "/%02x%02x%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3],
+                              r[4], r[5], r[6], r[7]);
+    place_list(ELSEWHERE, remove_if_orphan, NULL);
     if (!fs_mkdirs(parent, 0711, e))
         return fail_unusable(parent, e);
+    /* So that an operator who finds the folder knows whose it is. */
+    AUTO(free_ptr) char *note = place_file(parent, "data-folder");
+    AUTO(free_ptr) char *line = str_printf("%s\n", p->data);
+    if (!fs_write(note, line, strlen(line), e))
+        return false;
     p->cluster = place_file(parent, "postgres");
     p->is_new = true;
     log_info("the server's user cannot enter %s: the database goes to %s", p->data, p->cluster);
