@@ -7,6 +7,12 @@
 #include "core/base/strbuf.h"
 #include "core/base/utf8.h"
 
+#ifdef __clang_analyzer__
+#undef err_set
+#undef err_set_arg
+#undef err_set_io
+#endif
+
 /* Formatted and redacted at this size first, so that a secret is never cut in half by `detail`. */
 enum { ROUGH_MAX = 2048 };
 
