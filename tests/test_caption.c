@@ -48,7 +48,7 @@ static char *show(const struct caption_track *t)
     for (size_t i = 0; i < t->page_count; i++) {
         strbuf_adds(&out, i ? " / " : "");
         for (const char *c = t->pages[i].text; *c; c++)
-            strbuf_addc(&out, *c == '\n' ? '|' : *c);
+            strbuf_addc(&out, (char)(*c == '\n' ? '|' : *c));
     }
     return strbuf_take(&out);
 }

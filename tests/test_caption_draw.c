@@ -153,8 +153,9 @@ static int count_colour(const AVFrame *f, const struct caption_box *b, const dou
     for (int y = b->y; y < b->y + b->h; y++)
         for (int x = b->x; x < b->x + b->w; x++) {
             double d = fabs(luma_at(f, x, y) - yuv[0]);
+            ptrdiff_t cx = x / 2, cy = y / 2;
             for (int c = 1; c < 3; c++)
-                d = fmax(d, fabs(f->data[c][(ptrdiff_t)(y / 2) * f->linesize[c] + x / 2] - yuv[c]));
+                d = fmax(d, fabs(f->data[c][cy * f->linesize[c] + cx] - yuv[c]));
             n += d < 9;
         }
     return n;

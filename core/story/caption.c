@@ -100,32 +100,39 @@ static double page_cost(const struct caption_item *items, size_t from, size_t to
     return cost;
 }
 
+/* The best page that ends before `to`, given the best plans for all that may come before it. */
+static struct page_plan plan_page(const struct page_plan *plans, const struct caption_item *items,
+                                  size_t to, size_t count, double room)
+{
+    struct page_plan best = {.cost = DBL_MAX};
+    double width = 0;
+    for (size_t from = to; from-- > 0;) {
+        width += items[from].width;
+        if (width > 2 * room && from + 1 < to)
+            break;
+        if (plans[from].cost == DBL_MAX)
+            continue;
+        struct page_shape shape = shape_page(items, from, to, room);
+        if (shape.cost == DBL_MAX)
+            continue;
+        double cost = plans[from].cost + shape.cost + page_cost(items, from, to, count, room);
+        if (cost < best.cost)
+            best = (struct page_plan){.cost = cost, .from = from, .second = shape.second};
+    }
+    return best;
+}
+
 /* Cheapest pages for all items: plans[to] tells where the page that ends before `to` begins. */
 static struct page_plan *plan_pages(const struct caption_item *items, size_t count, double room)
 {
     struct page_plan *plans = calloc(count + 1, sizeof(*plans));
-    if (!plans)
-        return NULL;
-    for (size_t to = 1; to <= count; to++) {
+    for (size_t to = 1; plans && to <= count; to++) {
+        bool may_end = to == count || items[to - 1].break_after;
         plans[to].cost = DBL_MAX;
-        if (to < count && !items[to - 1].break_after)
-            continue;
-        double width = 0;
-        for (size_t from = to; from-- > 0;) {
-            width += items[from].width;
-            if (width > 2 * room && from + 1 < to)
-                break;
-            if (plans[from].cost == DBL_MAX)
-                continue;
-            struct page_shape shape = shape_page(items, from, to, room);
-            if (shape.cost == DBL_MAX)
-                continue;
-            double cost = plans[from].cost + shape.cost + page_cost(items, from, to, count, room);
-            if (cost < plans[to].cost)
-                plans[to] = (struct page_plan){.cost = cost, .from = from, .second = shape.second};
-        }
+        if (may_end)
+            plans[to] = plan_page(plans, items, to, count, room);
         if (plans[to].cost == DBL_MAX && to == count) /* one item wider than any line */
-            plans[to] = (struct page_plan){.cost = plans[to - 1].cost + 20, .from = to - 1};
+            plans[to].from = to - 1;
     }
     return plans;
 }

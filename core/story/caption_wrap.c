@@ -65,37 +65,48 @@ static double line_cost(const struct caption_item *last, bool end, double width,
     return cost;
 }
 
-/* Cheapest breaks into exactly `lines` lines: from[k][i] = first item of the k-th line when it ends
-   before item i. */
-static void choose_breaks(const struct caption_item *items, size_t count, double room, size_t lines,
-                          size_t *from)
+struct wrap {
+    const struct caption_item *items;
+    size_t count;
+    double room, mean;
+    /* Per number of lines and item before which the last of them ends. */
+    double cost[WRAP_LINES_MAX + 1][WRAP_ITEMS_MAX + 1];
+    size_t from[WRAP_LINES_MAX + 1][WRAP_ITEMS_MAX + 1];
+};
+
+/* The best k-th line that ends before item `to`. */
+static void choose_line(struct wrap *w, size_t k, size_t to)
 {
-    double mean = 0;
-    for (size_t i = 0; i < count; i++)
-        mean += items[i].width + (items[i].space_after ? SPACE_WIDTH : 0);
-    mean = MAX(mean / (double)lines, 0.1);
-    double cost[(WRAP_LINES_MAX + 1) * (WRAP_ITEMS_MAX + 1)];
-    size_t row = count + 1;
-    for (size_t i = 0; i < (lines + 1) * row; i++)
-        cost[i] = i == 0 ? 0 : DBL_MAX;
+    const struct caption_item *last = &w->items[to - 1];
+    double width = 0;
+    for (size_t at = to; at-- > 0;) {
+        const struct caption_item *item = &w->items[at];
+        width += item->width + (item->space_after && at + 1 < to ? SPACE_WIDTH : 0);
+        double before = w->cost[k - 1][at];
+        if (before == DBL_MAX)
+            continue;
+        double cost = before + line_cost(last, to == w->count, width, w->mean, w->room);
+        if (cost >= w->cost[k][to])
+            continue;
+        w->cost[k][to] = cost;
+        w->from[k][to] = at;
+    }
+}
+
+/* Cheapest breaks into exactly `lines` lines. */
+static void choose_breaks(struct wrap *w, size_t lines)
+{
+    w->mean = 0;
+    for (size_t i = 0; i < w->count; i++)
+        w->mean += w->items[i].width + (w->items[i].space_after ? SPACE_WIDTH : 0);
+    w->mean = MAX(w->mean / (double)lines, 0.1);
+    for (size_t k = 0; k <= lines; k++)
+        for (size_t i = 0; i <= w->count; i++)
+            w->cost[k][i] = k == 0 && i == 0 ? 0 : DBL_MAX;
     for (size_t k = 1; k <= lines; k++)
-        for (size_t to = k; to <= count; to++) {
-            const struct caption_item *last = &items[to - 1];
-            if (to < count && !last->break_after)
-                continue;
-            double width = 0;
-            for (size_t at = to; at-- > 0;) {
-                width += items[at].width + (items[at].space_after && at + 1 < to ? SPACE_WIDTH : 0);
-                double before = cost[(k - 1) * row + at];
-                if (before == DBL_MAX)
-                    continue;
-                double c = before + line_cost(last, to == count, width, mean, room);
-                if (c >= cost[k * row + to])
-                    continue;
-                cost[k * row + to] = c;
-                from[k * row + to] = at;
-            }
-        }
+        for (size_t to = k; to <= w->count; to++)
+            if (to == w->count || w->items[to - 1].break_after)
+                choose_line(w, k, to);
 }
 
 bool caption_wrap(const char *text, const char *lang, double line_width, size_t max_lines,
@@ -109,11 +120,11 @@ bool caption_wrap(const char *text, const char *lang, double line_width, size_t 
         return false;
     count = MIN(count, (size_t)WRAP_ITEMS_MAX);
     size_t lines = MIN(count_lines(items, count, line_width), MIN(max_lines, WRAP_LINES_MAX));
-    size_t from[(WRAP_LINES_MAX + 1) * (WRAP_ITEMS_MAX + 1)] = {0};
     bool starts[WRAP_ITEMS_MAX + 1] = {0};
-    choose_breaks(items, count, line_width, lines, from);
+    struct wrap w = {.items = items, .count = count, .room = line_width};
+    choose_breaks(&w, lines);
     for (size_t k = lines, to = count; k > 1; k--)
-        starts[to = from[k * (count + 1) + to]] = true;
+        starts[to = w.from[k][to]] = true;
     AUTO(strbuf_free) struct strbuf out = STRBUF(WRAP_TEXT_MAX);
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && starts[i])

@@ -174,7 +174,19 @@ static void over_mask(uint8_t *rgba, const uint8_t *mask, size_t count, uint32_t
             over(rgba + 4 * i, colour, MIN(255, mask[i] * gain / 16));
 }
 
-/* Letters and outlines (or the panel) and emoji: what casts the shadow. */
+static void add_emoji(uint8_t *mask, const struct layout *lay, const struct layout_emoji *em)
+{
+    for (int y = 0; y < em->size; y++)
+        for (int x = 0; x < em->size; x++) {
+            int tx = em->x + x - lay->x, ty = em->y + y - lay->y;
+            if (tx < 0 || ty < 0 || tx >= lay->w || ty >= lay->h)
+                continue;
+            uint8_t *m = &mask[(ptrdiff_t)ty * lay->w + tx];
+            *m = MAX(*m, em->rgba[4 * ((ptrdiff_t)y * em->size + x) + 3]);
+        }
+}
+
+/* Letters with outlines and emoji, or the panel: what casts the shadow. */
 static void shadow_mask(uint8_t *mask, const struct layout *lay, const struct caption_look *look,
                         int drop)
 {
@@ -184,17 +196,8 @@ static void shadow_mask(uint8_t *mask, const struct layout *lay, const struct ca
     } else {
         for (size_t i = 0; i < size; i++)
             mask[i] = MAX(lay->edge[i], lay->fill[i]);
-        for (size_t n = 0; n < lay->emoji_count; n++) {
-            const struct layout_emoji *em = &lay->emoji[n];
-            for (int y = 0; y < em->size; y++)
-                for (int x = 0; x < em->size; x++) {
-                    int tx = em->x + x - lay->x, ty = em->y + y - lay->y;
-                    if (tx < 0 || ty < 0 || tx >= lay->w || ty >= lay->h)
-                        continue;
-                    uint8_t *m = &mask[(ptrdiff_t)ty * lay->w + tx];
-                    *m = MAX(*m, em->rgba[4 * ((ptrdiff_t)y * em->size + x) + 3]);
-                }
-        }
+        for (size_t n = 0; n < lay->emoji_count; n++)
+            add_emoji(mask, lay, &lay->emoji[n]);
     }
     size_t down = (size_t)drop * (size_t)lay->w;
     if (down && down < size) {
@@ -323,7 +326,8 @@ static void to_planes(struct overlay *o)
         for (int x = 0; x < cw; x++) {
             int sum[4] = {0};
             for (int k = 0; k < 4; k++) {
-                ptrdiff_t at = ((ptrdiff_t)2 * y + (k >> 1)) * o->w + 2 * x + (k & 1);
+                ptrdiff_t left = (ptrdiff_t)2 * x, top = (ptrdiff_t)2 * y;
+                ptrdiff_t at = (top + (k >> 1)) * o->w + left + (k & 1);
                 for (int c = 0; c < 4; c++)
                     sum[c] += o->rgba[4 * at + c];
             }

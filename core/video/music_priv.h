@@ -126,7 +126,7 @@ struct music {
     int64_t total, at;
     int next_bar; /* to be written */
     const struct chord *chords;
-    int8_t motif[16]; /* scale steps, -128 = rest */
+    int motif[16]; /* scale steps, -128 = rest */
     struct note notes[NOTES_MAX];
     size_t note_count;
     struct reverb reverb;

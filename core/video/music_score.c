@@ -32,7 +32,7 @@ void score_begin(struct music *m)
         m->motif[i] = REST;
         if (!sounds || i > 12)
             continue;
-        m->motif[i] = (int8_t)place;
+        m->motif[i] = place;
         place = CLAMP(place + rng_below(&m->rng, 3) - 1 + (place < 1) - (place > 5), 0, 6);
     }
     double eighth = 60 / m->bpm / 2;

@@ -4,7 +4,7 @@
 #include "core/base/strbuf.h"
 #include "core/video/sound_priv.h"
 
-enum { TAPS = 16, PHASES = 4, WINDOW = 144 /* 3 ms of looking ahead */ };
+enum { TAPS = 16, MIDDLE = TAPS / 2 - 1, PHASES = 4, WINDOW = 144 /* 3 ms of looking ahead */ };
 
 #define RELEASE_SECONDS 0.05
 
@@ -16,7 +16,7 @@ static void kernel_make(void)
 {
     for (int p = 0; p < PHASES; p++)
         for (int k = 0; k < TAPS; k++) {
-            double x = k - (TAPS / 2 - 1) - p / (double)PHASES;
+            double x = k - MIDDLE - p / (double)PHASES;
             double sinc = fabs(x) < 1e-9 ? 1 : sin(M_PI * x) / (M_PI * x);
             kernel[p][k] = (float)(sinc * (0.5 + 0.5 * cos(M_PI * x / (TAPS / 2.0))));
         }
@@ -28,17 +28,17 @@ static float peak_at(const float *lr, int64_t count, int64_t i, float skip_below
     float peak = fmaxf(fabsf(lr[2 * i]), fabsf(lr[2 * i + 1]));
     if (i < TAPS / 2 - 1 || i + TAPS / 2 >= count)
         return peak;
-    const float *from = lr + 2 * (i - (TAPS / 2 - 1));
+    const float *from = lr + 2 * (i - MIDDLE);
     float near = 0;
     for (int k = TAPS / 2 - 3; k < TAPS / 2 + 3; k++)
-        near = fmaxf(near, fmaxf(fabsf(from[2 * k]), fabsf(from[2 * k + 1])));
+        near = fmaxf(near, fmaxf(fabsf(from[(ptrdiff_t)2 * k]), fabsf(from[(ptrdiff_t)2 * k + 1])));
     if (near < skip_below)
         return peak;
     for (int p = 1; p < PHASES; p++) {
         float left = 0, right = 0;
         for (int k = 0; k < TAPS; k++) {
-            left += kernel[p][k] * from[2 * k];
-            right += kernel[p][k] * from[2 * k + 1];
+            left += kernel[p][k] * from[(ptrdiff_t)2 * k];
+            right += kernel[p][k] * from[(ptrdiff_t)2 * k + 1];
         }
         peak = fmaxf(peak, fmaxf(fabsf(left), fabsf(right)));
     }

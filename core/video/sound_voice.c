@@ -61,7 +61,7 @@ static void compressor_run(struct compressor *c, float *x, size_t count)
 
 struct survey {
     float *power; /* mean square per tick */
-    size_t ticks;
+    size_t ticks, room;
     double gain;
     double active_power; /* after which a tick counts as speech, before gain */
 };
@@ -71,13 +71,27 @@ static void survey_free(struct survey *s)
     free(s->power);
 }
 
+static bool survey_push(struct survey *s, double mean_square)
+{
+    if (s->ticks == s->room) {
+        size_t room = s->room ? 2 * s->room : 1024;
+        float *grown = room > VOICE_TICKS_MAX ? NULL : realloc(s->power, room * sizeof(float));
+        if (!grown)
+            return false;
+        s->power = grown;
+        s->room = room;
+    }
+    s->power[s->ticks++] = (float)mean_square;
+    return true;
+}
+
 /* First reading: how loud is speech in this file, and when. */
 static bool survey_read(const char *path, const struct cancel *cancel, struct survey *s,
                         struct err *e)
 {
     AUTO(wav_close) struct wav *w = NULL;
     struct cleaner clean = cleaner_make();
-    size_t room = 0, filled = 0, count = 0;
+    size_t filled = 0, count = 0;
     double sum = 0;
     float block[SOUND_BLOCK];
     if (!wav_open(path, &w, e))
@@ -90,15 +104,8 @@ static bool survey_read(const char *path, const struct cancel *cancel, struct su
             sum += (double)block[i] * block[i];
             if (++filled < SOUND_TICK)
                 continue;
-            if (s->ticks == room) {
-                room = room ? 2 * room : 1024;
-                float *grown =
-                    room > VOICE_TICKS_MAX ? NULL : realloc(s->power, room * sizeof(float));
-                if (!grown)
-                    return err_set(e, ERR_LIMIT, "make.render_failed", "%s: too long", path);
-                s->power = grown;
-            }
-            s->power[s->ticks++] = (float)(sum / SOUND_TICK);
+            if (!survey_push(s, sum / SOUND_TICK))
+                return err_set(e, ERR_LIMIT, "make.render_failed", "%s: too long", path);
             sum = 0;
             filled = 0;
         }

@@ -42,34 +42,38 @@ static bool broken(struct err *e, const char *path, const char *why)
     return err_set(e, ERR_INPUT, "make.render_failed", "%s: %s", path, why);
 }
 
+static bool read_format(struct wav *w, const char *path, struct err *e)
+{
+    uint8_t b[16];
+    if (fread(b, 1, 16, w->file) != 16)
+        return broken(e, path, "cut off");
+    w->channels = le16(b + 2);
+    w->rate = (int)MIN(le32(b + 4), (uint32_t)INT32_MAX);
+    bool pcm = le16(b) == 1 || le16(b) == 0xFFFE;
+    if (!pcm || le16(b + 14) != 16 || w->channels < 1 || w->channels > 2 || w->rate < RATE_MIN ||
+        w->rate > RATE_MAX)
+        return broken(e, path, "not 16-bit PCM, mono or stereo");
+    return true;
+}
+
 /* Walks the chunks up to the sound itself. */
 static bool read_header(struct wav *w, const char *path, struct err *e)
 {
-    uint8_t b[16];
-    if (fread(b, 1, 12, w->file) != 12 || memcmp(b, "RIFF", 4) != 0 || memcmp(b + 8, "WAVE", 4))
+    uint8_t b[12];
+    if (fread(b, 1, 12, w->file) != 12 || memcmp(b, "RIFF", 4) != 0 ||
+        memcmp(b + 8, "WAVE", 4) != 0)
         return broken(e, path, "not a WAV file");
     while (fread(b, 1, 8, w->file) == 8) {
         uint32_t size = le32(b + 4);
         if (memcmp(b, "data", 4) == 0) {
-            if (!w->rate)
-                return broken(e, path, "sound before format");
             /* A writer that could not seek leaves 0 or all ones: then to the end of the file. */
             w->left = size == 0 || size >= 0xFFFFFF00u ? INT64_MAX : size;
-            return true;
+            return w->rate ? true : broken(e, path, "sound before format");
         }
         bool format = memcmp(b, "fmt ", 4) == 0 && size >= 16;
-        if (format) {
-            if (fread(b, 1, 16, w->file) != 16)
-                break;
-            w->channels = le16(b + 2);
-            w->rate = (int)MIN(le32(b + 4), (uint32_t)INT32_MAX);
-            bool pcm = le16(b) == 1 || le16(b) == 0xFFFE;
-            if (!pcm || le16(b + 14) != 16 || w->channels < 1 || w->channels > 2 ||
-                w->rate < RATE_MIN || w->rate > RATE_MAX)
-                return broken(e, path, "not 16-bit PCM, mono or stereo");
-        }
-        long skip = (long)(size - (format ? 16 : 0)) + (long)(size & 1);
-        if (fseek(w->file, skip, SEEK_CUR) != 0)
+        if (format && !read_format(w, path, e))
+            return false;
+        if (fseek(w->file, (long)size - (format ? 16 : 0) + (long)(size & 1), SEEK_CUR) != 0)
             break;
     }
     return broken(e, path, "no sound in it");
