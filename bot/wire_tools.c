@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "adapters/footage/backdrop.h"
+#include "adapters/footage/local.h"
 #include "adapters/speech/espeak.h"
 #include "adapters/writer/own_words.h"
 #include "bot/wire.h"
@@ -30,7 +31,12 @@ static bool add_engines(struct toolbox *box, struct err *e)
 
 static bool add_sources(struct toolbox *box, const struct config *config, struct err *e)
 {
-    (void)config;
+    const char *folder = config_text(config, "NANOTIK_FOOTAGE_DIR");
+    if (folder[0]) {
+        if (!local_footage_create(folder, &box->sources[box->source_count], e))
+            return false;
+        box->source_count++;
+    }
     if (!backdrop_source_create(&box->sources[box->source_count]))
         return err_set(e, ERR_INTERNAL, "error.internal", "backdrops: no memory");
     box->source_count++;

@@ -189,3 +189,39 @@ int draw_width(const char *text, size_t len)
     }
     return used;
 }
+
+/* Bytes of the next row of a line: up to the last space that fits, else as much as fits. */
+static size_t row_len(const char *text, size_t len, int columns)
+{
+    size_t fit = draw_fit(text, len, columns);
+    if (fit >= len || fit == 0)
+        return fit ? fit : len;
+    size_t cut = fit;
+    if (text[cut] != ' ')
+        while (cut > 0 && text[cut - 1] != ' ')
+            cut--;
+    /* A text without spaces (Chinese, a path) is cut where it has to be. */
+    return cut * 2 > fit ? cut : fit;
+}
+
+void draw_wrapped(struct strbuf *out, const char *text, int columns)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        size_t indent = MIN(strspn(text, " "), (size_t)columns / 2);
+        const char *rest = text;
+        size_t left = len;
+        for (bool first = true; first || left > 0; first = false) {
+            int room = columns - (first ? 0 : (int)indent);
+            size_t row = row_len(rest, left, room);
+            strbuf_addf(out, "%*s%.*s\n", first ? 0 : (int)indent, "", (int)row, rest);
+            rest += row;
+            left -= row;
+            while (left > 0 && *rest == ' ') {
+                rest++;
+                left--;
+            }
+        }
+        text += len + (text[len] == '\n');
+    }
+}

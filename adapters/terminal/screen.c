@@ -194,10 +194,16 @@ static void show(struct screen *s, struct screen_card *card, const struct card *
     screen_wipe(s);
     free(card->text);
     card->text = NULL;
-    if (card->live && s->fancy)
+    if (card->live && s->fancy) {
         card->text = str_dup(strbuf_text(&out));
-    else
+    } else if (s->fancy) {
+        struct strbuf wrapped = STRBUF(2 * DRAW_MAX);
+        draw_wrapped(&wrapped, strbuf_text(&out), screen_columns(s) - 1);
+        put_lines(s, strbuf_text(&wrapped));
+        strbuf_free(&wrapped);
+    } else {
         put_lines(s, strbuf_text(&out));
+    }
     screen_draw(s);
     strbuf_free(&out);
 }
