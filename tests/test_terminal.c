@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <pty.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <termios.h>
