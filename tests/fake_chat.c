@@ -171,3 +171,23 @@ int fake_chat_wait_text(struct fake_chat *f, const char *needle)
     pthread_mutex_unlock(&f->lock);
     return found;
 }
+
+bool fake_chat_wait_percent(struct fake_chat *f, int percent)
+{
+    struct timespec until = in_ten_seconds();
+    int r = 0;
+    pthread_mutex_lock(&f->lock);
+    while ((f->count == 0 || f->messages[f->count - 1].percent != percent) && r != ETIMEDOUT)
+        r = pthread_cond_timedwait(&f->changed, &f->lock, &until);
+    bool there = f->count > 0 && f->messages[f->count - 1].percent == percent;
+    pthread_mutex_unlock(&f->lock);
+    return there;
+}
+
+size_t fake_chat_count(struct fake_chat *f)
+{
+    pthread_mutex_lock(&f->lock);
+    size_t count = f->count;
+    pthread_mutex_unlock(&f->lock);
+    return count;
+}

@@ -40,6 +40,9 @@ struct chat_adapter fake_chat_adapter(struct fake_chat *f); /* network "fake" */
 bool fake_chat_wait(struct fake_chat *f, size_t count);
 /* Waits up to 10 s for a message with this text in it; its index, or -1. */
 int fake_chat_wait_text(struct fake_chat *f, const char *needle);
+/* Waits up to 10 s until the newest message shows this percentage. */
+bool fake_chat_wait_percent(struct fake_chat *f, int percent);
+size_t fake_chat_count(struct fake_chat *f);
 char *fake_card_text(const struct card *card);
 
 #endif
