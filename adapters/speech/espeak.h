@@ -1,15 +1,16 @@
 /*
  * espeak - the local voice: espeak-ng in helper processes.
  *
- * What:    speech_engine "espeak". Each helper (nanotik-speak) is owned by one thread of the
- * engine, which starts it when first needed and starts a fresh one when it crashes, hangs or sends
- *          nonsense: that costs one retry. Words get their times from the library's word events.
- * Owner:   ops->destroy ends threads and helpers; nobody may be speaking then.
+ * What:    speech_engine "espeak". Each text is spoken by a helper process of its own
+ *          (nanotik-speak), started and ended by a thread of the engine; one that crashes, hangs or
+ *          sends nonsense costs one retry. The same request gives the same sound, byte for byte.
+ *          Words get their times from the library's word events.
+ * Source:  facts sheet "providers" 2.5.
+ * Owner:   ops->destroy ends the threads; nobody may be speaking then.
  * Threads: speak from any thread; as many texts at once as there are helpers, others wait.
  * Fails:   ERR_UNSUPPORTED "make.no_voice_for_language" (arg: language; also Japanese, which
  *          espeak-ng spells), "make.unknown_voice" (arg: voice); ERR_INPUT "make.nothing_to_say";
  *          ERR_LIMIT "make.too_long"; ERR_RETRY "make.voice_failed"; ERR_CANCELLED; ERR_DISK.
- * Source:  facts sheet "providers" 2.5.
  */
 #ifndef NANOTIK_ESPEAK_H
 #define NANOTIK_ESPEAK_H

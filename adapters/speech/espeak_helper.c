@@ -3,8 +3,9 @@
  *
  * espeak-ng keeps its state in the process, is not thread-safe, and cannot be ended and begun
  * again. So it lives here: begun once, never ended, one text at a time, and a crash or a hang of it
- * is the end of a helper, not of the bot. It reads requests from standard input and answers on
- * standard output (espeak_wire.h); it opens no files but espeak-ng's own data.
+ * is the end of a helper, not of the bot. Texts may follow each other; the bot sends one, because
+ * the library's noise goes on from text to text. Requests come on standard input, answers go to
+ * standard output (espeak_wire.h); no files are opened but espeak-ng's own data.
  */
 #include <errno.h>
 #include <signal.h>

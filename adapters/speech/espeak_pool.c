@@ -2,6 +2,10 @@
  * Helper processes and the threads that own them. A helper belongs to one thread for its whole
  * life: that thread starts it (the parent-death signal is tied to the thread), talks to it, and
  * ends it. Callers only hand over a task and wait.
+ *
+ * Each text gets a fresh helper (8 ms): the library's noise goes on from text to text, so a reused
+ * one would speak the same text 10-50 ms longer or shorter each time, and a voice that was made
+ * again after the cache was emptied would no longer fit its storyboard's word times.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -165,8 +169,6 @@ static bool helper_start(struct helper *h, struct err *e)
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they map terabytes */
     o.max_memory = HELPER_MEMORY;
 #endif
-    if (h->proc.pid > 0)
-        return true;
     if (!proc_start(&h->proc, argv, &o, e))
         return false;
     fcntl(h->proc.to, F_SETFL, O_NONBLOCK);
@@ -174,7 +176,7 @@ static bool helper_start(struct helper *h, struct err *e)
     return true;
 }
 
-/* One try. Whatever else than a whole reply leaves the helper out of step: it is ended. */
+/* One try, with a helper that is started for it and ended after it. */
 static enum talk helper_try(struct helper *h, struct task *t, enum wire_status *ret_status)
 {
     struct wire w = {
@@ -186,11 +188,10 @@ static enum talk helper_try(struct helper *h, struct task *t, enum wire_status *
     enum talk r = send_task(&w, t);
     if (r == TALK_OK)
         r = receive(&w, &t->result, ret_status);
-    if (r != TALK_OK) {
+    if (r != TALK_OK)
         utterance_free(&t->result);
-        proc_end(&h->proc);
-        h->proc = (struct proc){.to = -1, .from = -1};
-    }
+    proc_end(&h->proc);
+    h->proc = (struct proc){.to = -1, .from = -1};
     return r;
 }
 
@@ -255,7 +256,6 @@ static void *helper_main(void *arg)
         pthread_cond_broadcast(&p->changed);
     }
     pthread_mutex_unlock(&p->lock);
-    proc_end(&h->proc);
     return NULL;
 }
 

@@ -2,8 +2,10 @@
  * text_break - ICU break iterators over UTF-8, opened once and set to many texts. Internal to
  * core/story.
  *
- * What:    positions are byte offsets. Owner: text_break_close; AUTO works. Threads: one breaker,
- * one thread. Errors: none; ICU without its data is a broken installation, and ends the program.
+ * What:    positions are byte offsets.
+ * Owner:   text_break_close; AUTO works.
+ * Threads: one breaker, one thread.
+ * Fails:   never; ICU without its data is a broken installation and ends the program.
  */
 #ifndef NANOTIK_STORY_TEXT_BREAK_H
 #define NANOTIK_STORY_TEXT_BREAK_H
