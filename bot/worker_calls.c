@@ -1,7 +1,9 @@
 #define LOG_MODULE "bot"
 #include "bot/worker_calls.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bot/card.h"
 #include "bot/outbox.h"
@@ -11,6 +13,7 @@
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_ledger.h"
+#include "core/video/video.h"
 
 static const char *job_lang(const struct job *job)
 {
@@ -51,6 +54,20 @@ static void build_caption(struct bot *bot, struct card_doc *doc, const struct jo
                 buttons ? job->id : job_short(job->id));
 }
 
+/* A small picture beside the film, for networks that want one; without it the film still goes. */
+static char *make_thumb(const struct chat_video *video, int side, const struct cancel *cancel)
+{
+    struct err e = {0};
+    if (side <= 0 || !video->poster)
+        return NULL;
+    char *path = str_printf("%s.thumb", video->poster);
+    if (video_thumb(video->poster, side, path, cancel, &e))
+        return path;
+    log_err(LOG_WARN, LOG_MODULE, &e);
+    free(path);
+    return NULL;
+}
+
 static bool deliver(void *data, const struct job *job, const struct storyboard *story,
                     const struct chat_video *video, const struct cancel *cancel,
                     char ret_ref[static CHAT_REF_MAX], struct err *e)
@@ -65,12 +82,17 @@ static bool deliver(void *data, const struct job *job, const struct storyboard *
     build_caption(bot, &doc, job, story, video);
     struct chat_video with = *video;
     with.caption = &doc.card;
-    if (adapter->ops->deliver(adapter->self, &job->addr, job->card_ref, &with, cancel, ret_ref, e))
-        return true;
-    if (e->code != ERR_NOT_FOUND || !job->card_ref[0])
-        return false;
-    /* The card was deleted, or belongs to an earlier terminal. */
-    return adapter->ops->deliver(adapter->self, &job->addr, "", &with, cancel, ret_ref, e);
+    int side = bot_abilities(bot, job->addr.network)->thumb_side;
+    AUTO(free_ptr) char *thumb = make_thumb(video, side, cancel);
+    with.thumb = thumb;
+    bool ok =
+        adapter->ops->deliver(adapter->self, &job->addr, job->card_ref, &with, cancel, ret_ref, e);
+    if (!ok && e->code == ERR_NOT_FOUND &&
+        job->card_ref[0]) /* deleted, or of an earlier terminal */
+        ok = adapter->ops->deliver(adapter->self, &job->addr, "", &with, cancel, ret_ref, e);
+    if (thumb)
+        unlink(thumb);
+    return ok;
 }
 
 static int64_t price(void *data, const struct story_settings *settings, int64_t duration_ms)

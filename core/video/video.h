@@ -96,6 +96,10 @@ bool video_check(const char *path, int width, int height, int frames, const stru
 bool video_poster(const char *path, int64_t at_ms, const char *jpeg_path,
                   const struct cancel *cancel, struct err *e);
 
+/* A poster (or a film's first frame) made smaller: longest side max_side. */
+bool video_thumb(const char *picture, int max_side, const char *jpeg_path,
+                 const struct cancel *cancel, struct err *e);
+
 /* Names every font and what it lacks: for doctor. Missing fonts for a language: ERR_CONFIG
  * "doctor.font", arg = package. */
 bool video_font_check(const char *lang, struct err *e);
