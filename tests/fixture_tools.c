@@ -195,16 +195,21 @@ static bool speak1(void *self, const struct speech_request *request, struct spee
     return speak(1, request, ret, e);
 }
 
+static bool knows(const char *voice)
+{
+    return !voice[0] || strcmp(voice, voices[0].name) == 0 || strcmp(voice, voices[1].name) == 0;
+}
+
 static int rate0(void *self, const char *lang, const char *voice)
 {
-    (void)self, (void)lang, (void)voice;
-    return fake->speaks[0] && str_starts(lang, "en") ? 150 : 0;
+    (void)self;
+    return fake->speaks[0] && str_starts(lang, "en") && knows(voice) ? 150 : 0;
 }
 
 static int rate1(void *self, const char *lang, const char *voice)
 {
-    (void)self, (void)lang, (void)voice;
-    return fake->speaks[1] && str_starts(lang, "en") ? 150 : 0;
+    (void)self;
+    return fake->speaks[1] && str_starts(lang, "en") && knows(voice) ? 150 : 0;
 }
 
 static const struct speech_engine_ops engines[] = {

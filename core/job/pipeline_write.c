@@ -50,7 +50,7 @@ bool pipeline_check_voice(const struct toolbox *t, const struct story_settings *
     bool speaks = false;
     for (size_t i = 0; i < t->engine_count; i++) {
         const struct speech_engine *engine = &t->engines[i];
-        if (engine->ops->rate(engine->self, s->lang, s->voice) <= 0)
+        if (engine->ops->rate(engine->self, s->lang, "") <= 0)
             continue;
         speaks = true;
         if (s->voice[0] == '\0' || has_voice(engine, s->lang, s->voice))
