@@ -87,15 +87,19 @@ static void on_progress(void *ctx, const struct pipeline_progress *p)
 
 /* --- the film --- */
 
-static bool name_files(struct work *k, struct err *e)
+static bool name_files(struct work *k, const char *film, struct err *e)
 {
-    int n = k->job->video_path[0]
-                ? snprintf(k->film, sizeof k->film, "%s", k->job->video_path)
-                : snprintf(k->film, sizeof k->film, "%s/%s.mp4", options(k)->out_dir, k->job->id);
-    if (n < 0 || (size_t)n >= sizeof k->film)
+    if (!str_copy(k->film, sizeof k->film, film))
         return err_set(e, ERR_CONFIG, "error.disk", "output folder name is too long");
     return pipeline_beside(k->film, "jpg", k->poster, e) &&
            pipeline_beside(k->film, "srt", k->srt, e);
+}
+
+static bool name_own(struct work *k, struct err *e)
+{
+    char film[CACHE_PATH_MAX + UUID_TEXT];
+    snprintf(film, sizeof film, "%s/%s.mp4", options(k)->out_dir, k->job->id);
+    return name_files(k, film, e);
 }
 
 static void describe(struct work *k, int width, int height, int64_t duration_ms, int64_t bytes)
@@ -129,6 +133,15 @@ static bool film_there(struct work *k)
     describe(k, width, height, (int64_t)frames * 1000 / STORY_FPS, fs_size(k->film));
     log_info("the film of an earlier attempt is whole: delivered as it is");
     return true;
+}
+
+/* Where an earlier attempt left it (the output folder may have been changed since), or would have. */
+static bool find_film(struct work *k)
+{
+    struct err e;
+    const char *earlier = k->job->video_path;
+    bool named = earlier[0] ? name_files(k, earlier, &e) : name_own(k, &e);
+    return named && film_there(k);
 }
 
 static bool make_film(struct work *k, struct err *e)
@@ -255,10 +268,9 @@ static bool work_through(struct work *k, struct err *e)
         lease_cancel_seen(k->s);
         return err_set(e, ERR_CANCELLED, "make.cancelled", "cancelled before it was claimed");
     }
-    if (!storyboard_from_json(k->job->story, strlen(k->job->story), &k->story, e) ||
-        !name_files(k, e))
+    if (!storyboard_from_json(k->job->story, strlen(k->job->story), &k->story, e))
         return false;
-    if (!film_there(k) && !make_film(k, e))
+    if (!find_film(k) && (!name_own(k, e) || !make_film(k, e)))
         return false;
     return begin_delivery(k, e) && upload(k, e);
 }
