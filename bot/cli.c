@@ -148,8 +148,14 @@ bool cli_db_open(struct cli *cli, bool may_join, size_t connections, struct cli_
     AUTO(free_ptr) char *url = NULL;
     struct cli_db d = {0};
     int applied = 0;
-    if (!db_url(cli, may_join, &d, &url, e) || !db_open(url, connections, &d.db, e) ||
-        !db_migrate(d.db, &applied, e)) {
+    bool ok = db_url(cli, may_join, &d, &url, e) && db_open(url, connections, &d.db, e);
+    if (ok) {
+        /* Only while starting: at the end, jobs are given back although the stop has fired. */
+        db_set_cancel(d.db, &cli->stop);
+        ok = db_migrate(d.db, &applied, e);
+        db_set_cancel(d.db, NULL);
+    }
+    if (!ok) {
         cli_db_close(&d);
         return false;
     }
