@@ -84,6 +84,7 @@ static void copy_tag(AVDictionary *tags, const char *name, char *dest, size_t si
 
 void film_read(const char *path, struct film_facts *ret)
 {
+    av_log_set_level(AV_LOG_ERROR);
     AVFormatContext *fmt = open_film(path);
     *ret = (struct film_facts){.moov_first = moov_before_mdat(path)};
     ret->streams = (int)fmt->nb_streams;
@@ -119,6 +120,7 @@ struct graph {
 static void graph_open(struct graph *g, const char *path, const char *source, const char *filters,
                        bool video)
 {
+    av_log_set_level(AV_LOG_ERROR);
     char text[2048];
     AVFilterInOut *in = NULL, *out = NULL;
     assert_null(strpbrk(path, "'\\:,;[]"));

@@ -39,9 +39,9 @@ static void program_path(char ret_path[static 1024])
     snprintf(ret_path + len, 1024 - len, "/nanotik");
 }
 
-int place_open(void **state)
+int site_open(void **state)
 {
-    struct place *p = calloc(1, sizeof *p);
+    struct site *p = calloc(1, sizeof *p);
     const char *tmp = getenv("TMPDIR");
     if (!p)
         return -1;
@@ -49,26 +49,39 @@ int place_open(void **state)
     log_init(LOG_OFF, false);
     signal(SIGPIPE, SIG_IGN);
     snprintf(p->folder, sizeof p->folder, "%s/nanotik-e2e-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    /* The postgres user must be able to enter. */
     if (!mkdtemp(p->folder) || chmod(p->folder, 0755) != 0)
+        return -1;
+    /* The postgres user may enter, so that the database lives (and goes) with the rest. */
+    char data[SITE_MAX + 8];
+    snprintf(data, sizeof data, "%s/data", p->folder);
+    if (mkdir(data, 0711) != 0 || chmod(data, 0711) != 0)
         return -1;
     *state = p;
     return 0;
 }
 
-/* Where the private database went when it could not live in the data folder. */
-static void remove_database_elsewhere(struct place *p)
+void site_database(struct site *p, char ret_path[static 1024])
 {
-    char path[PLACE_MAX + 40];
+    char path[SITE_MAX + 40];
     char *text AUTO(free_ptr) = NULL;
     size_t len;
     struct err e;
+    snprintf(ret_path, 1024, "%s/data/postgres", p->folder);
     snprintf(path, sizeof path, "%s/data/postgres.location", p->folder);
-    if (!fs_read(path, 4096, &text, &len, &e))
+    if (fs_read(path, 4096, &text, &len, &e))
+        snprintf(ret_path, 1024, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+/* It went there when it could not live in the data folder. */
+static void remove_database_elsewhere(const char *path)
+{
+    static const char parent[] = "/var/lib/nanotik/";
+    char *folder AUTO(free_ptr) = str_dup(path);
+    char *slash = strrchr(folder, '/');
+    if (!str_starts(folder, parent) || !slash || slash <= folder + sizeof parent)
         return;
-    text[strcspn(text, "\n")] = '\0';
-    if (text[0] == '/' && strstr(text, "nanotik"))
-        fs_remove(text);
+    *slash = '\0';
+    fs_remove(folder);
 }
 
 static void reap(struct session *s)
@@ -88,22 +101,29 @@ static void reap(struct session *s)
 }
 
 /* The server stops by itself when its program was killed: its files go after that. */
-static void wait_for_server(struct place *p)
+static void wait_for_server(const char *database)
 {
-    char path[PLACE_MAX + 40];
     int64_t until = clock_mono_ms() + 15000;
-    snprintf(path, sizeof path, "%s/data/postgres/postmaster.pid", p->folder);
+    char *path AUTO(free_ptr) = str_printf("%s/postmaster.pid", database);
     while (fs_exists(path) && clock_mono_ms() < until)
         cancel_wait(NULL, 50);
 }
 
-int place_close(void **state)
+void site_forget_sessions(struct site *p)
 {
-    struct place *p = *state;
     for (size_t i = 0; i < p->session_count; i++)
         reap(p->sessions[i]);
-    wait_for_server(p);
-    remove_database_elsewhere(p);
+    p->session_count = 0;
+}
+
+int site_close(void **state)
+{
+    struct site *p = *state;
+    char database[1024];
+    site_forget_sessions(p);
+    site_database(p, database);
+    wait_for_server(database);
+    remove_database_elsewhere(database);
     fs_remove(p->folder);
     free(p);
     return 0;
@@ -116,13 +136,21 @@ struct env {
     size_t count;
 };
 
+/* A later one of the same name takes the place of the earlier. */
 static void env_add(struct env *env, char *text)
 {
+    size_t name = strcspn(text, "=") + 1;
+    for (size_t i = 0; i < env->count; i++)
+        if (strncmp(env->list[i], text, name) == 0) {
+            free(env->list[i]);
+            env->list[i] = text;
+            return;
+        }
     assert_true(env->count < ENV_MAX - 1);
     env->list[env->count++] = text;
 }
 
-static void env_build(struct env *env, struct place *p, const struct session_options *o)
+static void env_build(struct env *env, struct site *p, const struct session_options *o)
 {
     /* What sanitizer builds and the shell need; nothing else comes from outside. */
     static const char *const kept[] = {"PATH",          "TMPDIR",       "HOME",
@@ -152,7 +180,7 @@ static void child(const struct session_options *o, const char *cwd, const char *
     const char *argv[ARGS_MAX];
     size_t count = 0;
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-    int fd = open(log, O_CREAT | O_WRONLY | O_APPEND, 0600);
+    int fd = open(log, O_CREAT | O_WRONLY | O_TRUNC | O_APPEND, 0600);
     if (n < 0 || fd < 0)
         _exit(126);
     program_path(program);
@@ -204,7 +232,7 @@ static void start_terminal(struct session *s, const struct session_options *o, c
     s->to = s->from = fd;
 }
 
-struct session *session_start(struct place *p, const struct session_options *o)
+struct session *session_start(struct site *p, const struct session_options *o)
 {
     assert_true(p->session_count < SESSIONS_MAX);
     struct session *s = calloc(1, sizeof *s);
@@ -222,7 +250,7 @@ struct session *session_start(struct place *p, const struct session_options *o)
     return s;
 }
 
-struct session *session_run(struct place *p, bool pty, const char *const *env)
+struct session *session_run(struct site *p, bool pty, const char *const *env)
 {
     static const char *const args[] = {"run", NULL};
     return session_start(p, &(struct session_options){.args = args, .env = env, .pty = pty});
@@ -249,7 +277,9 @@ static const char *tail(const char *text)
 static void give_up(struct session *s, const char *what)
 {
     char *log AUTO(free_ptr) = session_log(s);
-    print_message("--- output ---\n%s\n--- log ---\n%s\n", tail(strbuf_text(&s->seen)), tail(log));
+    /* cmocka cuts what it prints. */
+    printf("--- output ---\n%s\n--- log ---\n%s\n", tail(strbuf_text(&s->seen)), tail(log));
+    fflush(stdout);
     fail_msg("%s", what);
 }
 
@@ -295,11 +325,11 @@ void session_expect(struct session *s, const char *text, int ms)
 
 void session_path(struct session *s, const char *ending, int ms, char ret_path[static 1024])
 {
-    char text[64];
-    snprintf(text, sizeof text, "%s", ending);
-    session_expect(s, text, ms);
-    const char *all = strbuf_text(&s->seen), *end = all + s->mark, *begin = end;
-    while (begin > all && begin[-1] != '\n' && begin[-1] != '\\')
+    session_expect(s, ending, ms);
+    const char *all = strbuf_text(&s->seen), *end = all + s->mark, *begin;
+    while (end > all && !strchr("4gt", end[-1])) /* mp4, jpg, srt */
+        end--;
+    for (begin = end; begin > all && begin[-1] != '\n' && begin[-1] != '\\';)
         begin--;
     snprintf(ret_path, 1024, "%.*s", (int)(end - begin), begin);
 }
@@ -382,7 +412,7 @@ void session_signal(struct session *s, int signal)
     kill(s->pid, signal);
 }
 
-int session_once(struct place *p, const char *const *args, const char *input, int ms,
+int session_once(struct site *p, const char *const *args, const char *input, int ms,
                  struct session **ret)
 {
     struct session *s = session_start(p, &(struct session_options){.args = args});
@@ -395,18 +425,19 @@ int session_once(struct place *p, const char *const *args, const char *input, in
 
 /* --- its database --- */
 
-struct number {
+struct question {
     const char *sql;
-    int64_t value;
+    char *text;
 };
 
-static bool number_body(struct db_tx *tx, void *ctx, struct err *e)
+static bool question_body(struct db_tx *tx, void *ctx, struct err *e)
 {
-    struct number *n = ctx;
+    struct question *q = ctx;
     struct db_rows *rows AUTO(db_rows_free) = NULL;
-    if (!db_exec(tx, n->sql, NULL, 0, &rows, e))
+    if (!db_exec(tx, q->sql, NULL, 0, &rows, e))
         return false;
-    n->value = db_count(rows) > 0 ? db_int(rows, 0, 0) : 0;
+    free(q->text);
+    q->text = str_dup(db_count(rows) > 0 && db_text(rows, 0, 0) ? db_text(rows, 0, 0) : "");
     return true;
 }
 
@@ -422,12 +453,12 @@ static bool check_body(struct db_tx *tx, void *ctx, struct err *e)
 }
 
 /* Uses the running program's server, or starts it for the question. */
-static void ask(struct place *p, db_body *body, void *ctx)
+static void ask(struct site *p, db_body *body, void *ctx)
 {
     struct private_cluster *cluster = NULL;
     struct db *db = NULL;
     struct err e = {0};
-    char data[PLACE_MAX + 8];
+    char data[SITE_MAX + 8];
     char *url AUTO(free_ptr) = NULL;
     snprintf(data, sizeof data, "%s/data", p->folder);
     if (!private_cluster_join(data, &url, &e)) {
@@ -442,21 +473,27 @@ static void ask(struct place *p, db_body *body, void *ctx)
         fail_msg("database: %s", e.detail);
 }
 
-int64_t place_number(struct place *p, const char *sql)
+char *site_text(struct site *p, const char *sql)
 {
-    struct number n = {.sql = sql};
-    ask(p, number_body, &n);
-    return n.value;
+    struct question q = {.sql = sql};
+    ask(p, question_body, &q);
+    return q.text;
 }
 
-void place_ledger_must_hold(struct place *p)
+int64_t site_number(struct site *p, const char *sql)
+{
+    char *text AUTO(free_ptr) = site_text(p, sql);
+    return strtoll(text, NULL, 10);
+}
+
+void site_ledger_must_hold(struct site *p)
 {
     size_t faults = 0;
     ask(p, check_body, &faults);
     assert_int_equal(faults, 0);
 }
 
-void place_shell(struct place *p, const char *command)
+void site_shell(struct site *p, const char *command)
 {
     char *text AUTO(free_ptr) =
         str_printf("cd '%s' && { %s; } >>shell.log 2>&1", p->folder, command);

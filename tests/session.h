@@ -2,8 +2,8 @@
  * session - the built program, driven as a person or a shell would: through a pipe or a
  * pseudo-terminal, with a data folder of its own.
  *
- * What:    what a case needs is in a struct place (folder, output folder) and any number of
- *          sessions. place_close kills what still runs and removes everything, also after a failed
+ * What:    what a case needs is in a struct site (folder, output folder) and any number of
+ *          sessions. site_close kills what still runs and removes everything, also after a failed
  *          case. Failures end the case through cmocka, showing the last output and log.
  * Threads: none; the main thread only.
  */
@@ -15,20 +15,20 @@
 #include "core/base/base.h"
 #include "core/base/strbuf.h"
 
-enum { PLACE_MAX = 200, SESSIONS_MAX = 8, SESSION_OUTPUT_MAX = 32 << 20 };
+enum { SITE_MAX = 200, SESSIONS_MAX = 8, SESSION_OUTPUT_MAX = 32 << 20 };
 
 struct session {
-    struct place *place;
+    struct site *place;
     pid_t pid; /* 0: none, or ended */
     int to, from;
     struct strbuf seen; /* all of its standard output */
     size_t mark;        /* session_expect looks behind it */
-    char log[PLACE_MAX + 40];
+    char log[SITE_MAX + 40];
     int status; /* once ended: exit code, or 128 + signal */
 };
 
-struct place {
-    char folder[PLACE_MAX]; /* DATA is folder/data, films in folder/films */
+struct site {
+    char folder[SITE_MAX]; /* DATA is folder/data, films in folder/films */
     struct session *sessions[SESSIONS_MAX];
     size_t session_count;
 };
@@ -41,13 +41,16 @@ struct session_options {
     const char *cwd;
 };
 
-/* cmocka set-up and tear-down: *state is the struct place. */
-int place_open(void **state);
-int place_close(void **state);
+/* cmocka set-up and tear-down: *state is the struct site. */
+int site_open(void **state);
+int site_close(void **state);
 
-struct session *session_start(struct place *p, const struct session_options *o);
+/* Ends and frees the sessions so far: for cases with many short ones. */
+void site_forget_sessions(struct site *p);
+
+struct session *session_start(struct site *p, const struct session_options *o);
 /* `nanotik run`, with these settings in the environment. */
-struct session *session_run(struct place *p, bool pty, const char *const *env);
+struct session *session_run(struct site *p, bool pty, const char *const *env);
 void session_say(struct session *s, const char *text);
 /* As many bytes as it takes; false when the program stopped reading. */
 bool session_feed(struct session *s, const void *bytes, size_t len);
@@ -55,7 +58,7 @@ bool session_feed(struct session *s, const void *bytes, size_t len);
 void session_expect(struct session *s, const char *text, int ms);
 /* As session_expect, without failing. */
 bool session_seen(struct session *s, const char *text, int ms);
-/* A line that is a path ending so: the part of the output that is it. */
+/* As session_expect; the path in the output that ends there. */
 void session_path(struct session *s, const char *ending, int ms, char ret_path[static 1024]);
 /* End of input; waits; the status. */
 int session_finish(struct session *s, int ms);
@@ -65,14 +68,18 @@ int session_wait(struct session *s, int ms);
 /* All of its log (standard error) so far; the caller frees. */
 char *session_log(const struct session *s);
 /* Runs to the end with this input (NULL: none). */
-int session_once(struct place *p, const char *const *args, const char *input, int ms,
+int session_once(struct site *p, const char *const *args, const char *input, int ms,
                  struct session **ret);
 
+/* Folder of the private database. */
+void site_database(struct site *p, char ret_path[static 1024]);
 /* First number of the first row, from the database of a running or stopped program. */
-int64_t place_number(struct place *p, const char *sql);
+int64_t site_number(struct site *p, const char *sql);
+/* The same as text; the caller frees. */
+char *site_text(struct site *p, const char *sql);
 /* Every ledger invariant holds. */
-void place_ledger_must_hold(struct place *p);
+void site_ledger_must_hold(struct site *p);
 /* Runs a shell command in the folder (for ffmpeg and the like). */
-void place_shell(struct place *p, const char *command);
+void site_shell(struct site *p, const char *command);
 
 #endif

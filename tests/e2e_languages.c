@@ -1,0 +1,233 @@
+/* The whole program through a pipe: what `echo '/make …' | make run` gives, in three languages. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/base/fs.h"
+#include "core/story/storyboard.h"
+#include "tests/film.h"
+#include "tests/session.h"
+
+enum { RENDER_MS = 180000, ONSETS_MAX = 64, CHANGES_MAX = 256 };
+
+/* The plan, from the document that is kept with the job. */
+static double planned_s(const struct storyboard *s)
+{
+    double ms = STORY_END_MS;
+    for (size_t i = 0; i < s->scene_count; i++)
+        ms += STORY_HEAD_MS + STORY_TAIL_MS + s->scenes[i].speech.duration_ms;
+    return ms / 1000;
+}
+
+/* Each scene may end up to one picture later, so that it is whole pictures long. */
+static double rounding_s(const struct storyboard *s)
+{
+    return (double)s->scene_count / STORY_FPS;
+}
+
+static void story_of(struct site *p, const char *film, struct storyboard *ret)
+{
+    char *sql AUTO(free_ptr) = str_printf("select j.story from jobs j join videos v on "
+                                          "v.job_id = j.id where v.path like '%%%s'",
+                                          strrchr(film, '/') + 1);
+    char *json AUTO(free_ptr) = site_text(p, sql);
+    struct err e = {0};
+    if (!storyboard_from_json(json, strlen(json), ret, &e))
+        fail_msg("story: %s %s", e.arg, e.detail);
+}
+
+static void files_beside(const char *film, const char *said)
+{
+    char path[1024];
+    unsigned char head[3] = {0};
+    char *text AUTO(free_ptr) = NULL;
+    size_t len;
+    struct err e;
+    size_t stem = strlen(film) - strlen("mp4");
+    snprintf(path, sizeof path, "%.*sjpg", (int)stem, film);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    assert_int_equal(fread(head, 1, 3, f), 3);
+    fclose(f);
+    assert_memory_equal(head, "\xff\xd8\xff", 3);
+    snprintf(path, sizeof path, "%.*ssrt", (int)stem, film);
+    assert_true(fs_read(path, 1 << 20, &text, &len, &e));
+    assert_non_null(strstr(text, "00:00:00,200 -->")); /* the first word comes after the head */
+    if (!strstr(text, said))
+        fail_msg("%s is not in the subtitles: %s", said, text);
+}
+
+static void nothing_configured(void **state)
+{
+    struct site *p = *state;
+    struct storyboard story AUTO(storyboard_free) = {0};
+    char film[1024];
+    struct session *s = session_run(p, false, NULL);
+    session_say(s, "/make How tides work. The moon pulls the sea towards itself.\n");
+    int status = session_finish(s, RENDER_MS);
+    session_expect(s, "own words", 0); /* the quote says that nobody writes */
+    session_path(s, ".mp4\n", 0, film);
+    assert_int_equal(status, 0);
+    story_of(p, film, &story);
+    film_must_be_good(film, 720, 1280, planned_s(&story) + rounding_s(&story) / 2);
+    files_beside(film, "The moon");
+    for (size_t i = 0; i < story.scene_count; i++)
+        assert_int_equal(story.scenes[i].footage.kind, FOOTAGE_BACKDROP);
+    assert_int_equal(site_number(p, "select sum(amount) from entries where account='revenue'"), 1);
+    assert_int_equal(site_number(p, "select avail + held from wallets"), 0);
+    site_ledger_must_hold(p);
+}
+
+/* --- the person's own clips, among files that are no use --- */
+
+static void make_footage(struct site *p)
+{
+    /* Grey, so that all colour in the picture is captions; moving, so that nothing is frozen. */
+    site_shell(p, "mkdir -p clips");
+    site_shell(p, "ffmpeg -nostdin -v error -f lavfi -i "
+                  "\"nullsrc=s=426x240:r=25:d=14,format=gray,"
+                  "geq=lum='110+60*sin((X+T*50)/30)',format=yuv420p\" "
+                  "-c:v libx264 -preset ultrafast clips/sea.mp4");
+    site_shell(p, "ffmpeg -nostdin -v error -f lavfi -i "
+                  "\"nullsrc=s=240x426:r=50:d=14,format=gray,"
+                  "geq=lum='110+60*sin((Y+T*50)/30)',format=yuv420p\" "
+                  "-c:v libx264 -preset ultrafast clips/moon.mp4");
+    site_shell(p, ": > clips/empty.mp4");
+    site_shell(p, "head -c 5000 /dev/urandom > clips/noise.mp4");
+    site_shell(p, "head -c 3000 clips/sea.mp4 > clips/cut.mp4");
+    site_shell(p, "ffmpeg -nostdin -v error -f lavfi -i sine=d=2 clips/sound.mp4");
+    site_shell(p, "ln -s /etc/passwd clips/passwd.mp4; ln -s nowhere clips/dangling.mp4");
+    site_shell(p, "printf '#EXTM3U\\n#EXTINF:10,\\nfile:///etc/passwd\\n' > clips/list.mp4");
+    site_shell(p, "printf 'ffconcat version 1.0\\nfile sea.mp4\\n' > clips/concat.mp4");
+}
+
+struct language {
+    const char *lang, *line, *said;
+    const char *iso; /* of the sound stream */
+};
+
+static const struct language languages[] = {
+    {"en", "/make One! Two! Three! The moon pulls the sea. music:off style:clean\n",                          "Two!",       "eng"},
+    {"zh", "/make 一！二！三！月亮吸引着大海。 music:off style:clean\n",                        "月亮",     "zho"},
+    {"ar", "/make واحد! اثنان! ثلاثة! القمر يجذب البحر. music:off style:clean\n", "القمر", "ara"},
+};
+
+/* Each time the voice sets in, another word lights up within 80 ms, and all ink is in the frame. */
+static void highlight_follows_voice(const char *film, const struct film_facts *facts)
+{
+    double onsets[ONSETS_MAX], changes[CHANGES_MAX];
+    int pictures, lost = 0;
+    struct film_lit *rows AUTO(free_ptr) = film_lit_words(film, &pictures);
+    int onset_count = film_voice_onsets(film, 0.15, onsets, ONSETS_MAX);
+    int change_count = film_lit_changes(rows, pictures, changes, CHANGES_MAX);
+    assert_true(onset_count >= 4);
+    assert_true(change_count >= 5);
+    for (int i = 0; i < onset_count; i++) {
+        double nearest = 1e9;
+        for (int k = 0; k < change_count; k++)
+            if (fabs(changes[k] - onsets[i]) < fabs(nearest))
+                nearest = changes[k] - onsets[i];
+        if (fabs(nearest) > 0.08) {
+            print_message("voice at %.3f s, highlight %+.0f ms\n", onsets[i], nearest * 1000);
+            lost++;
+        }
+    }
+    assert_int_equal(lost, 0);
+    for (int i = 0; i < pictures; i++)
+        if (rows[i].pixels > 0) {
+            assert_in_range(rows[i].x0, facts->width / 50, facts->width);
+            assert_in_range(rows[i].x1, 0, facts->width - facts->width / 50);
+            assert_in_range(rows[i].y1, 0, facts->height - facts->height / 50);
+        }
+}
+
+static void check_language(struct site *p, const struct language *l, const char *film)
+{
+    struct storyboard story AUTO(storyboard_free) = {0};
+    struct film_facts facts;
+    story_of(p, film, &story);
+    assert_string_equal(story.settings.lang, l->lang);
+    film_must_be_good(film, 720, 1280, planned_s(&story) + rounding_s(&story) / 2);
+    film_read(film, &facts);
+    assert_string_equal(facts.lang, l->iso);
+    files_beside(film, l->said);
+    highlight_follows_voice(film, &facts);
+    for (size_t i = 0; i < story.scene_count; i++) {
+        const struct footage *f = &story.scenes[i].footage;
+        assert_string_equal(f->provider, "local");
+        assert_true(str_ends(f->path, "/sea.mp4") || str_ends(f->path, "/moon.mp4"));
+    }
+}
+
+static void three_languages_in_one_run_with_own_clips(void **state)
+{
+    struct site *p = *state;
+    char films[COUNT(languages)][1024];
+    make_footage(p);
+    char *footage AUTO(free_ptr) = str_printf("NANOTIK_FOOTAGE_DIR=%s/clips", p->folder);
+    const char *env[] = {footage, "NANOTIK_TRIAL_CREDITS=5", NULL};
+    struct session *s = session_run(p, false, env);
+    for (size_t i = 0; i < COUNT(languages); i++)
+        session_say(s, languages[i].line);
+    int status = session_finish(s, RENDER_MS);
+    for (size_t i = 0; i < COUNT(languages); i++) {
+        session_path(s, ".mp4\n", 0, films[i]);
+    }
+    assert_int_equal(status, 0);
+    for (size_t i = 0; i < COUNT(languages); i++)
+        check_language(p, &languages[i], films[i]);
+    assert_int_equal(site_number(p, "select avail from wallets"), 2);
+    site_ledger_must_hold(p);
+}
+
+static void the_bot_speaks_three_languages(void **state)
+{
+    static const struct {
+        const char *say, *expect;
+    } talk[] = {
+        {"/help\n",         "/make"                       },
+        {"/lang zh\n",      "中文"                      },
+        {"/credits\n",      "你有 1 积分"             },
+        {"/lang ar\n",      "العربية"              },
+        {"/credits\n",      "لديك نقطة واحدة"},
+        {"/lang en\n",      "English"                     },
+        {"/credits\n",      "You have 1 credit"           },
+        {"/settings hd\n",  "Quality: hd"                 },
+        {"/voice\n",        "Voices for"                  },
+        {"/style neon\n",   "style neon"                  },
+        {"/history\n",      "no video"                    },
+        {"/queue\n",        "Nothing"                     },
+        {"/terms\n",        "The rules"                   },
+        {"/privacy\n",      "What is stored"              },
+        {"/pay\n",          "nanotik grant"               },
+        {"/start\n",        "Welcome"                     },
+        {"/nonsense\n",     "no command"                  },
+        {"/make\n",         "What should"                 },
+        {"/make x 7000s\n", "5 to 180"                    },
+        {"/forget yes\n",   "deleted"                     },
+    };
+    struct site *p = *state;
+    struct session *s = session_run(p, false, NULL);
+    for (size_t i = 0; i < COUNT(talk); i++) {
+        session_say(s, talk[i].say);
+        session_expect(s, talk[i].expect, 15000);
+    }
+    assert_int_equal(session_finish(s, 15000), 0);
+    assert_int_equal(site_number(p, "select count(*) from identities"), 0); /* forgotten */
+    site_ledger_must_hold(p);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, site_open, site_close)
+    const struct CMUnitTest tests[] = {
+        CASE(the_bot_speaks_three_languages),
+        CASE(nothing_configured),
+        CASE(three_languages_in_one_run_with_own_clips),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
