@@ -150,6 +150,13 @@ static void add_panels(uint8_t *mask, const struct layout *lay)
 
 /* --- colour --- */
 
+/* -O2 of this compiler leaves such loops scalar; blending runs on every frame. */
+#ifdef __clang__
+#define VECTOR
+#else
+#define VECTOR __attribute__((optimize("O3")))
+#endif
+
 static inline int div255(int v)
 {
     return (v + 128 + ((v + 128) >> 8)) >> 8;
@@ -312,7 +319,7 @@ static void paint_emoji(struct overlay *o, const struct layout_emoji *em)
 }
 
 /* bt709 limited range of premultiplied RGB; alpha carries the black offset. Rounded, 16.16. */
-static void to_planes(struct overlay *o)
+VECTOR static void to_planes(struct overlay *o)
 {
     uint8_t *Y = o->planes[0], *U = o->planes[1], *V = o->planes[2], *A = o->planes[3];
     size_t count = (size_t)o->w * (size_t)o->h;
@@ -363,8 +370,8 @@ bool overlay_paint(struct overlay *o, const struct layout *lay, const struct cap
     return true;
 }
 
-static void blend_plane(uint8_t *dst, ptrdiff_t dst_step, const uint8_t *src, const uint8_t *alpha,
-                        int w, int h, int opacity)
+VECTOR static void blend_plane(uint8_t *dst, ptrdiff_t dst_step, const uint8_t *src,
+                               const uint8_t *alpha, int w, int h, int opacity)
 {
     for (int y = 0; y < h; y++, dst += dst_step, src += w, alpha += w) {
         if (opacity == 255) {
