@@ -288,6 +288,22 @@ static bool paint_lit_glow(struct overlay *o, const struct layout *lay,
     return true;
 }
 
+/* Room for the marker beside a word: less where the next word stands close, as in Chinese. */
+static double marker_side(const struct layout *lay, int lit, bool left, double wanted)
+{
+    const struct caption_box *word = &lay->words[lit];
+    double room = wanted * lay->em;
+    for (size_t i = 0; i < lay->word_count; i++) {
+        const struct caption_box *b = &lay->words[i];
+        bool beside = (int)i != lit && b->w > 0 && lay->word_lines[i] == lay->word_lines[lit] &&
+                      (left ? b->x < word->x : b->x > word->x);
+        double gap = left ? word->x - b->x - b->w : b->x - word->x - word->w;
+        if (beside)
+            room = fmin(room, fmax(gap * 0.6, 0.03 * lay->em));
+    }
+    return room;
+}
+
 static bool paint_marker(struct overlay *o, const struct layout *lay,
                          const struct caption_look *look, int lit)
 {
@@ -295,8 +311,10 @@ static bool paint_marker(struct overlay *o, const struct layout *lay,
     AUTO(free_ptr) uint8_t *mask = calloc((size_t)lay->w * (size_t)lay->h + 1, 1);
     if (!mask)
         return false;
-    struct rounded r = line_box(lay, word->x, word->x + word->w, lay->word_lines[lit],
-                                look->panel ? 0.1 : 0.17, 0);
+    double side = look->panel ? 0.1 : 0.17;
+    struct rounded r = line_box(lay, word->x, word->x + word->w, lay->word_lines[lit], 0, 0);
+    r.x0 -= marker_side(lay, lit, true, side);
+    r.x1 += marker_side(lay, lit, false, side);
     r.y0 = fmin(r.y0, word->y - lay->y - 0.12 * lay->em); /* stacked marks, deep tails */
     r.y1 = fmax(r.y1, word->y + word->h - lay->y + 0.12 * lay->em);
     add_rounded(mask, lay->w, lay->h, &r);
