@@ -1,0 +1,314 @@
+/* The built program as a Telegram bot: a scripted person writes and presses, the fake server
+   judges, and whatever happens there is one video and one charge. */
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/base/strbuf.h"
+#include "core/net/json.h"
+#include "tests/fake_telegram.h"
+#include "tests/session.h"
+
+enum { START_MS = 60000, ANSWER_MS = 15000, VIDEO_MS = 180000, STOP_MS = 30000 };
+#define GROUP (-4987654321LL)
+#define FORUM (-1002233445566LL)
+
+static struct fake_telegram fake;
+static char uploads[SITE_MAX + 16];
+
+static int open_all(void **state)
+{
+    if (site_open(state) != 0)
+        return -1;
+    struct site *p = *state;
+    snprintf(uploads, sizeof(uploads), "%s/uploads", p->folder);
+    if (mkdir(uploads, 0755) != 0)
+        return -1;
+    fake_start(&fake, uploads);
+    fake_do(&fake, "chat", "{\"id\":%lld}", GROUP);
+    fake_do(&fake, "chat", "{\"id\":%lld,\"type\":\"supergroup\",\"topics\":{\"42\":\"open\"}}",
+            FORUM);
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    fake_stop(&fake);
+    return site_close(state);
+}
+
+/* crash: a named place (core/base/crash), or NULL. */
+static struct session *start(struct site *p, const char *crash)
+{
+    AUTO(free_ptr) char *url = str_printf("TELEGRAM_API_URL=%s", fake.url);
+    AUTO(free_ptr) char *at = str_printf("NANOTIK_CRASH_AT=%s", crash ? crash : "");
+    const char *env[] = {"TELEGRAM_BOT_TOKEN=" FAKE_TOKEN, url, crash ? at : NULL, NULL};
+    return session_run(p, false, env);
+}
+
+static void stop(struct session *s)
+{
+    session_signal(s, SIGTERM);
+    assert_int_equal(session_wait(s, STOP_MS), 0);
+}
+
+/* --- the person --- */
+
+static void say(int64_t chat, int64_t user, const char *more, const char *text)
+{
+    fake_do(&fake, "say", "{\"chat\":%" PRId64 ",\"from\":{\"id\":%" PRId64 "},\"text\":\"%s\"%s}",
+            chat, user, text, more);
+}
+
+/* Waits for so many messages of the bot with this field; the newest, printed. */
+static char *wait_messages(int64_t chat, const char *field, size_t count, int ms)
+{
+    int64_t until = clock_mono_ms() + ms;
+    for (;;) {
+        char *last = NULL;
+        size_t n = fake_messages(&fake, chat, field, &last);
+        if (n >= count)
+            return last;
+        if (clock_mono_ms() > until)
+            fail_msg("chat %" PRId64 ": %zu messages with %s, %zu expected; last: %s", chat, n,
+                     field, count, last);
+        free(last);
+        usleep(50000);
+    }
+}
+
+static void wait_text(int64_t chat, const char *field, const char *part, int ms)
+{
+    int64_t until = clock_mono_ms() + ms;
+    for (;;) {
+        AUTO(free_ptr) char *last = NULL;
+        fake_messages(&fake, chat, field, &last);
+        if (strstr(last, part))
+            return;
+        if (clock_mono_ms() > until)
+            fail_msg("chat %" PRId64 ": no '%s' in the last message: %s", chat, part, last);
+        usleep(50000);
+    }
+}
+
+/* Presses a button of the newest card that has it. */
+static void press(int64_t chat, int64_t user, const char *label)
+{
+    char name[32];
+    AUTO(json_free) cJSON *state = fake_state(&fake);
+    const cJSON *message;
+    int64_t id = 0;
+    snprintf(name, sizeof(name), "%" PRId64, chat);
+    cJSON_ArrayForEach(message, json_array(json_object(state, "chats"), name))
+    {
+        char *markup = cJSON_PrintUnformatted(json_object(message, "reply_markup"));
+        if (markup && strstr(markup, label))
+            id = json_int_or(message, "message_id", 0);
+        free(markup);
+    }
+    if (id == 0)
+        fail_msg("no card with a button '%s'", label);
+    fake_do(&fake, "press",
+            "{\"chat\":%" PRId64 ",\"message_id\":%" PRId64 ",\"from\":{\"id\":%" PRId64
+            "},\"label\":\"%s\"}",
+            chat, id, user, label);
+}
+
+/* From /make to the pressed button. */
+static void order(int64_t chat, int64_t user, const char *more, const char *command)
+{
+    size_t before = fake_messages(&fake, chat, "text", NULL);
+    say(chat, user, more, command);
+    free(wait_messages(chat, "text", before + 1, START_MS));
+    wait_text(chat, "text", "Make it", ANSWER_MS);
+    press(chat, user, "Make it");
+}
+
+static void must_be_a_good_film(struct site *p)
+{
+    site_shell(p, "f=$(ls uploads/video_*.bin | tail -1) && "
+                  "ffprobe -v error -show_entries stream=codec_name,width,height -of csv=p=0 $f "
+                  "| tr '\\n' ' ' | grep -q 'h264,720,1280 aac' && "
+                  "ffmpeg -v error -i $f -f null - && "
+                  "test $(ls uploads/thumb_*.bin | wc -l) -ge 1 && "
+                  "f=$(ls uploads/thumb_*.bin | tail -1) && test $(stat -c %s $f) -lt 200000");
+}
+
+/* --- cases --- */
+
+static void from_start_to_a_video(void **state)
+{
+    struct site *p = *state;
+    const int64_t ana = 6123456789;
+    struct session *s = start(p, NULL);
+    say(ana, ana, "", "/start");
+    AUTO(free_ptr) char *hello = wait_messages(ana, "text", 1, START_MS);
+    assert_non_null(strstr(hello, "/make"));
+    order(ana, ana, "", "/make How tides work. The moon pulls the sea. 9:16");
+    AUTO(free_ptr) char *video = wait_messages(ana, "video", 1, VIDEO_MS);
+    assert_non_null(strstr(video, "\"width\":720,\"height\":1280"));
+    assert_non_null(strstr(video, "\"thumbnail\""));
+    assert_non_null(strstr(video, "/again"));
+    must_be_a_good_film(p);
+    wait_text(ana, "text", "Ready", ANSWER_MS); /* the line that notifies */
+    assert_int_equal(fake_messages(&fake, ana, "video", NULL), 1);
+    assert_int_equal(site_number(p, "select count(*) from jobs where state = 'done'"), 1);
+    /* The interface changes its language; voice notes and photos get help. */
+    say(ana, ana, "", "/lang zh");
+    wait_text(ana, "text", "中文", ANSWER_MS);
+    fake_do(&fake, "say", "{\"extra\":{\"voice\":{\"file_id\":\"A\",\"duration\":3}}}");
+    wait_text(ana, "text", "语音", ANSWER_MS);
+    stop(s);
+    assert_int_equal(fake_number(&fake, "queued"), 0);
+    assert_int_equal(fake_number(&fake, "conflicts"), 0);
+    AUTO(free_ptr) char *log = session_log(s);
+    assert_null(strstr(log, "AAExample")); /* the token is nowhere */
+    fake_no_complaints(&fake);
+    site_ledger_must_hold(p);
+}
+
+static void groups_topics_and_money(void **state)
+{
+    struct site *p = *state;
+    const int64_t ben = 6200000001, eva = 6200000002;
+    struct session *s = start(p, NULL);
+    const char *topic = ",\"thread\":42";
+    say(FORUM, ben, topic, "just talking to people");
+    order(FORUM, ben, topic, "/make@ExampleClipBot The sea is deep. 9:16");
+    AUTO(free_ptr) char *video = wait_messages(FORUM, "video", 1, VIDEO_MS);
+    assert_non_null(strstr(video, "\"message_thread_id\":42"));
+    /* Somebody else may not stop or start what is not theirs. */
+    size_t before = fake_messages(&fake, GROUP, "text", NULL);
+    say(GROUP, ben, "", "/make@ExampleClipBot The wind is strong. 9:16");
+    free(wait_messages(GROUP, "text", before + 1, ANSWER_MS));
+    press(GROUP, eva, "Make it");
+    press(GROUP, eva, "Cancel");
+    usleep(1500000);
+    assert_int_equal(site_number(p, "select count(*) from jobs where state <> 'quoted' and "
+                                    "topic like 'The wind%'"),
+                     0);
+    /* Money talk is private: a link, no number. */
+    before = fake_messages(&fake, GROUP, "text", NULL);
+    say(GROUP, ben, "", "/credits@ExampleClipBot");
+    AUTO(free_ptr) char *link = wait_messages(GROUP, "text", before + 1, ANSWER_MS);
+    assert_non_null(strstr(link, "https://t.me/ExampleClipBot?start=credits"));
+    say(ben, ben, "", "/start credits");
+    AUTO(free_ptr) char *credits = wait_messages(ben, "text", 1, ANSWER_MS);
+    assert_null(strstr(credits, "Welcome"));
+    /* Nobody is billed for a group that speaks as itself. */
+    before = fake_messages(&fake, GROUP, "text", NULL);
+    int64_t users = site_number(p, "select count(*) from users");
+    fake_do(&fake, "say",
+            "{\"chat\":%lld,\"from\":{\"id\":1087968824,\"is_bot\":true},\"text\":"
+            "\"/make@ExampleClipBot x\",\"extra\":{\"sender_chat\":{\"id\":%lld}}}",
+            GROUP, GROUP);
+    free(wait_messages(GROUP, "text", before + 1, ANSWER_MS));
+    assert_int_equal(site_number(p, "select count(*) from users"), users);
+    stop(s);
+    fake_no_complaints(&fake);
+    site_ledger_must_hold(p);
+}
+
+/* Blocked, or moved to a supergroup, while the video is being made. */
+static void chats_that_change_meanwhile(void **state)
+{
+    struct site *p = *state;
+    const int64_t cleo = 6300000001, dan = 6300000002;
+    struct session *s = start(p, NULL);
+    order(cleo, cleo, "", "/make Cats sleep a lot. 9:16");
+    fake_do(&fake, "chat", "{\"id\":%" PRId64 ",\"blocked\":true}", cleo);
+    const int64_t old = -777001, fresh = -1007770012345;
+    fake_do(&fake, "chat", "{\"id\":%" PRId64 "}", old);
+    order(old, dan, "", "/make@ExampleClipBot Dogs run a lot. 9:16");
+    fake_do(&fake, "migrate", "{\"from\":%" PRId64 ",\"to\":%" PRId64 "}", old, fresh);
+    free(wait_messages(fresh, "video", 1, VIDEO_MS));
+    int64_t until = clock_mono_ms() + VIDEO_MS;
+    while (site_number(p, "select count(*) from jobs where state in ('done','failed')") < 2 &&
+           clock_mono_ms() < until)
+        usleep(200000);
+    assert_int_equal(site_number(p, "select count(*) from jobs where state = 'failed' and "
+                                    "fail_key = 'deliver.unreachable'"),
+                     1);
+    assert_int_equal(fake_messages(&fake, fresh, "video", NULL), 1);
+    stop(s);
+    site_ledger_must_hold(p); /* the one who blocked us got the credit back */
+}
+
+static bool is_dead(const struct session *s)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
+/* Presses once, as soon as there is something to press, until the program dies or `done` jobs are
+   done. True: it died. */
+static bool follow(struct site *p, const struct session *s, int64_t user, int64_t done,
+                   bool *pressed)
+{
+    int64_t until = clock_mono_ms() + VIDEO_MS;
+    while (clock_mono_ms() < until) {
+        AUTO(free_ptr) char *last = NULL;
+        if (is_dead(s))
+            return true;
+        fake_messages(&fake, user, "text", &last);
+        if (!*pressed && strstr(last, "Make it")) {
+            press(user, user, "Make it");
+            *pressed = true;
+        }
+        if (*pressed && fake_messages(&fake, user, "video", NULL) > 0 && done > 0 &&
+            site_number(p, "select count(*) from jobs where state = 'done'") >= done)
+            return false;
+        usleep(100000);
+    }
+    fail_msg("neither dead nor done");
+    return false;
+}
+
+/* kill -9 between any two requests: after a restart exactly one video and one charge. */
+static void killed_anywhere(void **state)
+{
+    struct site *p = *state;
+    static const char *const places[] = {
+        "outbox.before_send", "outbox.after_send",    "worker.claimed",     "worker.rendered",
+        "worker.delivering",  "telegram.deliver",     "telegram.delivered", "worker.delivered",
+        "worker.done",        "outbox.before_send:2",
+    };
+    for (size_t i = 0; i < COUNT(places); i++) {
+        int64_t user = 6400000000 + (int64_t)i;
+        bool pressed = false;
+        print_message("killed at %s\n", places[i]);
+        struct session *s = start(p, places[i]);
+        say(user, user, "", "/make Stars are far away. 9:16");
+        if (!follow(p, s, user, 0, &pressed))
+            fail_msg("%s was never reached", places[i]);
+        assert_int_equal(session_wait(s, STOP_MS), 128 + SIGKILL);
+        s = start(p, NULL);
+        assert_false(follow(p, s, user, (int64_t)i + 1, &pressed));
+        wait_text(user, "text", "Ready", ANSWER_MS);
+        stop(s);
+        assert_int_equal(fake_messages(&fake, user, "video", NULL), 1);
+        site_ledger_must_hold(p);
+        site_forget_sessions(p);
+    }
+    assert_int_equal(site_number(p, "select count(*) from jobs"), COUNT(places));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(from_start_to_a_video, open_all, close_all),
+        cmocka_unit_test_setup_teardown(groups_topics_and_money, open_all, close_all),
+        cmocka_unit_test_setup_teardown(chats_that_change_meanwhile, open_all, close_all),
+        cmocka_unit_test_setup_teardown(killed_anywhere, open_all, close_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
