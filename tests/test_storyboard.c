@@ -340,7 +340,7 @@ static void test_from_script(void **state)
 static void test_long_scenes_are_split(void **state)
 {
     (void)state;
-    struct strbuf text = STRBUF(100000);
+    struct strbuf text = STRBUF(500000);
     struct err e = {0};
     while (text.len < 6000)
         strbuf_adds(&text, "The moon pulls the water, and the earth turns below. ");
@@ -356,7 +356,7 @@ static void test_long_scenes_are_split(void **state)
     assert_int_equal(letters, text.len);
     /* No end of sentence anywhere, and more than a film may have. */
     strbuf_reset(&text);
-    while (text.len < 90000)
+    while (text.len < 450000)
         strbuf_adds(&text, "月亮");
     scene.narration = text.text;
     from(&scene, 1, false, &e);

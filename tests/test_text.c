@@ -262,10 +262,10 @@ static void test_scene_lengths(void **state)
         const char *why;
     } rows[] = {
         {1,  3,   1,  1,  "one short sentence is one scene"                 },
-        {8,  10,  3,  3,  "32 s: three scenes of 8 to 12 s, no small rest"  },
-        {40, 10,  13, 18, "160 s"                                           },
+        {8,  10,  4,  4,  "32 s: four scenes of 8 s, no small rest"         },
+        {40, 10,  20, 22, "160 s"                                           },
         {6,  32,  6,  6,  "sentences of 12.8 s each are scenes of their own"},
-        {1,  150, 3,  4,  "one sentence of a minute is torn"                },
+        {1,  150, 4,  5,  "one sentence of a minute is torn"                },
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -278,7 +278,7 @@ static void test_scene_lengths(void **state)
         for (size_t k = 0; k < count; k++) {
             size_t n = text_units(scenes[k], "en"); /* 2.5 words a second */
             units += n;
-            if (count > 1 && (n < 18 || n > 51))
+            if (count > 1 && (n < 11 || n > 51))
                 fail_msg("%s: scene of %zu words", rows[i].why, n);
         }
         assert_int_equal(units, text_units(text, "en")); /* nothing lost, nothing twice */
@@ -314,9 +314,9 @@ static void test_scenes_read_well(void **state)
 static void test_duration(void **state)
 {
     (void)state;
-    char *text = prose(15, 10); /* 150 words in 5 or 6 scenes */
+    char *text = prose(15, 10); /* 150 words in 7 or 8 scenes */
     int64_t ms = text_duration_ms(text, "en", 150);
-    assert_in_range(ms, 60000 + 5 * 550, 60000 + 6 * 550);
+    assert_in_range(ms, 60000 + 7 * 550, 60000 + 8 * 550);
     free(text);
     assert_int_equal(text_duration_ms("", "en", 150), 0);
     assert_true(text_duration_ms("word", "en", 0) > 0); /* an unknown rate is no division by 0 */

@@ -146,8 +146,8 @@ static bool script_scene_add(struct storyboard *s, const struct script_scene *fr
         flatten(clean);
     for (size_t i = 0; i < count; i++) {
         if (s->scene_count == STORY_SCENES_MAX)
-            return err_set_arg(e, ERR_LIMIT, "make.too_long", "1320",
-                               /* at 11 s a scene */ "script of over %d scenes", STORY_SCENES_MAX);
+            return err_set_arg(e, ERR_LIMIT, "make.too_long", "3600", "script of over %d scenes",
+                               STORY_SCENES_MAX);
         scene_add(s, parts[i], from, i == 0);
     }
     return true;

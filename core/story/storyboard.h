@@ -17,7 +17,7 @@
 
 enum {
     STORY_VERSION = 1,
-    STORY_SCENES_MAX = 120,
+    STORY_SCENES_MAX = 600,
     STORY_NARRATION_MAX = 2000, /* bytes of one scene */
     STORY_TERMS_MAX = 8,
     STORY_FPS = 30,

@@ -9,13 +9,13 @@
 #include "core/story/storyboard.h"
 #include "core/story/text_break.h"
 
-/* Scenes of 8-14 s keep pictures changing without haste; a sentence longer than SENTENCE_MS is cut
+/* Scenes of 5-10 s keep pictures changing without haste; a sentence longer than SENTENCE_MS is cut
    at its clauses, because a picture that stands longer looks frozen. */
 enum {
-    SCENE_LOW_MS = 8000,
-    SCENE_GOAL_MS = 11000,
-    SCENE_HIGH_MS = 14000,
-    SENTENCE_MS = 20000,
+    SCENE_LOW_MS = 4500,
+    SCENE_GOAL_MS = 7000,
+    SCENE_HIGH_MS = 10000,
+    SENTENCE_MS = 15000,
     SCENE_WINDOW = 64, /* sentences looked at for one scene */
     SCENE_BYTES_MAX = 1900,
 };
@@ -286,7 +286,7 @@ static double scene_cost(double ms)
     double off = (ms - SCENE_GOAL_MS) / 1000.0;
     double cost = off * off * 0.01;
     if (ms < SCENE_LOW_MS)
-        cost += (SCENE_LOW_MS - ms) * (SCENE_LOW_MS - ms) / 9e6;
+        cost += (SCENE_LOW_MS - ms) * (SCENE_LOW_MS - ms) / 2.4e6;
     if (ms > SCENE_HIGH_MS)
         cost += (ms - SCENE_HIGH_MS) * (ms - SCENE_HIGH_MS) / 4e6;
     return cost;

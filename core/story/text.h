@@ -12,8 +12,8 @@
    marks, then at words, then anywhere between grapheme clusters). In the arena. */
 const char **text_sentences(struct arena *a, const char *text, const char *lang, size_t max_bytes,
                             size_t *ret_count);
-/* Groups sentences into scenes of about 8-14 s each at this rate (units per minute). A sentence is
-   only torn, at its clauses, when it would take over 20 s. One line each, at most 1,900 bytes and
+/* Groups sentences into scenes of about 5-10 s each at this rate (units per minute). A sentence is
+   only torn, at its clauses, when it would take over 15 s. One line each, at most 1,900 bytes and
    what joins them. */
 const char **text_scenes(struct arena *a, const char *text, const char *lang, int units_per_minute,
                          size_t *ret_count);
