@@ -314,7 +314,7 @@ static void scenes_group(const struct pieces *p, size_t *ret_first, double *best
             const struct piece *first = &p->list[i];
             ms += first->ms;
             if (first != last &&
-                (ms > 2.0 * SCENE_GOAL_MS || last->at + last->len - first->at > SCENE_BYTES_MAX))
+                (ms > 2.5 * SCENE_GOAL_MS || last->at + last->len - first->at > SCENE_BYTES_MAX))
                 break;
             if (first != last)
                 inside += joint_cost(first + 1);
