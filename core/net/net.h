@@ -76,6 +76,10 @@ struct net_request {
      */
     void (*on_progress)(void *ctx, int64_t sent, int64_t send_total, int64_t got,
                         int64_t get_total);
+    /* Engine's thread, must not block, may be NULL: once per 2xx reply of a call with on_chunk,
+       before its first byte; only status and headers of `head` are filled. False ends the call
+       (NET_TOO_LARGE). A part asked for with Range is told from a whole file here. */
+    bool (*on_answer)(void *ctx, const struct net_reply *head);
     /* Engine's thread, must not block: body of a 2xx reply as it comes, instead of reply.body.
        False ends the call (NET_TOO_LARGE). */
     bool (*on_chunk)(void *ctx, const char *bytes, size_t len);

@@ -47,8 +47,9 @@ struct transfer {
     int fd; /* the .part file, -1 when none */
     char *part_path;
     int64_t saved;
-    int tries;    /* times the request was about to be sent on the present hop */
-    bool refused; /* an address was against the rules */
+    bool answered; /* on_answer was called on the present hop */
+    int tries;     /* times the request was about to be sent on the present hop */
+    bool refused;  /* an address was against the rules */
     bool too_large, repeated;
     int disk_errno;
     int64_t mark_ms, mark_bytes, low_since_ms, sent_ms, told_ms; /* stall rule and progress */

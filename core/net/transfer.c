@@ -73,6 +73,20 @@ static size_t save_bytes(struct transfer *t, const char *bytes, size_t len)
     return len;
 }
 
+/* False: the caller does not want what comes. */
+static bool tell_answer(struct transfer *t, long status)
+{
+    if (t->answered || !t->req.on_answer)
+        return true;
+    t->answered = true;
+    struct net_reply head = {.outcome = NET_REPLY,
+                             .status = (int)status,
+                             .headers = t->head.text,
+                             .headers_len = t->head.len,
+                             .retry_after_ms = -1};
+    return t->req.on_answer(t->req.ctx, &head);
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct transfer *t = ctx;
@@ -81,7 +95,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     if (t->fd >= 0 && status == 200)
         return save_bytes(t, bytes, len);
     if (t->req.on_chunk && status >= 200 && status < 300) {
-        t->too_large = !t->req.on_chunk(t->req.ctx, bytes, len);
+        t->too_large = !tell_answer(t, status) || !t->req.on_chunk(t->req.ctx, bytes, len);
         return t->too_large ? 0 : len;
     }
     strbuf_add(&t->body, bytes, len);
@@ -354,6 +368,7 @@ static bool go_on(struct transfer *t, CURLM *multi)
     strbuf_reset(&t->body);
     strbuf_reset(&t->head);
     t->tries = 0;
+    t->answered = false;
     t->refused = bad != CURLE_OK || curl_multi_add_handle(multi, t->easy) != CURLM_OK;
     return !t->refused;
 }
