@@ -47,6 +47,7 @@ struct net_part {
     const char *mime;      /* "video/mp4", may be NULL */
 };
 
+struct net_reply;
 struct net_request {
     const char *log_name;       /* REQUIRED: "telegram sendVideo" */
     const char *url;            /* REQUIRED */
