@@ -16,6 +16,7 @@
 
 enum {
     BATCH = 100,
+    READ_MAX = 2 * BATCH, /* list items looked at, unreadable ones included */
     REPLY_MAX = 8 << 20,
     ALARM_MS = 120000, /* so long without an answer is said once, loudly */
     ALBUM_MS = 1100,   /* the parts of an album arrive within a second */
@@ -136,7 +137,7 @@ static void take_batch(struct poller *p, const cJSON *list)
     pthread_mutex_unlock(&t->lock);
     cJSON_ArrayForEach(item, list)
     {
-        if (count == BATCH || ++read > 2 * BATCH)
+        if (count == BATCH || ++read > READ_MAX)
             break; /* more than was asked for: it comes again */
         if (tg_decode(item, &me, &a, &u[count]))
             last_id = u[count++].id;

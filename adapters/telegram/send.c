@@ -163,7 +163,12 @@ static bool try_edit(struct telegram *t, int64_t chat, int64_t message, const st
                                   : caption ? "editMessageCaption"
                                             : "editMessageText",
                         .body = strbuf_text(&body)};
-    return picture ? call_form(t, &c, "picture", card->picture, r, e) : tg_call(t, &c, r, e);
+    if (!picture)
+        return tg_call(t, &c, r, e);
+    if (!call_form(t, &c, "picture", card->picture, r, e))
+        return false;
+    tg_mark_media(t, chat, message);
+    return true;
 }
 
 /* --- sending --- */
@@ -227,6 +232,22 @@ static bool edit_status(struct telegram *t, int64_t chat, int64_t message, const
            err_set(e, ERR_NOT_FOUND, "error.internal", "telegram: this card is gone");
 }
 
+/* After an edit that failed: whether another one makes sense. */
+static bool edit_again(struct telegram *t, int64_t chat, int64_t message, struct tg_form *f,
+                       const struct tg_reply *r, struct err *e)
+{
+    tg_note_flood(t, chat, r);
+    if (r->action == TG_MOVED)
+        tg_chat_moved(t, chat, r->moved_to);
+    if (r->action == TG_UNCLEAR) /* an edit may be repeated */
+        e->code = ERR_RETRY;
+    if (r->action == TG_NO_TEXT && !tg_is_media(t, chat, message)) {
+        tg_mark_media(t, chat, message);
+        return true;
+    }
+    return r->action == TG_WAIT || tg_form_adapt(f, r->action);
+}
+
 bool tg_edit(void *self, const struct chat_addr *to, const char *ref, const struct card *card,
              struct err *e)
 {
@@ -244,19 +265,9 @@ bool tg_edit(void *self, const struct chat_addr *to, const char *ref, const stru
         AUTO(tg_reply_free) struct tg_reply r = {0};
         if (!tg_pace(t, chat, LANE_ANSWER, PATIENCE_MS, &t->stop, e))
             return false;
-        if (try_edit(t, chat, message, card, &f, &r, e)) {
-            if (card->picture && !f.no_picture)
-                tg_mark_media(t, chat, message);
+        if (try_edit(t, chat, message, card, &f, &r, e))
             return true;
-        }
-        tg_note_flood(t, chat, &r);
-        if (r.action == TG_MOVED)
-            tg_chat_moved(t, chat, r.moved_to);
-        if (r.action == TG_UNCLEAR) /* an edit may be repeated */
-            e->code = ERR_RETRY;
-        if (r.action == TG_NO_TEXT && !tg_is_media(t, chat, message))
-            tg_mark_media(t, chat, message);
-        else if (r.action != TG_WAIT && !tg_form_adapt(&f, r.action))
+        if (!edit_again(t, chat, message, &f, &r, e))
             return false;
     }
     return false;

@@ -8,10 +8,12 @@
 #define LOG_MODULE "telegram"
 
 enum {
-    CLOUD_VIDEO_MAX = 50 * 1000 * 1000 - 64 * 1024, /* the rest is for the form around it */
     POLL_SECONDS = 25,
 };
-#define OWN_VIDEO_MAX (2000LL * 1000 * 1000 - 64 * 1024)
+/* 50 and 2000 MB; the rest is for the form around the film. */
+#define FORM_BYTES 65536LL
+#define CLOUD_VIDEO_MAX (50000000LL - FORM_BYTES)
+#define OWN_VIDEO_MAX (2000000000LL - FORM_BYTES)
 
 /* --- groups that became supergroups --- */
 

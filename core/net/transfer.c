@@ -9,7 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 
-#define MIB (1024 * 1024)
+#define MIB ((int64_t)1024 * 1024)
 
 /* --- callbacks of libcurl, engine's thread --- */
 
@@ -54,7 +54,7 @@ static long status_of(struct transfer *t)
 
 static size_t save_bytes(struct transfer *t, const char *bytes, size_t len)
 {
-    int64_t max = t->req.save_max ? t->req.save_max : 200LL * MIB;
+    int64_t max = t->req.save_max ? t->req.save_max : 200 * MIB;
     if (t->saved + (int64_t)len > max) {
         t->too_large = true;
         return 0;
@@ -263,8 +263,8 @@ static bool begin_failed(struct transfer *t, CURLcode code, struct err *e)
 bool transfer_begin(struct transfer *t, CURLM *multi, struct err *e)
 {
     t->fd = -1;
-    t->body = (struct strbuf)STRBUF(t->req.reply_max ? t->req.reply_max : 4 * MIB);
-    t->head = (struct strbuf)STRBUF(2 * NET_HEADERS_MAX);
+    t->body = (struct strbuf)STRBUF(t->req.reply_max ? t->req.reply_max : (size_t)(4 * MIB));
+    t->head = (struct strbuf)STRBUF(2 * (size_t)NET_HEADERS_MAX);
     if (!net_rules_check(t, t->req.url)) {
         t->refused = true;
         return err_set(e, ERR_REFUSED, "error.network", "%s: this URL is not allowed",
