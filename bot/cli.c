@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <sodium.h>
 
 #include "core/base/fs.h"
 #include "core/base/log.h"
@@ -43,37 +44,39 @@ int cli_fail(const struct cli *cli, const struct err *e)
     return CLI_FAILED;
 }
 
-int cli_bad_option(const struct cli *cli)
+int cli_option(struct cli *cli, struct cli_args *a, const struct cli_option *options, bool *ret_ok)
 {
-    const char *word = optind > 0 && optind <= cli->argc ? cli->argv[optind - 1] : "";
-    return cli_usage(cli, "cli.bad_option", word);
+    *ret_ok = true;
+    a->argc = cli->argc;
+    a->argv = cli->argv;
+    for (;;) {
+        int option = cli_next(a, options);
+        if (option == CLI_WRONG) {
+            cli_usage(cli, "cli.bad_option", a->wrong);
+            *ret_ok = false;
+            return CLI_END;
+        }
+        if (option != 'c')
+            return option;
+        cli->config_path = a->value;
+    }
 }
 
-bool cli_at_end(const struct cli *cli, int index)
+bool cli_words_ok(const struct cli *cli, const struct cli_args *a, size_t most)
 {
-    if (index >= cli->argc)
+    if (a->word_count <= most)
         return true;
-    cli_usage(cli, "cli.extra_argument", cli->argv[index]);
+    cli_usage(cli, "cli.extra_argument", a->words[most]);
     return false;
 }
 
 bool cli_only_config(struct cli *cli)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {NULL,     0,                 NULL, 0  }
-    };
-    int option = 0;
-    opterr = 0;
-    optind = 0;
-    while ((option = getopt_long(cli->argc, cli->argv, ":", options, NULL)) != -1) {
-        if (option != 'c') {
-            cli_bad_option(cli);
-            return false;
-        }
-        cli->config_path = optarg;
-    }
-    return cli_at_end(cli, optind);
+    static const struct cli_option options[] = {CLI_CONFIG_OPTION, {0}};
+    struct cli_args args = {0};
+    bool ok = true;
+    cli_option(cli, &args, options, &ok);
+    return ok && cli_words_ok(cli, &args, 0);
 }
 
 bool cli_load_config(struct cli *cli, struct err *e)
@@ -179,14 +182,13 @@ static bool make_key_file(const char *path, struct err *e)
     unsigned char key[KEY_BYTES];
     char text[2 * KEY_BYTES + 2];
     random_bytes(key, sizeof(key));
-    for (size_t i = 0; i < sizeof(key); i++)
-        snprintf(text + 2 * i, 3, "%02x", key[i]);
-    text[2 * KEY_BYTES] = '\n';
+    sodium_bin2hex(text, sizeof(text), key, sizeof(key));
+    text[sizeof(text) - 2] = '\n';
     AUTO(free_ptr) char *part = str_printf("%s.%d", path, (int)getpid());
     int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_set_io(e, errno, part, "open");
-    bool ok = write(fd, text, 2 * KEY_BYTES + 1) == 2 * KEY_BYTES + 1 && fsync(fd) == 0;
+    bool ok = write(fd, text, sizeof(text) - 1) == sizeof(text) - 1 && fsync(fd) == 0;
     int error = errno;
     close(fd);
     if (ok && link(part, path) != 0 && errno != EEXIST)

@@ -8,6 +8,7 @@
 #ifndef NANOTIK_BOT_CLI_H
 #define NANOTIK_BOT_CLI_H
 
+#include "bot/cli_options.h"
 #include "core/base/base.h"
 #include "core/base/cancel.h"
 #include "core/base/config.h"
@@ -45,13 +46,18 @@ int cli_usage(const struct cli *cli, const char *key, const char *what);
 /* The user's text of an error, with the operator's detail behind it: at a shell they are one
    person. Returns CLI_FAILED. */
 int cli_fail(const struct cli *cli, const struct err *e);
-/* What getopt_long could not take: '?' and ':'. */
-int cli_bad_option(const struct cli *cli);
+/* The options of this subcommand from the start; --config is taken care of: add CLI_CONFIG_OPTION
+   to the table and call cli_option instead of cli_next. False in *ret_ok: usage was told. */
+#define CLI_CONFIG_OPTION         \
+    {                             \
+        "config", 'c', true, '\0' \
+    }
+int cli_option(struct cli *cli, struct cli_args *a, const struct cli_option *options, bool *ret_ok);
 bool cli_load_config(struct cli *cli, struct err *e);
 /* For subcommands without options of their own. */
 bool cli_only_config(struct cli *cli);
-/* The last arguments may not be more than these. */
-bool cli_at_end(const struct cli *cli, int index);
+/* No more than `most` words. */
+bool cli_words_ok(const struct cli *cli, const struct cli_args *a, size_t most);
 
 /* Folders; ret of 1024 bytes. */
 const char *cli_data(const struct cli *cli);

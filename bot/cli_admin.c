@@ -1,7 +1,6 @@
 /*
  * `nanotik grant` and `nanotik migrate`.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,43 +32,28 @@ static bool grant_body(struct db_tx *tx, void *data, struct err *e)
 
 static bool read_grant(struct cli *cli, struct grant *g)
 {
-    static const struct option options[] = {
-        {"why",    required_argument, NULL, 'w'},
-        {"key",    required_argument, NULL, 'k'},
-        {"config", required_argument, NULL, 'c'},
-        {NULL,     0,                 NULL, 0  }
+    static const struct cli_option options[] = {
+        {"why", 'w', true, 0},
+        {"key", 'k', true, 0},
+        CLI_CONFIG_OPTION, {0    }
     };
+    struct cli_args args = {0};
     const char *key = NULL;
     char uuid[UUID_TEXT];
+    bool parsed = true;
     int option = 0;
-    opterr = 0;
-    optind = 0;
-    while ((option = getopt_long(cli->argc, cli->argv, ":", options, NULL)) != -1) {
-        switch (option) {
-        case 'w':
-            g->why = optarg;
-            break;
-        case 'k':
-            key = optarg;
-            break;
-        case 'c':
-            cli->config_path = optarg;
-            break;
-        default:
-            cli_bad_option(cli);
-            return false;
-        }
-    }
-    if (!cli_at_end(cli, optind + 2))
+    while ((option = cli_option(cli, &args, options, &parsed)) != CLI_END)
+        *(option == 'w' ? &g->why : &key) = args.value;
+    if (!parsed || !cli_words_ok(cli, &args, 2))
         return false;
-    bool ok = optind + 2 == cli->argc && g->why && g->why[0] && strlen(g->why) <= WHY_MAX &&
+    bool ok = args.word_count == 2 && g->why && g->why[0] && strlen(g->why) <= WHY_MAX &&
               (!key || (key[0] && strlen(key) <= KEY_MAX)) &&
-              str_to_int(cli->argv[optind + 1], 1, GRANT_MAX, &g->credits);
+              str_to_int(args.words[1], 1, GRANT_MAX, &g->credits);
     if (!ok) {
         cli_usage(cli, "cli.need_grant", NULL);
         return false;
     }
-    g->account = cli->argv[optind];
+    g->account = args.words[0];
     uuid_make(uuid);
     str_copy(g->key, sizeof(g->key), key ? key : uuid);
     return true;

@@ -2,7 +2,6 @@
  * `nanotik doctor`: what is there, what is missing, and what the missing things cost.
  */
 #include <dirent.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,25 +149,15 @@ static void check_services(struct report *r)
 
 static bool read_options(struct cli *cli, bool *ret_example)
 {
-    static const struct option options[] = {
-        {"config-example", no_argument,       NULL, 'e'},
-        {"config",         required_argument, NULL, 'c'},
-        {NULL,             0,                 NULL, 0  }
+    static const struct cli_option options[] = {
+        {"config-example", 'e', false, 0},
+        CLI_CONFIG_OPTION, {0          }
     };
-    int option = 0;
-    opterr = 0;
-    optind = 0;
-    while ((option = getopt_long(cli->argc, cli->argv, ":", options, NULL)) != -1) {
-        if (option == 'e') {
-            *ret_example = true;
-        } else if (option == 'c') {
-            cli->config_path = optarg;
-        } else {
-            cli_bad_option(cli);
-            return false;
-        }
-    }
-    return cli_at_end(cli, optind);
+    struct cli_args args = {0};
+    bool ok = true;
+    while (cli_option(cli, &args, options, &ok) != CLI_END)
+        *ret_example = true;
+    return ok && cli_words_ok(cli, &args, 0);
 }
 
 int cli_doctor(struct cli *cli)

@@ -2,7 +2,6 @@
  * `nanotik make` and `nanotik render`: one video without chat, database and credits.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,28 +30,28 @@ enum {
     OPT_MUSIC,
     OPT_SEED,
     OPT_STORY,
-    OPT_CONFIG
 };
 
 struct order {
+    const char *word; /* the text, "-", or the storyboard's file */
     const char *out, *story_path;
     char *text;
     struct make_args args; /* settings only */
 };
 
-static const struct option options[] = {
-    {"output",  required_argument, NULL, 'o'        },
-    {"lang",    required_argument, NULL, OPT_LANG   },
-    {"aspect",  required_argument, NULL, OPT_ASPECT },
-    {"quality", required_argument, NULL, OPT_QUALITY},
-    {"seconds", required_argument, NULL, OPT_SECONDS},
-    {"voice",   required_argument, NULL, OPT_VOICE  },
-    {"style",   required_argument, NULL, OPT_STYLE  },
-    {"music",   required_argument, NULL, OPT_MUSIC  },
-    {"seed",    required_argument, NULL, OPT_SEED   },
-    {"story",   required_argument, NULL, OPT_STORY  },
-    {"config",  required_argument, NULL, OPT_CONFIG },
-    {NULL,      0,                 NULL, 0          },
+static const struct cli_option options[] = {
+    {"output",     'o', true, 'o'},
+    {"lang",        OPT_LANG, true, 0},
+    {"aspect",            OPT_ASPECT, true, 0},
+    {"quality",OPT_QUALITY, true, 0},
+    {"seconds",           OPT_SECONDS, true, 0},
+    {"voice",     OPT_VOICE, true, 0},
+    {"style",        OPT_STYLE, true, 0},
+    {"music",            OPT_MUSIC, true, 0},
+    {"seed",     OPT_SEED, true, 0},
+    {"story",           OPT_STORY, true, 0},
+    CLI_CONFIG_OPTION,
+    {0   },
 };
 
 /* An option's value as the word that a chat would take. */
@@ -89,41 +88,31 @@ static bool set_word(struct order *order, int option, const char *value, struct 
     return true;
 }
 
-/* False: the exit code is in *ret_code. */
-static bool read_options(struct cli *cli, struct order *order, int *ret_code)
+/* False: usage was told. */
+static bool read_options(struct cli *cli, struct order *order)
 {
+    struct cli_args args = {0};
     struct err e;
+    bool ok = true;
     int option = 0;
-    *ret_code = CLI_USAGE;
-    opterr = 0;
-    optind = 0;
-    while ((option = getopt_long(cli->argc, cli->argv, ":o:", options, NULL)) != -1) {
-        if (option == '?' || option == ':') {
-            cli_bad_option(cli);
-            return false;
-        }
-        if (option == 'o')
-            order->out = optarg;
-        else if (option == OPT_STORY)
-            order->story_path = optarg;
-        else if (option == OPT_CONFIG)
-            cli->config_path = optarg;
-        else if (!set_word(order, option, optarg, &e)) {
+    while ((option = cli_option(cli, &args, options, &ok)) != CLI_END) {
+        if (option == 'o') {
+            order->out = args.value;
+        } else if (option == OPT_STORY) {
+            order->story_path = args.value;
+        } else if (!set_word(order, option, args.value, &e)) {
             cli_usage(cli, e.user_key, e.arg);
             return false;
         }
     }
-    if (optind >= cli->argc) {
-        cli_usage(cli, strcmp(cli->argv[0], "render") == 0 ? "cli.need_story" : "cli.need_text",
-                  NULL);
+    if (!ok || !cli_words_ok(cli, &args, 1))
         return false;
-    }
-    if (!cli_at_end(cli, optind + 1))
-        return false;
-    if (!order->out || !str_ends(order->out, ".mp4")) {
-        cli_usage(cli, order->out ? "cli.output_name" : "cli.need_output", order->out);
-        return false;
-    }
+    const char *missing = strcmp(cli->argv[0], "render") == 0 ? "cli.need_story" : "cli.need_text";
+    if (args.word_count == 0 || !order->out)
+        return cli_usage(cli, args.word_count ? "cli.need_output" : missing, NULL) == CLI_OK;
+    if (!str_ends(order->out, ".mp4"))
+        return cli_usage(cli, "cli.output_name", order->out) == CLI_OK;
+    order->word = args.words[0];
     return true;
 }
 
@@ -266,17 +255,16 @@ int cli_make(struct cli *cli)
 {
     struct order order = {0};
     struct err e = {0};
-    int code = CLI_USAGE;
-    if (!read_options(cli, &order, &code))
-        return code;
-    const char *text = cli->argv[optind];
+    if (!read_options(cli, &order))
+        return CLI_USAGE;
+    const char *text = order.word;
     if (strcmp(text, "-") != 0) {
         order.text = str_dup(text);
     } else if (!read_stdin(&order.text, &e)) {
         cli_complain(cli, e.user_key, e.arg);
         return CLI_FAILED;
     }
-    code = with_tools(cli, &order, make_with);
+    int code = with_tools(cli, &order, make_with);
     free(order.text);
     return code;
 }
@@ -286,10 +274,9 @@ int cli_render(struct cli *cli)
     struct order order = {0};
     struct err e = {0};
     size_t len = 0;
-    int code = CLI_USAGE;
-    if (!read_options(cli, &order, &code))
-        return code;
-    const char *path = cli->argv[optind];
+    if (!read_options(cli, &order))
+        return CLI_USAGE;
+    const char *path = order.word;
     if (!fs_read(path, STORY_JSON_MAX, &order.text, &len, &e)) {
         if (e.code == ERR_NOT_FOUND)
             cli_complain(cli, "error.file_missing", path);
@@ -297,7 +284,7 @@ int cli_render(struct cli *cli)
             cli_fail(cli, &e);
         return CLI_FAILED;
     }
-    code = with_tools(cli, &order, render_with);
+    int code = with_tools(cli, &order, render_with);
     free(order.text);
     return code;
 }

@@ -1,8 +1,6 @@
 /*
  * nanotik: the program. Reads the first words of the command line and hands over to a subcommand.
  */
-#include <getopt.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,13 +36,6 @@ static const char *env_lang(void)
     return "en";
 }
 
-/* Captions, file names and the line editor are UTF-8 whatever LANG says; numbers stay "C". */
-static void set_locale(void)
-{
-    if (!setlocale(LC_CTYPE, "") || MB_CUR_MAX < 4)
-        setlocale(LC_CTYPE, "C.UTF-8");
-}
-
 static int print_help(const struct cli *cli)
 {
     AUTO(free_ptr) char *text = i18n_text(cli->lang, "cli.help");
@@ -65,35 +56,26 @@ static int run_subcommand(struct cli *cli, const char *name)
     return cli_usage(cli, "cli.unknown_command", name);
 }
 
-/* Options before the subcommand. True: *ret_code is the end. */
-static bool read_globals(struct cli *cli, int argc, char **argv, int *ret_code)
+/* Options before the subcommand. True: *ret_code is the end; else *ret_at is the subcommand. */
+static bool read_globals(struct cli *cli, int *ret_at, int *ret_code)
 {
-    static const struct option options[] = {
-        {"config",  required_argument, NULL, 'c'},
-        {"help",    no_argument,       NULL, 'h'},
-        {"version", no_argument,       NULL, 'V'},
-        {NULL,      0,                 NULL, 0  }
+    static const struct cli_option options[] = {
+        {"help", 'h', false, 'h'},
+        {"version", 'V', false, 'V'},
+        CLI_CONFIG_OPTION, {0     }
     };
-    int option = 0;
-    opterr = 0;
-    cli->argc = argc;
-    cli->argv = argv;
-    while ((option = getopt_long(argc, argv, "+:hV", options, NULL)) != -1) {
-        if (option == 'c') {
-            cli->config_path = optarg;
-        } else if (option == 'h') {
-            *ret_code = print_help(cli);
-            return true;
-        } else if (option == 'V') {
-            printf("nanotik %s\n", NANOTIK_VERSION);
-            *ret_code = fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
-            return true;
-        } else {
-            *ret_code = cli_bad_option(cli);
-            return true;
-        }
-    }
-    return false;
+    struct cli_args args = {.stop_at_word = true};
+    bool ok = true;
+    int option = cli_option(cli, &args, options, &ok);
+    *ret_at = args.at;
+    if (!ok)
+        *ret_code = CLI_USAGE;
+    else if (option == 'h')
+        *ret_code = print_help(cli);
+    else if (option == 'V')
+        *ret_code = printf("nanotik %s\n", NANOTIK_VERSION) > 0 && fflush(stdout) == 0 ? CLI_OK
+                                                                                       : CLI_FAILED;
+    return !ok || option != CLI_END;
 }
 
 int main(int argc, char **argv)
@@ -101,9 +83,8 @@ int main(int argc, char **argv)
     static char run_name[] = "run";
     static char *run_argv[] = {run_name, NULL};
     struct err e = {0};
-    struct cli cli = {.lang = "en"};
-    int code = CLI_OK;
-    set_locale();
+    struct cli cli = {.lang = "en", .argc = argc, .argv = argv};
+    int code = CLI_OK, at = 1;
     signals_block();
     hash_setup();
     cancel_init(&cli.stop, NULL);
@@ -112,10 +93,10 @@ int main(int argc, char **argv)
         return CLI_FAILED;
     }
     cli.lang = env_lang();
-    if (!read_globals(&cli, argc, argv, &code)) {
+    if (!read_globals(&cli, &at, &code)) {
         video_setup();
-        cli.argc = optind < argc ? argc - optind : 1;
-        cli.argv = optind < argc ? argv + optind : run_argv;
+        cli.argc = at < argc ? argc - at : 1;
+        cli.argv = at < argc ? argv + at : run_argv;
         code = run_subcommand(&cli, cli.argv[0]);
     }
     config_free(cli.config);

@@ -211,7 +211,7 @@ bool outbox_start(struct bot *bot, struct outbox **ret, struct err *e)
         int r = pthread_create(&lane->thread, NULL, lane_main, lane);
         if (r != 0) {
             outbox_stop(o, 0);
-            return err_set(e, ERR_INTERNAL, "error.internal", "outbox thread: %s", strerror(r));
+            return err_set_io(e, r, "outbox thread", "start");
         }
         lane->started = true;
     }

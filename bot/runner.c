@@ -112,7 +112,7 @@ static bool start_intake(struct runner *r, struct err *e)
         in->adapter = &r->bot.adapters[i];
         int error = pthread_create(&in->thread, NULL, intake_main, in);
         if (error != 0)
-            return err_set(e, ERR_INTERNAL, "error.internal", "intake: %s", strerror(error));
+            return err_set_io(e, error, "intake", "start");
         in->started = true;
     }
     return true;

@@ -79,7 +79,7 @@ bool signals_start(struct cancel *stop, int64_t deadline_ms, void (*on_force)(vo
     int r = pthread_create(&s->thread, NULL, signals_main, s);
     if (r != 0) {
         free(s);
-        return err_set(e, ERR_INTERNAL, "error.internal", "signal thread: %s", strerror(r));
+        return err_set_io(e, r, "signal thread", "start");
     }
     *ret = s;
     return true;

@@ -328,7 +328,7 @@ bool status_start(struct bot *bot, struct status **ret, struct err *e)
         pthread_cond_destroy(&s->changed);
         pthread_mutex_destroy(&s->lock);
         free(s);
-        return err_set(e, ERR_INTERNAL, "error.internal", "status thread: %s", strerror(r));
+        return err_set_io(e, r, "status thread", "start");
     }
     *ret = s;
     return true;

@@ -7,7 +7,6 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <poll.h>
 #include <pthread.h>
 #include <pty.h>
@@ -539,7 +538,6 @@ static int drop_folder(void **state)
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
-    setlocale(LC_CTYPE, "C.UTF-8");
     hash_setup();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_of_a_pipe),

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <wchar.h>
+
+#include <unicode/uchar.h>
 
 #include "core/base/utf8.h"
 
@@ -134,6 +135,16 @@ void draw_video(struct strbuf *out, const struct chat_video *video, bool fancy)
         add_path(out, video->srt, fancy);
 }
 
+int draw_char_width(int32_t cp)
+{
+    int wide = u_getIntPropertyValue(cp, UCHAR_EAST_ASIAN_WIDTH);
+    int8_t kind = u_charType(cp);
+    if (cp < 32 || kind == U_NON_SPACING_MARK || kind == U_ENCLOSING_MARK ||
+        kind == U_FORMAT_CHAR || kind == U_CONTROL_CHAR)
+        return 0;
+    return wide == U_EA_WIDE || wide == U_EA_FULLWIDTH ? 2 : 1;
+}
+
 /* Bytes of the escape sequence that starts here, 0 when none does. */
 static size_t escape_len(const char *text, size_t len)
 {
@@ -164,8 +175,7 @@ size_t draw_fit(const char *text, size_t len, int columns)
             continue;
         }
         size_t next = pos;
-        int width = wcwidth((wchar_t)utf8_next(text, len, &next));
-        width = MAX(width, 0);
+        int width = draw_char_width(utf8_next(text, len, &next));
         if (used + width > columns)
             break;
         used += width;
@@ -184,8 +194,7 @@ int draw_width(const char *text, size_t len)
             pos += escape;
             continue;
         }
-        int width = wcwidth((wchar_t)utf8_next(text, len, &pos));
-        used += MAX(width, 0);
+        used += draw_char_width(utf8_next(text, len, &pos));
     }
     return used;
 }

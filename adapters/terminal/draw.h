@@ -20,6 +20,8 @@ void draw_progress(struct strbuf *out, const struct card *card);
 void draw_video(struct strbuf *out, const struct chat_video *video, bool fancy);
 /* Long lines go on below, broken between words, with the indentation of their start. */
 void draw_wrapped(struct strbuf *out, const char *text, int columns);
+/* 0, 1 or 2 columns. */
+int draw_char_width(int32_t cp);
 /* Columns that a text of len bytes takes; escape sequences take none. */
 int draw_width(const char *text, size_t len);
 /* Bytes of the longest start of text that takes at most `columns`. */

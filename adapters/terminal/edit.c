@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <histedit.h>
+#include <locale.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct edit {
     char *history_path;
     const char *prompt;
     char *line;
+    locale_t locale; /* libedit turns characters into bytes by it */
     bool stopped;
     int columns;
     unsigned char keys[KEYS];
@@ -96,10 +98,8 @@ static int read_key(EditLine *el, wchar_t *ret)
 static int text_width(const wchar_t *from, const wchar_t *to)
 {
     int used = 0;
-    for (; from < to; from++) {
-        int width = wcwidth(*from);
-        used += width >= 0 ? width : 2; /* shown as ^X */
-    }
+    for (; from < to; from++)
+        used += *from < 32 || *from == 127 ? 2 : draw_char_width(*from); /* ^X */
     return used;
 }
 
@@ -119,8 +119,10 @@ static void redraw(void *ctx)
     if (columns != edit->columns)
         el_resize(edit->el);
     edit->columns = columns;
+    locale_t before = uselocale(edit->locale);
     el_set(edit->el, EL_REFRESH);
     fflush(edit->out);
+    uselocale(before);
 }
 
 static void history_open(struct edit *edit, const char *path)
@@ -145,12 +147,16 @@ bool edit_create(struct screen *screen, int in_fd, int wake_fd, const char *hist
     if (!edit)
         return err_set(e, ERR_INTERNAL, "error.internal", "line editor: no memory");
     *edit = (struct edit){.screen = screen, .in_fd = in_fd, .wake_fd = wake_fd, .prompt = "> "};
+    edit->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
     int in = dup(in_fd), out = dup(screen->fd), err = dup(screen->fd);
     edit->in = in >= 0 ? fdopen(in, "r") : NULL;
     edit->out = out >= 0 ? fdopen(out, "w") : NULL;
     edit->err = err >= 0 ? fdopen(err, "w") : NULL;
-    if (edit->in && edit->out && edit->err)
+    locale_t before = edit->locale ? uselocale(edit->locale) : NULL;
+    if (edit->in && edit->out && edit->err && edit->locale)
         edit->el = el_init("nanotik", edit->in, edit->out, edit->err);
+    if (before)
+        uselocale(before);
     if (!edit->el) {
         edit_destroy(edit);
         return err_set(e, ERR_INTERNAL, "error.internal", "line editor: %m");
@@ -160,6 +166,9 @@ bool edit_create(struct screen *screen, int in_fd, int wake_fd, const char *hist
     el_set(edit->el, EL_EDITOR, "emacs");
     el_set(edit->el, EL_SIGNAL, 0);
     el_set(edit->el, EL_GETCFN, read_key);
+    /* Between two lines, too, keys come one by one and are not echoed: a Ctrl-D typed ahead would
+       otherwise arrive as a NUL, and an echo would stand in the middle of a card. */
+    el_set(edit->el, EL_SETTY, "-x", "-icanon", "-echo", NULL);
     el_set(edit->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     history_open(edit, history_path);
     edit->columns = screen_columns(screen);
@@ -190,7 +199,9 @@ enum lines_result edit_line(struct edit *edit, const char *prompt, char **ret_li
     int count = 0;
     edit->prompt = prompt;
     edit->screen->prompt = true;
+    locale_t before = uselocale(edit->locale);
     const char *typed = el_gets(edit->el, &count);
+    uselocale(before);
     if (!typed || count <= 0) {
         edit->screen->prompt = false;
         return edit->stopped ? LINES_STOPPED : LINES_END;
@@ -236,6 +247,8 @@ void edit_destroy(struct edit *edit)
         fclose(edit->err);
     edit->screen->prompt = false;
     edit->screen->cursor_row = NULL;
+    if (edit->locale)
+        freelocale(edit->locale);
     free(edit->history_path);
     free(edit->line);
     free(edit);

@@ -15,10 +15,12 @@
 /* The file's name and what follows it: @name or @"a name". */
 static const char *take_name(const char *text, char *ret_name, size_t size)
 {
-    char quote = *text == '"' || *text == '\'' ? *text : '\0';
+    char quote = *text;
+    if (quote != '"' && quote != '\'')
+        quote = '\0';
     if (quote)
         text++;
-    size_t len = quote ? strcspn(text, (char[]){quote, '\0'}) : strcspn(text, " \t");
+    size_t len = strcspn(text, quote == '"' ? "\"" : quote ? "'" : " \t");
     const char *home = str_starts(text, "~/") ? getenv("HOME") : NULL;
     snprintf(ret_name, size, "%s%.*s", home ? home : "", (int)(len - (home ? 1 : 0)),
              text + (home ? 1 : 0));

@@ -9,6 +9,8 @@
 
 #include "adapters/terminal/draw.h"
 
+enum { DRAWN_MAX = 2 * DRAW_MAX }; /* wrapped, with carriage returns */
+
 void screen_init(struct screen *s, int fd, bool fancy)
 {
     *s = (struct screen){.fd = fd, .fancy = fancy};
@@ -75,7 +77,7 @@ static void put_lines(struct screen *s, const char *text)
         put(s, text, strlen(text));
         return;
     }
-    struct strbuf out = STRBUF(2 * DRAW_MAX);
+    struct strbuf out = STRBUF(DRAWN_MAX);
     for (const char *p = text; *p; p++) {
         if (*p == '\n')
             strbuf_addc(&out, '\r');
@@ -197,7 +199,7 @@ static void show(struct screen *s, struct screen_card *card, const struct card *
     if (card->live && s->fancy) {
         card->text = str_dup(strbuf_text(&out));
     } else if (s->fancy) {
-        struct strbuf wrapped = STRBUF(2 * DRAW_MAX);
+        struct strbuf wrapped = STRBUF(DRAWN_MAX);
         draw_wrapped(&wrapped, strbuf_text(&out), screen_columns(s) - 1);
         put_lines(s, strbuf_text(&wrapped));
         strbuf_free(&wrapped);

@@ -292,30 +292,36 @@ static void add_arg(struct strbuf *out, const struct catalog *c, const struct i1
     strbuf_addf(out, "%s%s%s", c->rtl ? FSI : "", arg->text, c->rtl ? PDI : "");
 }
 
+/* Bytes of "{name}" at the start of text when there is such an argument, which is added; else 0. */
+static size_t add_placeholder(struct strbuf *out, const struct catalog *c, const char *text,
+                              const struct i18n_arg *args, size_t count)
+{
+    size_t len = strcspn(text, "}");
+    if (text[0] != '{' || text[len] == '\0')
+        return 0;
+    const struct i18n_arg *arg = arg_find(args, count, text + 1, len - 1);
+    if (!arg)
+        return 0;
+    add_arg(out, c, arg);
+    return len + 1;
+}
+
 /* Fills {name}; a piece between back quotes is something to type: left to right everywhere. */
 static void add_filled(struct strbuf *out, const struct catalog *c, const char *text,
                        const struct i18n_arg *args, size_t count)
 {
     bool in_code = false;
-    for (const char *p = text; *p; p++) {
-        if (*p == '`') {
+    for (size_t at = 0; text[at];) {
+        size_t filled = add_placeholder(out, c, text + at, args, count);
+        if (filled) {
+            at += filled;
+        } else if (text[at] == '`') {
             in_code = !in_code;
-            if (c->rtl)
-                strbuf_adds(out, in_code ? LRI : PDI);
-            continue;
-        }
-        if (*p == '{' && p[1] == '{') {
-            strbuf_addc(out, *p++);
-            continue;
-        }
-        const char *end = *p == '{' ? strchr(p, '}') : NULL;
-        const struct i18n_arg *arg =
-            end ? arg_find(args, count, p + 1, (size_t)(end - p - 1)) : NULL;
-        if (arg) {
-            add_arg(out, c, arg);
-            p = end;
+            strbuf_adds(out, !c->rtl ? "" : in_code ? LRI : PDI);
+            at++;
         } else {
-            strbuf_addc(out, *p);
+            strbuf_addc(out, text[at]);
+            at += text[at] == '{' && text[at + 1] == '{' ? 2 : 1;
         }
     }
 }
