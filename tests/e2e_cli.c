@@ -201,7 +201,7 @@ static void bad_lines_get_an_answer_and_cost_nothing(void **state)
     session_say(s, "/credits\n");
     session_expect(s, "1 credit", SOON_MS);
     assert_int_equal(session_finish(s, SOON_MS), 0);
-    assert_int_equal(site_number(p, "select count(*) from transfers where verb <> 'trial'"), 0);
+    site_audit_is(p, "select count(*) from transfers where verb <> 'trial'", "0");
 }
 
 static void long_and_broken_text(void **state)
@@ -310,14 +310,14 @@ static void grant_adds_credits_once_per_key(void **state)
     session_expect(s, "account: ", SOON_MS);
     cancel_wait(NULL, 300);
     session_seen(s, "\n", 500);
-    char *id AUTO(free_ptr) = site_text(p, "select id::text from users");
+    char *id AUTO(free_ptr) = site_audit(p, "select id::text from users");
     const char *grant[] = {"grant", id, "7", "--why", "test", "--key", "k1", NULL};
     assert_int_equal(session_once(p, grant, NULL, SOON_MS, NULL), 0); /* beside the running one */
     session_once(p, grant, NULL, SOON_MS, NULL);
     session_say(s, "/credits\n");
     session_expect(s, "8 credits", SOON_MS);
     assert_int_equal(session_finish(s, SOON_MS), 0);
-    site_ledger_must_hold(p);
+    site_audit_is(p, "select avail from wallets", "8");
 }
 
 int main(void)

@@ -34,7 +34,7 @@ static void story_of(struct site *p, const char *film, struct storyboard *ret)
     char *sql AUTO(free_ptr) = str_printf("select j.story from jobs j join videos v on "
                                           "v.job_id = j.id where v.path like '%%%s'",
                                           strrchr(film, '/') + 1);
-    char *json AUTO(free_ptr) = site_text(p, sql);
+    char *json AUTO(free_ptr) = site_audit(p, sql);
     struct err e = {0};
     if (!storyboard_from_json(json, strlen(json), ret, &e))
         fail_msg("story: %s %s", e.arg, e.detail);
@@ -77,9 +77,10 @@ static void nothing_configured(void **state)
     files_beside(film, "The moon");
     for (size_t i = 0; i < story.scene_count; i++)
         assert_int_equal(story.scenes[i].footage.kind, FOOTAGE_BACKDROP);
-    assert_int_equal(site_number(p, "select sum(amount) from entries where account='revenue'"), 1);
-    assert_int_equal(site_number(p, "select avail + held from wallets"), 0);
-    site_ledger_must_hold(p);
+    site_audit_is(p,
+                  "select concat_ws(' ', (select sum(amount) from entries where account='revenue'),"
+                  " (select avail + held from wallets))",
+                  "1 0");
 }
 
 /* --- the person's own clips, among files that are no use --- */
@@ -180,8 +181,7 @@ static void three_languages_in_one_run_with_own_clips(void **state)
     assert_int_equal(status, 0);
     for (size_t i = 0; i < COUNT(languages); i++)
         check_language(p, &languages[i], films[i]);
-    assert_int_equal(site_number(p, "select avail from wallets"), 2);
-    site_ledger_must_hold(p);
+    site_audit_is(p, "select avail from wallets", "2");
 }
 
 static void the_bot_speaks_three_languages(void **state)
@@ -217,8 +217,7 @@ static void the_bot_speaks_three_languages(void **state)
         session_expect(s, talk[i].expect, 15000);
     }
     assert_int_equal(session_finish(s, 15000), 0);
-    assert_int_equal(site_number(p, "select count(*) from identities"), 0); /* forgotten */
-    site_ledger_must_hold(p);
+    site_audit_is(p, "select count(*) from identities", "0"); /* forgotten */
 }
 
 int main(void)

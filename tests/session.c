@@ -425,31 +425,27 @@ int session_once(struct site *p, const char *const *args, const char *input, int
 
 /* --- its database --- */
 
-struct question {
-    const char *sql;
-    char *text;
-};
-
-static bool question_body(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct question *q = ctx;
-    struct db_rows *rows AUTO(db_rows_free) = NULL;
-    if (!db_exec(tx, q->sql, NULL, 0, &rows, e))
-        return false;
-    free(q->text);
-    q->text = str_dup(db_count(rows) > 0 && db_text(rows, 0, 0) ? db_text(rows, 0, 0) : "");
-    return true;
-}
-
 static void print_fault(void *ctx, const char *what)
 {
     (void)ctx;
     print_message("ledger: %s\n", what);
 }
 
-static bool check_body(struct db_tx *tx, void *ctx, struct err *e)
+struct audit {
+    const char *sql;
+    char *text;
+    size_t faults;
+};
+
+static bool audit_body(struct db_tx *tx, void *ctx, struct err *e)
 {
-    return ledger_check(tx, print_fault, NULL, ctx, e);
+    struct audit *a = ctx;
+    struct db_rows *rows AUTO(db_rows_free) = NULL;
+    if (!db_exec(tx, a->sql, NULL, 0, &rows, e))
+        return false;
+    free(a->text);
+    a->text = str_dup(db_count(rows) > 0 && db_text(rows, 0, 0) ? db_text(rows, 0, 0) : "");
+    return ledger_check(tx, print_fault, NULL, &a->faults, e);
 }
 
 /* Uses the running program's server, or starts it for the question. */
@@ -473,24 +469,20 @@ static void ask(struct site *p, db_body *body, void *ctx)
         fail_msg("database: %s", e.detail);
 }
 
-char *site_text(struct site *p, const char *sql)
+char *site_audit(struct site *p, const char *sql)
 {
-    struct question q = {.sql = sql};
-    ask(p, question_body, &q);
-    return q.text;
+    struct audit a = {.sql = sql};
+    ask(p, audit_body, &a);
+    if (a.faults > 0)
+        fail_msg("%zu faults in the ledger", a.faults);
+    return a.text;
 }
 
-int64_t site_number(struct site *p, const char *sql)
+void site_audit_is(struct site *p, const char *sql, const char *want)
 {
-    char *text AUTO(free_ptr) = site_text(p, sql);
-    return strtoll(text, NULL, 10);
-}
-
-void site_ledger_must_hold(struct site *p)
-{
-    size_t faults = 0;
-    ask(p, check_body, &faults);
-    assert_int_equal(faults, 0);
+    char *text AUTO(free_ptr) = site_audit(p, sql);
+    if (strcmp(text, want) != 0)
+        fail_msg("%s: %s, not %s", sql, text, want);
 }
 
 void site_shell(struct site *p, const char *command)

@@ -73,12 +73,10 @@ int session_once(struct site *p, const char *const *args, const char *input, int
 
 /* Folder of the private database. */
 void site_database(struct site *p, char ret_path[static 1024]);
-/* First number of the first row, from the database of a running or stopped program. */
-int64_t site_number(struct site *p, const char *sql);
-/* The same as text; the caller frees. */
-char *site_text(struct site *p, const char *sql);
-/* Every ledger invariant holds. */
-void site_ledger_must_hold(struct site *p);
+/* First field of the first row, from the database of a running or stopped program; every ledger
+   invariant must hold too. The caller frees. */
+char *site_audit(struct site *p, const char *sql);
+void site_audit_is(struct site *p, const char *sql, const char *want);
 /* Runs a shell command in the folder (for ffmpeg and the like). */
 void site_shell(struct site *p, const char *command);
 
