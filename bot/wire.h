@@ -20,6 +20,18 @@ void wire_tools_free(struct wire_tools *w); /* NULL is fine */
 /* For doctor: the helper program of the local voice is there. */
 bool wire_check_speech(struct err *e);
 
+/* The writers that LLM_PROVIDER names, in its order. ERR_CONFIG "start.bad_config": no such
+   provider, or a key or model that it needs is missing. */
+struct net_engine;
+bool wire_writers_add(struct net_engine *net, const struct config *config, struct toolbox *box,
+                      struct err *e);
+/* For doctor: asks each of them. `tell` gets its name and model, what a script costs there (millionths
+   of a dollar, -1 unknown) and the error, or NULL when it is ready. */
+bool wire_writers_check(struct cli *cli,
+                        void (*tell)(void *ctx, const char *name, int64_t cost,
+                                     const struct err *why),
+                        void *ctx, struct err *e);
+
 /* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */
 struct wire_chats;
 bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_chats **ret, struct err *e);

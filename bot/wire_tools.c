@@ -6,15 +6,27 @@
 #include "adapters/speech/espeak.h"
 #include "adapters/writer/own_words.h"
 #include "bot/wire.h"
+#include "core/net/net.h"
 
 enum { RENDER_QUEUE = 256 };
 
 struct wire_tools {
     struct toolbox box;
+    struct net_engine *net; /* of all services that tools use; NULL until one is configured */
 };
 
-static bool add_writers(struct toolbox *box, struct err *e)
+/* The engine, started when the first adapter needs it. */
+static bool need_net(struct wire_tools *w, const struct config *config, struct err *e)
 {
+    return w->net || net_engine_create(config_int(config, "NANOTIK_ALLOW_PLAIN"), &w->net, e);
+}
+
+static bool add_writers(struct wire_tools *w, const struct config *config, struct err *e)
+{
+    struct toolbox *box = &w->box;
+    if (config_text(config, "LLM_PROVIDER")[0] &&
+        (!need_net(w, config, e) || !wire_writers_add(w->net, config, box, e)))
+        return false;
     if (!own_words_create(&box->writers[box->writer_count]))
         return err_set(e, ERR_INTERNAL, "error.internal", "own words: no memory");
     box->writer_count++;
@@ -53,7 +65,8 @@ bool wire_tools_make(struct cli *cli, struct wire_tools **ret, struct err *e)
     cli_cache_dir(cli, folder);
     w->box.seconds_max = (int)config_int(config, "VIDEO_MAX_DURATION");
     if (!cache_open(folder, config_int(config, "NANOTIK_CACHE_MB") * 1000000, &w->box.cache, e) ||
-        !add_writers(&w->box, e) || !add_engines(&w->box, e) || !add_sources(&w->box, config, e)) {
+        !add_writers(w, config, e) || !add_engines(&w->box, e) ||
+        !add_sources(&w->box, config, e)) {
         wire_tools_free(w);
         return false;
     }
@@ -80,6 +93,7 @@ void wire_tools_free(struct wire_tools *w)
         box->engines[i].ops->destroy(box->engines[i].self);
     for (size_t i = 0; i < box->writer_count; i++)
         box->writers[i].ops->destroy(box->writers[i].self);
+    net_engine_destroy(w->net);
     cache_close(box->cache);
     free(w);
 }

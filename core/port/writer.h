@@ -15,6 +15,7 @@ struct script_request {
     int seconds;          /* wanted length; 0 = as long as the words take */
     int units_per_minute; /* speaking rate: words, or code points for zh, ja, th */
     const char *style;
+    int seconds_max; /* the film may not be longer; 0 = no bound */
     const struct cancel *cancel;
 };
 
