@@ -140,9 +140,28 @@ static void check_clock(struct report *r)
     tell_key(r, sane ? GOOD : BAD, "doctor.clock", now, "doctor.clock_wrong");
 }
 
+static void tell_writer(void *ctx, const char *name, int64_t cost, const struct err *why)
+{
+    struct report *r = ctx;
+    char dollars[32];
+    snprintf(dollars, sizeof(dollars), "%.4f", (double)cost / 1e6);
+    AUTO(free_ptr)
+    char *full = cost < 0 ? str_dup(name)
+                          : i18n_text(r->cli->lang, "doctor.writer_price", I18N_TEXT("name", name),
+                                      I18N_TEXT("dollars", dollars));
+    if (why)
+        tell_err(r, "doctor.writer_named", full, why);
+    else
+        tell(r, GOOD, "doctor.writer_named", full, NULL);
+}
+
 static void check_services(struct report *r)
 {
-    tell_key(r, OPTIONAL, "doctor.writer", "", "doctor.writer_cost");
+    struct err e = {0};
+    if (!config_text(r->cli->config, "LLM_PROVIDER")[0])
+        tell_key(r, OPTIONAL, "doctor.writer", "", "doctor.writer_cost");
+    else if (!wire_writers_check(r->cli, tell_writer, r, &e))
+        tell_err(r, "doctor.writer", "", &e);
     bool chats = config_text(r->cli->config, "TELEGRAM_BOT_TOKEN")[0];
     tell_key(r, chats ? GOOD : OPTIONAL, "doctor.chats", "", "doctor.chats_cost");
 }

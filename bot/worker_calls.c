@@ -48,6 +48,8 @@ static void build_caption(struct bot *bot, struct card_doc *doc, const struct jo
         doc, lang, "film.facts", I18N_TEXT("length", card_duration(doc, lang, video->duration_ms)),
         I18N_TEXT("size", card_bytes(doc, lang, video->bytes)),
         I18N_TEXT("picture", arena_printf(&doc->arena, "%d×%d", video->width, video->height)));
+    if (story->fell_back)
+        card_line(doc, lang, "film.fell_back");
     add_authors(doc, lang, story);
     bool buttons = bot_abilities(bot, job->addr.network)->buttons;
     card_button(doc, lang, "button.again", true, "/again %s",
@@ -95,9 +97,11 @@ static bool deliver(void *data, const struct job *job, const struct storyboard *
     return ok;
 }
 
-static int64_t price(void *data, const struct story_settings *settings, int64_t duration_ms)
+/* Half, when a script was ordered and the person's own words had to do. */
+static int64_t price(void *data, const struct storyboard *story, int64_t duration_ms)
 {
-    return bot_price(data, settings, duration_ms);
+    int64_t full = bot_price(data, &story->settings, duration_ms);
+    return story->fell_back ? full / 2 : full;
 }
 
 /* A line that tells what the person can do, when there is anything. */
@@ -111,6 +115,7 @@ static const char *advice_key(const struct job *job)
         {"make.no_voice_for_language", "advice.other_voice"},
         {"make.unknown_voice",         "advice.other_voice"},
         {"make.nothing_to_say",        "advice.other_words"},
+        {"make.refused",               "advice.other_words"},
         {"error.disk",                 "advice.operator"   },
         {"start.disk_full",            "advice.operator"   },
         {"doctor.font",                "advice.operator"   },

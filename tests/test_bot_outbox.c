@@ -297,9 +297,13 @@ static void test_delivery(void **state)
                                .duration_ms = 65000,
                                .bytes = 4200000};
     struct worker_calls calls = bot_worker_calls(&w.bot);
-    assert_int_equal(calls.price(calls.ctx, &(struct story_settings){.tier = TIER_HD}, 60001), 4);
-    assert_int_equal(calls.price(calls.ctx, &(struct story_settings){.tier = TIER_HD}, 60000), 2);
-    assert_int_equal(calls.price(calls.ctx, &(struct story_settings){0}, 0), 1);
+    assert_int_equal(
+        calls.price(calls.ctx, &(struct storyboard){.settings = {.tier = TIER_HD}}, 60001), 4);
+    assert_int_equal(
+        calls.price(calls.ctx, &(struct storyboard){.settings = {.tier = TIER_HD}}, 60000), 2);
+    assert_int_equal(calls.price(calls.ctx, &(struct storyboard){0}, 0), 1);
+    assert_int_equal(calls.price(calls.ctx, &(struct storyboard){.fell_back = true}, 60001), 1);
+    assert_int_equal(calls.price(calls.ctx, &(struct storyboard){.fell_back = true}, 60000), 0);
     assert_true(calls.deliver(calls.ctx, &job, &story, &video, NULL, ref, &e));
     const struct fake_message *film = &w.chat.messages[0];
     assert_int_equal(film->kind, FAKE_DELIVERED);

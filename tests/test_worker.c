@@ -63,9 +63,9 @@ static bool deliver(void *ctx, const struct job *job, const struct storyboard *s
     return true;
 }
 
-static int64_t price(void *ctx, const struct story_settings *settings, int64_t duration_ms)
+static int64_t price(void *ctx, const struct storyboard *story, int64_t duration_ms)
 {
-    (void)ctx, (void)settings;
+    (void)ctx, (void)story;
     assert_true(duration_ms > 0);
     return REAL_PRICE;
 }

@@ -6,7 +6,11 @@
 
 #define LOG_MODULE "write"
 
-enum { DEFAULT_RATE = 150 };
+enum {
+    DEFAULT_RATE = 150,
+    WANTED_SECONDS = 60,     /* of a script, when nobody named a length */
+    NARRATION_MIN_MS = 6000, /* a topic that is shorter is no narration */
+};
 
 static bool same_language(const char *a, const char *b)
 {
@@ -24,12 +28,21 @@ static int speaking_rate(const struct toolbox *t, const struct story_settings *s
     return DEFAULT_RATE;
 }
 
+/* 0: as long as the person's own words take. */
+static int wanted_seconds(const struct toolbox *t, const struct story_settings *s)
+{
+    bool invents = t->writer_count > 0 && !t->writers[0].ops->own_words;
+    if (s->seconds > 0 || !invents)
+        return s->seconds;
+    return t->seconds_max > 0 ? MIN(WANTED_SECONDS, t->seconds_max) : WANTED_SECONDS;
+}
+
 int64_t pipeline_estimate_ms(const struct toolbox *t, const char *topic,
                              const struct story_settings *s)
 {
     bool invents = t->writer_count > 0 && !t->writers[0].ops->own_words;
-    if (invents && s->seconds > 0)
-        return (int64_t)s->seconds * 1000;
+    if (invents)
+        return (int64_t)wanted_seconds(t, s) * 1000;
     int64_t ms = text_duration_ms(topic, s->lang, speaking_rate(t, s)) + STORY_END_MS;
     /* Own words stop at the wanted length too. */
     return s->seconds > 0 ? MIN(ms, (int64_t)s->seconds * 1000) : ms;
@@ -86,6 +99,43 @@ static bool worth_another_writer(const struct err *e)
     return e->code == ERR_RETRY || e->code == ERR_UNSUPPORTED || e->code == ERR_CONFIG;
 }
 
+/* May the topic itself be narrated when nobody can write about it? Only where it is a text: a film
+   that says "cats" is not what anybody paid for. */
+static bool can_stand_alone(const struct script_request *request)
+{
+    AUTO(arena_free) struct arena a = {0};
+    AUTO(free_ptr) char *clean = text_clean(request->topic);
+    size_t sentences = 0;
+    text_sentences(&a, clean, request->lang, STORY_NARRATION_MAX, &sentences);
+    return sentences >= 2 &&
+           text_duration_ms(clean, request->lang, request->units_per_minute) >= NARRATION_MIN_MS;
+}
+
+/* Tries the writers in order. Own words behind others are the way out when all of those failed;
+   then `fell_back` says so, for the caption and the price. */
+static bool write_any(struct run_state *r, const struct script_request *request, struct err *e)
+{
+    struct err worst = {0}; /* what may pass later counts more than what will not */
+    for (size_t i = 0; i < r->tools->writer_count; i++) {
+        const struct script_writer *writer = &r->tools->writers[i];
+        bool instead = writer->ops->own_words && i > 0;
+        if (instead && !can_stand_alone(request))
+            break;
+        if (write_with(r, writer, request, e)) {
+            r->story->fell_back = instead;
+            return true;
+        }
+        if (!instead && !worth_another_writer(e))
+            return false;
+        if (i + 1 < r->tools->writer_count)
+            log_err(e->code == ERR_CONFIG ? LOG_ERROR : LOG_WARN, LOG_MODULE, e);
+        if (i == 0 || (!instead && worst.code != ERR_RETRY))
+            worst = *e;
+    }
+    *e = worst;
+    return false;
+}
+
 bool write_story(struct run_state *r, struct err *e)
 {
     const struct story_settings *s = &r->story->settings;
@@ -94,24 +144,18 @@ bool write_story(struct run_state *r, struct err *e)
     struct script_request request = {
         .topic = r->run->topic,
         .lang = s->lang,
-        .seconds = s->seconds,
+        .seconds = wanted_seconds(r->tools, s),
+        .seconds_max = r->tools->seconds_max,
         .units_per_minute = speaking_rate(r->tools, s),
         .style = s->style,
         .cancel = &r->stop,
     };
-    for (size_t i = 0; i < r->tools->writer_count; i++) {
-        if (write_with(r, &r->tools->writers[i], &request, e)) {
-            r->dirty = true;
-            return true;
-        }
-        if (!worth_another_writer(e))
-            return false;
-        if (i + 1 < r->tools->writer_count)
-            log_err(LOG_WARN, LOG_MODULE, e);
-    }
     if (r->tools->writer_count == 0)
         return err_set(e, ERR_CONFIG, "error.internal", "no script writer");
-    return false;
+    if (!write_any(r, &request, e))
+        return false;
+    r->dirty = true;
+    return true;
 }
 
 void plan_needs(struct run_state *r)

@@ -29,7 +29,7 @@ struct worker_calls {
                     const struct chat_video *video, const struct cancel *cancel,
                     char ret_ref[static CHAT_REF_MAX], struct err *e);
     /* REQUIRED. Credits for a film of this real length; never more than the hold is captured. */
-    int64_t (*price)(void *ctx, const struct story_settings *settings, int64_t duration_ms);
+    int64_t (*price)(void *ctx, const struct storyboard *story, int64_t duration_ms);
     /* REQUIRED. In the transaction that ends the job: state is JOB_FAILED or JOB_CANCELLED, with
        fail_key and fail_arg. Writes the message to the outbox. May run again: database only. */
     bool (*on_failed)(struct db_tx *tx, void *ctx, const struct job *job, struct err *e);

@@ -253,7 +253,7 @@ static bool done_body(struct db_tx *tx, void *ctx, struct err *e)
 static bool settle_done(struct work *k, struct err *e)
 {
     const struct worker_calls *calls = &options(k)->calls;
-    int64_t price = calls->price(calls->ctx, &k->story.settings, k->video.duration_ms);
+    int64_t price = calls->price(calls->ctx, &k->story, k->video.duration_ms);
     k->credits = MIN(price, k->job->price);
     if (!settle_write(k->s, done_body, k, e))
         return false;

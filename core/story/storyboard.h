@@ -69,6 +69,7 @@ struct storyboard {
     struct story_settings settings;
     char *title;
     char mood[16];
+    bool fell_back; /* the topic is narrated as it is, because no writer was to be had */
     struct scene *scenes;
     size_t scene_count;
 };

@@ -102,6 +102,8 @@ bool storyboard_to_json(const struct storyboard *s, char **ret_json, struct err 
     strbuf_addf(&out, "{\"version\":%d", STORY_VERSION);
     put_text(&out, "title", s->title ? s->title : "");
     put_text(&out, "mood", s->mood);
+    if (s->fell_back)
+        put_int(&out, "fell_back", 1);
     write_settings(&out, &s->settings);
     strbuf_adds(&out, ",\"scenes\":[");
     for (size_t i = 0; i < s->scene_count; i++) {
