@@ -485,6 +485,17 @@ void site_audit_is(struct site *p, const char *sql, const char *want)
         fail_msg("%s: %s, not %s", sql, text, want);
 }
 
+int64_t site_number(struct site *p, const char *sql)
+{
+    char *text AUTO(free_ptr) = site_audit(p, sql);
+    return strtoll(text, NULL, 10);
+}
+
+void site_ledger_must_hold(struct site *p)
+{
+    site_audit_is(p, "select 1", "1");
+}
+
 void site_shell(struct site *p, const char *command)
 {
     char *text AUTO(free_ptr) =

@@ -77,6 +77,8 @@ void site_database(struct site *p, char ret_path[static 1024]);
    invariant must hold too. The caller frees. */
 char *site_audit(struct site *p, const char *sql);
 void site_audit_is(struct site *p, const char *sql, const char *want);
+int64_t site_number(struct site *p, const char *sql);
+void site_ledger_must_hold(struct site *p);
 /* Runs a shell command in the folder (for ffmpeg and the like). */
 void site_shell(struct site *p, const char *command);
 
