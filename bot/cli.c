@@ -126,6 +126,11 @@ static void tell_step(const char *step)
     fprintf(stderr, "%s\n", text);
 }
 
+bool cli_make_data(const struct cli *cli, struct err *e)
+{
+    return fs_mkdirs(cli_data(cli), geteuid() == 0 ? 0711 : 0700, e);
+}
+
 static bool db_url(struct cli *cli, bool may_join, struct cli_db *d, char **ret_url, struct err *e)
 {
     const char *set = config_text(cli->config, "DATABASE_URL");
@@ -138,7 +143,7 @@ static bool db_url(struct cli *cli, bool may_join, struct cli_db *d, char **ret_
     if (may_join && e->code != ERR_NOT_FOUND)
         return false;
     step_lang = cli->lang;
-    if (!fs_mkdirs(cli_data(cli), 0700, e) ||
+    if (!cli_make_data(cli, e) ||
         !private_cluster_start(cli_data(cli), &cli->stop, tell_step, &d->cluster, e))
         return false;
     *ret_url = str_dup(private_cluster_url(d->cluster));
@@ -208,7 +213,7 @@ bool cli_load_id_key(const struct cli *cli, struct err *e)
     if (set[0]) {
         text = str_dup(set);
     } else {
-        if (!fs_mkdirs(cli_data(cli), 0700, e) || (!fs_exists(path) && !make_key_file(path, e)) ||
+        if (!cli_make_data(cli, e) || (!fs_exists(path) && !make_key_file(path, e)) ||
             !fs_read(path, 4096, &text, &len, e))
             return false;
         text[strcspn(text, "\r\n")] = '\0';

@@ -61,6 +61,9 @@ bool cli_words_ok(const struct cli *cli, const struct cli_args *a, size_t most);
 
 /* Folders; ret of 1024 bytes. */
 const char *cli_data(const struct cli *cli);
+/* Makes it when missing: for us alone, but as root others may pass through it, because the private
+   database inside runs as another user. */
+bool cli_make_data(const struct cli *cli, struct err *e);
 void cli_out_dir(const struct cli *cli, char ret[static 1024]);
 void cli_cache_dir(const struct cli *cli, char ret[static 1024]);
 

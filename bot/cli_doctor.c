@@ -59,7 +59,7 @@ static void check_data(struct report *r)
     const char *data = cli_data(r->cli);
     struct err e = {0};
     AUTO(free_ptr) char *probe = str_printf("%s/.doctor.%d", data, (int)getpid());
-    bool ok = fs_mkdirs(data, 0700, &e) && fs_write(probe, "ok", 2, &e);
+    bool ok = cli_make_data(r->cli, &e) && fs_write(probe, "ok", 2, &e);
     fs_remove(probe);
     if (!ok) {
         tell_err(r, "doctor.data", data, &e);

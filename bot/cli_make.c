@@ -13,6 +13,7 @@
 #include "bot/signals.h"
 #include "bot/wire.h"
 #include "core/base/fs.h"
+#include "core/base/hash.h"
 #include "core/base/strbuf.h"
 #include "core/base/utf8.h"
 #include "core/job/pipeline.h"
@@ -132,6 +133,18 @@ static bool read_stdin(char **ret, struct err *e)
     return !too_long || err_set(e, ERR_LIMIT, "cli.stdin_too_long", "over %d bytes", CHAT_LINE_MAX);
 }
 
+/* The same words give the same film, other words other pictures. */
+static uint64_t seed_of(const char *text)
+{
+    struct hash h;
+    char hex[HASH_HEX];
+    hash_begin(&h, "seed");
+    hash_text(&h, "text", text);
+    hash_end(&h, hex);
+    hex[12] = '\0';
+    return strtoull(hex, NULL, 16);
+}
+
 static bool check_order(struct cli *cli, struct order *o, const struct toolbox *tools,
                         struct err *e)
 {
@@ -145,7 +158,7 @@ static bool check_order(struct cli *cli, struct order *o, const struct toolbox *
     if (!o->args.has_lang)
         make_args_guess_lang(clean, "", cli->lang, s->lang);
     if (!o->args.has_seed)
-        s->seed = 1;
+        s->seed = seed_of(clean);
     int64_t estimate_ms = 0;
     return pipeline_check_voice(tools, s, e) &&
            estimate_length(tools, cli->lang, o->text, s, &estimate_ms, e);

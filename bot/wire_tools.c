@@ -64,7 +64,8 @@ bool wire_tools_make(struct cli *cli, struct wire_tools **ret, struct err *e)
         return err_set(e, ERR_INTERNAL, "error.internal", "tools: no memory");
     cli_cache_dir(cli, folder);
     w->box.seconds_max = (int)config_int(config, "VIDEO_MAX_DURATION");
-    if (!cache_open(folder, config_int(config, "NANOTIK_CACHE_MB") * 1000000, &w->box.cache, e) ||
+    if (!cli_make_data(cli, e) ||
+        !cache_open(folder, config_int(config, "NANOTIK_CACHE_MB") * 1000000, &w->box.cache, e) ||
         !add_writers(w, config, e) || !add_engines(&w->box, e) ||
         !add_sources(&w->box, config, e)) {
         wire_tools_free(w);

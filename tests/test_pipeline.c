@@ -137,7 +137,8 @@ static void makers_of_the_clips_are_named_in_the_film(void **state)
     size_t len;
     must_run(x);
     assert_true(fs_read(x->out, 1 << 20, &film, &len, &x->err));
-    assert_non_null(strstr(film, "comment Author 0 (clips); Author 1 (clips); Author 2 (clips)\n"));
+    assert_non_null(strstr(
+        film, "comment Pictures: Author 0 (clips); Author 1 (clips); Author 2 (clips). Voice: "));
 }
 
 static void progress_never_falls_and_ends_at_100(void **state)

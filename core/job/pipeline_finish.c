@@ -10,7 +10,12 @@
 
 #define LOG_MODULE "finish"
 
-enum { COMMENT_MAX = 2000, POSTER_PERCENT = 40, POSTER_MAX_MS = 4000 };
+enum {
+    COMMENT_MAX = 2000,
+    COMMENT_ROOM = COMMENT_MAX + 100,
+    POSTER_PERCENT = 40,
+    POSTER_MAX_MS = 4000
+};
 
 struct outputs {
     char film[CACHE_PATH_MAX], poster[CACHE_PATH_MAX], srt[CACHE_PATH_MAX];
@@ -46,20 +51,32 @@ static void outputs_discard(struct outputs *o)
     unlink(o->srt_temp);
 }
 
-/* "Ann Lee (pexels) https://…; …": each maker once. */
-static void credits(const struct storyboard *s, struct strbuf *out)
+static bool add_maker(const struct footage *f, struct strbuf *out)
 {
-    for (size_t i = 0; i < s->scene_count; i++) {
-        const struct footage *f = &s->scenes[i].footage;
-        char line[sizeof f->id + sizeof f->provider + sizeof f->page + 16];
-        if (!f->author[0] && !f->page[0])
-            continue;
+    char line[sizeof f->id + sizeof f->provider + sizeof f->page + 16];
+    if (f->kind == FOOTAGE_BACKDROP)
+        str_copy(line, sizeof line, "painted by NanoTik");
+    else if (f->author[0] || f->page[0])
         snprintf(line, sizeof line, "%s (%s)%s%s", f->author[0] ? f->author : f->id, f->provider,
                  f->page[0] ? " " : "", f->page);
-        if (strstr(strbuf_text(out), line) || out->len + strlen(line) + 2 > COMMENT_MAX)
-            continue;
-        strbuf_addf(out, "%s%s", out->len > 0 ? "; " : "", line);
-    }
+    else
+        return false;
+    if (strstr(strbuf_text(out), line) || out->len + strlen(line) + 2 > COMMENT_MAX)
+        return false;
+    strbuf_addf(out, "%s%s", out->len > 0 ? "; " : "Pictures: ", line);
+    return true;
+}
+
+/* "Pictures: Ann Lee (pexels) https://…; painted by NanoTik. Voice: espeak. Music: NanoTik.": each
+   maker once. */
+static void credits(const struct storyboard *s, struct strbuf *out)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->scene_count; i++)
+        any |= add_maker(&s->scenes[i].footage, out);
+    strbuf_addf(out, "%sVoice: %s.", any ? ". " : "", s->scenes[0].speech.engine);
+    if (strcmp(s->settings.music, "off") != 0)
+        strbuf_adds(out, " Music: NanoTik.");
 }
 
 /* Which segment to encode again when the join refuses: the one named, or the first, with which it
@@ -79,7 +96,7 @@ static bool odd_segment(struct run_state *r, const struct err *e, size_t *ret)
 static bool join(struct run_state *r, const char *path, struct err *e)
 {
     const char **segments AUTO(free_ptr) = calloc(r->count, sizeof *segments);
-    struct strbuf comment AUTO(strbuf_free) = STRBUF(COMMENT_MAX);
+    struct strbuf comment AUTO(strbuf_free) = STRBUF(COMMENT_ROOM);
     if (!segments)
         return err_set(e, ERR_INTERNAL, "error.internal", "out of memory");
     credits(r->story, &comment);

@@ -167,7 +167,7 @@ static bool start_threads(struct workers *w, struct err *e)
 
 bool workers_start(const struct worker_options *o, struct workers **ret, struct err *e)
 {
-    if (!fs_mkdirs(o->out_dir, 0755, e))
+    if (!fs_mkdirs(o->out_dir, 0700, e))
         return false;
     struct workers *w = workers_new(o);
     if (!w)
