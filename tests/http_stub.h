@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,14 +23,14 @@
 
 #include "core/base/base.h"
 
-enum { STUB_CONNECTIONS_MAX = 256, STUB_HEAD_MAX = 16384 };
+enum { STUB_CONNECTIONS_MAX = 256, STUB_HEAD_MAX = 16384, STUB_BODY_MAX = 1 << 20 };
 
 struct stub_request {
     int fd;
     char method[16];
     char path[2048];
     char *head; /* header block as text */
-    char *body; /* NUL-terminated */
+    char *body; /* NUL-terminated; the first MiB */
     size_t len;
     int nth; /* request number on this server, from 1 */
 };
@@ -122,9 +123,13 @@ static inline bool stub_read(int fd, struct stub_request *r)
     stub_header(r->head, "content-length", length, sizeof(length));
     r->len = strtoul(length, NULL, 10);
     free(r->body);
-    r->body = calloc(1, r->len + 1);
+    size_t kept = r->len < STUB_BODY_MAX ? r->len : STUB_BODY_MAX;
+    r->body = calloc(1, kept + 1);
     for (size_t got = 0; got < r->len;) {
-        ssize_t n = recv(fd, r->body + got, r->len - got, 0);
+        char rest[16384];
+        size_t left = r->len - got;
+        ssize_t n = got < kept ? recv(fd, r->body + got, kept - got, 0)
+                               : recv(fd, rest, left < sizeof(rest) ? left : sizeof(rest), 0);
         if (n <= 0)
             return false;
         got += (size_t)n;
@@ -162,6 +167,7 @@ static inline void *stub_main(void *arg)
             return NULL;
         struct stub_connection *c = malloc(sizeof(*c));
         *c = (struct stub_connection){.s = s, .fd = fd};
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
         pthread_mutex_lock(&s->lock);
         bool room = s->count < STUB_CONNECTIONS_MAX && !atomic_load(&s->stopping);
         if (room) {

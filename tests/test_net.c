@@ -17,6 +17,8 @@
 
 enum { BOMB_ZEROS = 48 << 20 };
 
+static atomic_int other_port; /* where /to-other leads */
+
 static bool big_body(int fd, size_t len, bool declare)
 {
     char head[128];
@@ -100,6 +102,11 @@ static bool serve(struct stub *s, const struct stub_request *r)
         return stub_reply(fd, 302, "Location: /loop\r\n", "");
     if (strcmp(p, "/hop") == 0)
         return stub_reply(fd, 302, "Location: /ok\r\n", "moved");
+    if (strcmp(p, "/to-other") == 0) {
+        snprintf(header, sizeof(header), "Location: http://127.0.0.1:%d/secret-echo\r\n",
+                 atomic_load(&other_port));
+        return stub_reply(fd, 302, header, "");
+    }
     if (strcmp(p, "/to-private") == 0) /* another port of this machine: not the configured base */
         return stub_reply(fd, 302, "Location: http://127.0.0.1:9/ok\r\n", "");
     if (strcmp(p, "/to-file") == 0)
@@ -495,6 +502,19 @@ static void keys_do_not_follow_redirects(void **state)
     struct net_request r = {.headers = key, .header_count = 1};
     assert_int_equal(get("/secret-echo", r, &reply, &e), NET_REPLY);
     assert_string_equal(reply.body, "leaked"); /* the direct call does send it */
+    net_reply_free(&reply);
+    char base[64];
+    snprintf(base, sizeof(base), "http://127.0.0.1:%d", other.port);
+    assert_true(net_trust_base(world.engine, base, &e));
+    atomic_store(&other_port, other.port);
+    r.follow = true;
+    assert_int_equal(get("/to-other", r, &reply, &e), NET_REPLY);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply.body, "clean");
+    net_reply_free(&reply);
+    atomic_store(&other_port, world.server.port); /* the same origin may have it again */
+    assert_int_equal(get("/to-other", r, &reply, &e), NET_REPLY);
+    assert_string_equal(reply.body, "leaked");
     stub_stop(&other);
 }
 
