@@ -32,9 +32,9 @@ struct footage {
     /* FOOTAGE_BACKDROP: the job's, so that a film's scenes share their colours. FOOTAGE_PHOTO: which
        way it moves. */
     uint64_t seed;
-    int64_t in_ms;               /* first moment used of a clip */
-    int64_t duration_ms;         /* of the whole clip; 0 = unknown */
-    int width, height;           /* as shown (after rotation); 0 = unknown */
+    int64_t in_ms;       /* first moment used of a clip */
+    int64_t duration_ms; /* of the whole clip; 0 = unknown */
+    int width, height;   /* as shown (after rotation); 0 = unknown */
 };
 
 struct footage_query {
@@ -50,6 +50,9 @@ struct footage_query {
     const char *style;       /* "" = default */
     const char *const *used; /* "provider:id" already in this film */
     size_t used_count;
+    const char *const *recent; /* the same of the chat's last films: taken only when nothing else
+                                  fits */
+    size_t recent_count;
 };
 
 struct footage_source_ops {

@@ -1,0 +1,125 @@
+/* Pixabay: the shape of its requests and replies. Videos only. */
+#include "adapters/footage/stock_parts.h"
+
+#include <inttypes.h>
+
+#include "core/net/json.h"
+
+enum { PER_PAGE = 50, SECONDS_MAX = 24 * 3600 };
+
+/* The key is in the query: this text goes to core/net and nowhere else. */
+static void put_query(struct strbuf *out, const struct stock_search *search, const char *key)
+{
+    strbuf_adds(out, "/videos/?key=");
+    stock_put_encoded(out, key);
+    strbuf_adds(out, "&q=");
+    stock_put_encoded(out, search->term);
+    strbuf_addf(out, "&video_type=film&safesearch=true&per_page=%d", PER_PAGE);
+}
+
+/* Errors are plain text, and a wrong key is a 400 like any other mistake. */
+static enum stock_answer classify(const struct net_reply *reply)
+{
+    switch (reply->status) {
+    case 200:
+        return STOCK_OK;
+    case 400:
+        return strcasestr(reply->body, "api key") ? STOCK_BAD_KEY : STOCK_BAD_REQUEST;
+    case 401:
+    case 403:
+        return STOCK_BAD_KEY;
+    case 404:
+        return STOCK_NO_SUCH_PATH;
+    case 429:
+        return STOCK_LIMITED;
+    default:
+        return net_should_retry(reply) ? STOCK_RETRY : STOCK_BAD_REQUEST;
+    }
+}
+
+/* A size that is missing has the url "" and 0 bytes; the names say nothing about the size. */
+static void read_files(const cJSON *item, struct stock_page *page, struct stock_clip *clip)
+{
+    const cJSON *file;
+    cJSON_ArrayForEach(file, json_object(item, "videos"))
+    {
+        double bytes = 0;
+        json_real(file, "size", &bytes);
+        stock_add_rendition(page, clip, json_text(file, "url", ""), json_int_or(file, "width", 0),
+                            json_int_or(file, "height", 0), 0, bytes);
+    }
+}
+
+static bool read_clip(const cJSON *item, struct stock_page *page, struct stock_clip *clip)
+{
+    char own[64];
+    double seconds = 0;
+    int64_t id;
+    *clip = (struct stock_clip){.kind = FOOTAGE_CLIP};
+    if (!json_int(item, "id", &id) || id <= 0)
+        return false;
+    snprintf(clip->id, sizeof(clip->id), "%" PRId64, id);
+    snprintf(own, sizeof(own), "https://pixabay.com/videos/id-%" PRId64 "/", id);
+    clip->page = arena_dup(&page->arena,
+                           stock_page_link(json_text(item, "pageURL", ""), "pixabay.com", own));
+    json_real(item, "duration", &seconds);
+    clip->duration_ms = (int64_t)(CLAMP(seconds, 0, SECONDS_MAX) * 1000);
+    clip->author = stock_author(&page->arena, json_text(item, "user", ""));
+    clip->words = stock_words(&page->arena, json_text(item, "tags", ""));
+    read_files(item, page, clip);
+    return clip->rendition_count > 0;
+}
+
+bool pixabay_parse(const char *json, size_t len, struct stock_page *ret, struct err *e)
+{
+    static const struct json_limits limits = {.bytes = 4 << 20, .depth = 16, .nodes = 100000};
+    AUTO(json_free) cJSON *doc = NULL;
+    const cJSON *item;
+    *ret = (struct stock_page){0};
+    if (!json_parse(json, len, &limits, &doc, e))
+        return false;
+    const cJSON *list = json_array(doc, "hits");
+    if (!list)
+        return err_set(e, ERR_INPUT, "error.bad_reply", "Pixabay: no list of hits");
+    ret->clips = arena_alloc(&ret->arena, STOCK_CLIPS_MAX * sizeof(*ret->clips));
+    cJSON_ArrayForEach(item, list)
+    {
+        if (ret->count < STOCK_CLIPS_MAX)
+            ret->count += read_clip(item, ret, &ret->clips[ret->count]);
+    }
+    return true;
+}
+
+static bool parse(const char *json, size_t len, const struct stock_search *search,
+                  struct stock_page *ret, struct err *e)
+{
+    (void)search;
+    return pixabay_parse(json, len, ret, e);
+}
+
+static const struct stock_service videos = {
+    .name = "pixabay",
+    .title = "Pixabay",
+    .licence = "Pixabay Content License",
+    .rate = {.calls = 100, .period_ms = 60000, .limited_ms = 60000},
+    .prefix = "/api",
+    .put_query = put_query,
+    .parse = parse,
+    .classify = classify,
+};
+
+bool pixabay_create(const struct stock_options *options, struct footage_source *ret, struct err *e)
+{
+    struct stock_keys *keys = NULL;
+    if (!stock_keys_create("PIXABAY_API_KEYS", options->keys, &videos.rate, &keys, e))
+        return false;
+    bool ok = stock_create(&videos, options, keys, ret, e);
+    stock_keys_release(keys);
+    return ok;
+}
+
+bool pixabay_check(const struct stock_options *options, stock_key_fn *on_key, void *ctx,
+                   struct err *e)
+{
+    return stock_check(&videos, "PIXABAY_API_KEYS", options, on_key, ctx, e);
+}
