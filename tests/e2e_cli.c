@@ -223,6 +223,24 @@ static void long_and_broken_text(void **state)
     assert_int_equal(session_finish(s, SOON_MS), 0);
 }
 
+static void longer_text_comes_from_lines_or_a_file(void **state)
+{
+    struct site *p = *state;
+    const char *env[] = {"NANOTIK_TRIAL_CREDITS=0", NULL}; /* quotes are enough here */
+    site_shell(p, "printf 'The river in the file.\\nIt is long.\\n' > river.txt");
+    struct session *s = session_run(p, false, env);
+    session_say(s, "/make - hd 16:9\nThe lake in lines.\nIt is deep.\n.\n");
+    session_expect(s, "The lake in lines.", SOON_MS);
+    session_expect(s, "16:9", SOON_MS);
+    session_expect(s, "needs 2 credits", SOON_MS);
+    session_say(s, "/make @river.txt 1:1\n");
+    session_expect(s, "The river in the file.", SOON_MS);
+    session_expect(s, "1:1", SOON_MS);
+    session_expect(s, "needs 1 credit", SOON_MS);
+    assert_int_equal(session_finish(s, SOON_MS), 0);
+    site_audit_is(p, "select count(*) from jobs where state = 'quoted'", "2");
+}
+
 static int64_t peak_kib(pid_t pid)
 {
     char path[64], line[256];
@@ -328,6 +346,7 @@ int main(void)
         CASE(wrong_settings_are_told_at_the_start),
         CASE(a_start_without_its_database_waits_and_can_be_stopped),
         CASE(bad_lines_get_an_answer_and_cost_nothing),
+        CASE(longer_text_comes_from_lines_or_a_file),
         CASE(endless_input_needs_no_memory),
         CASE(make_from_endless_input_is_refused),
         CASE(grant_adds_credits_once_per_key),
