@@ -13,7 +13,9 @@
 #include "core/db/store_chat.h"
 #include "core/db/store_job.h"
 
-enum { CLAIM_MAX = 16, POLL_MS = 1000, AWAY_MS = 2000 };
+/* Several senders per network, so that a chat that must rest or a slow answer holds up nobody else;
+   the database gives each chat's cards to one of them at a time. */
+enum { CLAIM_MAX = 4, SENDERS_MAX = 8, POLL_MS = 1000, AWAY_MS = 2000 };
 
 struct lane {
     struct outbox *outbox;
@@ -24,7 +26,8 @@ struct lane {
 
 struct outbox {
     struct bot *bot;
-    struct lane lanes[BOT_ADAPTERS_MAX];
+    struct lane lanes[BOT_ADAPTERS_MAX * SENDERS_MAX];
+    size_t lane_count;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* --- below: only with lock held --- */
@@ -190,6 +193,24 @@ static bool expire_body(struct db_tx *tx, void *network, struct err *e)
     return outbox_expire(tx, network, e);
 }
 
+static bool start_network(struct outbox *o, const struct chat_adapter *adapter, struct err *e)
+{
+    struct err ignored;
+    int senders = CLAMP(adapter->ops->abilities(adapter->self)->senders, 1, SENDERS_MAX);
+    if (!db_run(o->bot->db, expire_body, (void *)adapter->ops->name, &ignored))
+        log_err(LOG_WARN, LOG_MODULE, &ignored);
+    for (int i = 0; i < senders; i++) {
+        struct lane *lane = &o->lanes[o->lane_count];
+        *lane = (struct lane){.outbox = o, .adapter = adapter};
+        int r = pthread_create(&lane->thread, NULL, lane_main, lane);
+        if (r != 0)
+            return err_set_io(e, r, "outbox thread", "start");
+        lane->started = true;
+        o->lane_count++;
+    }
+    return true;
+}
+
 bool outbox_start(struct bot *bot, struct outbox **ret, struct err *e)
 {
     struct outbox *o = calloc(1, sizeof(*o));
@@ -203,17 +224,10 @@ bool outbox_start(struct bot *bot, struct outbox **ret, struct err *e)
     pthread_cond_init(&o->changed, &attr);
     pthread_condattr_destroy(&attr);
     for (size_t i = 0; i < bot->adapter_count; i++) {
-        struct lane *lane = &o->lanes[i];
-        *lane = (struct lane){.outbox = o, .adapter = &bot->adapters[i]};
-        struct err ignored;
-        if (!db_run(bot->db, expire_body, (void *)lane->adapter->ops->name, &ignored))
-            log_err(LOG_WARN, LOG_MODULE, &ignored);
-        int r = pthread_create(&lane->thread, NULL, lane_main, lane);
-        if (r != 0) {
-            outbox_stop(o, 0);
-            return err_set_io(e, r, "outbox thread", "start");
-        }
-        lane->started = true;
+        if (start_network(o, &bot->adapters[i], e))
+            continue;
+        outbox_stop(o, 0);
+        return false;
     }
     *ret = o;
     return true;

@@ -246,6 +246,7 @@ bool telegram_create(const struct telegram_options *o, struct chat_adapter *ret,
                            : own_server       ? OWN_VIDEO_MAX
                                               : CLOUD_VIDEO_MAX,
         .edit_interval_ms = 4000,
+        .senders = 4,
         .thumb_side = 320,
         .buttons = true,
         .quiet_edits = true,

@@ -111,6 +111,7 @@ struct chat_video {
 struct chat_abilities {
     int64_t video_bytes_max; /* 0: no limit */
     int edit_interval_ms;    /* the bot edits one card at most this often */
+    int senders;    /* cards that may be on their way at once, each to another chat; 0: one */
     int thumb_side; /* chat_video.thumb is wanted: its longest side in pixels; 0: not wanted */
     bool buttons;   /* false: actions are shown as lines to type, and a quote is accepted at once */
     bool shows_paths; /* the person sits at this machine: paths of files mean something to them */
