@@ -155,9 +155,21 @@ static void tell_writer(void *ctx, const char *name, int64_t cost, const struct 
         tell(r, GOOD, "doctor.writer_named", full, NULL);
 }
 
+static void tell_stock(void *ctx, const char *name, const struct err *why)
+{
+    if (why)
+        tell_err(ctx, "doctor.stock_named", name, why);
+    else
+        tell(ctx, GOOD, "doctor.stock_named", name, NULL);
+}
+
 static void check_services(struct report *r)
 {
     struct err e = {0};
+    if (!wire_footage_wanted(r->cli->config))
+        tell_key(r, OPTIONAL, "doctor.stock", "", "doctor.stock_cost");
+    else if (!wire_footage_check(r->cli->config, tell_stock, r, &e))
+        tell_err(r, "doctor.stock", "", &e);
     if (!config_text(r->cli->config, "LLM_PROVIDER")[0])
         tell_key(r, OPTIONAL, "doctor.writer", "", "doctor.writer_cost");
     else if (!wire_writers_check(r->cli, tell_writer, r, &e))

@@ -32,6 +32,16 @@ bool wire_writers_check(struct cli *cli,
                                      const struct err *why),
                         void *ctx, struct err *e);
 
+/* Stock footage: Pexels, Pixabay, then Pexels' photos, as far as their keys are set. */
+bool wire_footage_wanted(const struct config *config);
+bool wire_footage_add(struct net_engine *net, const struct config *config, struct toolbox *box,
+                      struct err *e);
+/* For doctor: asks each with each key, at most 5 s a key. `tell` gets "Pexels 1/2" and the error, or
+   NULL when the key works. */
+bool wire_footage_check(const struct config *config,
+                        void (*tell)(void *ctx, const char *name, const struct err *why), void *ctx,
+                        struct err *e);
+
 /* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */
 struct wire_chats;
 bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_chats **ret, struct err *e);

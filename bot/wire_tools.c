@@ -41,14 +41,18 @@ static bool add_engines(struct toolbox *box, struct err *e)
     return true;
 }
 
-static bool add_sources(struct toolbox *box, const struct config *config, struct err *e)
+static bool add_sources(struct wire_tools *w, const struct config *config, struct err *e)
 {
+    struct toolbox *box = &w->box;
     const char *folder = config_text(config, "NANOTIK_FOOTAGE_DIR");
     if (folder[0]) {
         if (!local_footage_create(folder, &box->sources[box->source_count], e))
             return false;
         box->source_count++;
     }
+    if (wire_footage_wanted(config) &&
+        (!need_net(w, config, e) || !wire_footage_add(w->net, config, box, e)))
+        return false;
     if (!backdrop_source_create(&box->sources[box->source_count]))
         return err_set(e, ERR_INTERNAL, "error.internal", "backdrops: no memory");
     box->source_count++;
@@ -66,8 +70,7 @@ bool wire_tools_make(struct cli *cli, struct wire_tools **ret, struct err *e)
     w->box.seconds_max = (int)config_int(config, "VIDEO_MAX_DURATION");
     if (!cli_make_data(cli, e) ||
         !cache_open(folder, config_int(config, "NANOTIK_CACHE_MB") * 1000000, &w->box.cache, e) ||
-        !add_writers(w, config, e) || !add_engines(&w->box, e) ||
-        !add_sources(&w->box, config, e)) {
+        !add_writers(w, config, e) || !add_engines(&w->box, e) || !add_sources(w, config, e)) {
         wire_tools_free(w);
         return false;
     }
@@ -95,6 +98,8 @@ void wire_tools_free(struct wire_tools *w)
     for (size_t i = 0; i < box->writer_count; i++)
         box->writers[i].ops->destroy(box->writers[i].self);
     net_engine_destroy(w->net);
+    if (box->cache)
+        cache_trim(box->cache); /* `nanotik make` has no janitor */
     cache_close(box->cache);
     free(w);
 }
