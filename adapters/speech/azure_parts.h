@@ -1,0 +1,142 @@
+/*
+ * azure_parts - the pieces of the Azure voices: table, text, frames, turns, connections, REST,
+ * times. Internal to adapters/speech.
+ */
+#ifndef NANOTIK_AZURE_PARTS_H
+#define NANOTIK_AZURE_PARTS_H
+
+#include <pthread.h>
+
+#include "adapters/speech/azure.h"
+#include "adapters/speech/espeak_parts.h"
+#include "core/base/strbuf.h"
+#include "core/net/ws.h"
+
+enum {
+    AZURE_RATE = 24000,
+    AZURE_SECONDS_MAX = 600, /* the service cuts there */
+    AZURE_AUDIO_MAX = AZURE_RATE * 2 * AZURE_SECONDS_MAX,
+    AZURE_EVENTS_MAX = 8192,
+    AZURE_WORDS_MAX = 1 << 19, /* bytes of event texts in a turn */
+    AZURE_SSML_MAX = 60000,    /* the service takes 64 KB */
+    AZURE_ID = 33,             /* 32 hex digits, upper case */
+    AZURE_URL_MAX = 512,
+};
+
+/* --- voices --- */
+struct azure_voice {
+    const char *name;    /* what a user types */
+    const char *lang;    /* full tag, as the service writes it */
+    const char *service; /* the service's name for it */
+    const char *label;
+    bool female;
+    int rate; /* units a minute */
+};
+const struct azure_voice *azure_voices(size_t *ret_count);
+/* The voice to speak with; NULL: ERR_UNSUPPORTED. */
+const struct azure_voice *azure_voice_choose(const char *lang, const char *name, struct err *e);
+/* The first voice of each language. */
+bool azure_voice_is_default(const struct azure_voice *v);
+
+/* --- what is said: the text without what cannot be spoken or would break the markup --- */
+void azure_spoken_make(struct spoken *ret, const char *text, const char *lang);
+void azure_ssml(struct strbuf *out, const struct azure_voice *v, const struct spoken *s,
+                double speed);
+
+/* --- frames --- */
+struct azure_frame {
+    char path[32];     /* lower case */
+    char id[AZURE_ID]; /* upper case; "" when absent or too long */
+    const char *body;
+    size_t len;
+};
+/* False: no such frame. The body lies in `bytes`. */
+bool azure_frame_read(const char *bytes, size_t len, bool is_text, struct azure_frame *ret);
+void azure_id_make(char ret[static AZURE_ID]);
+void azure_frame_config(struct strbuf *out, const char *id);
+void azure_frame_context(struct strbuf *out, const char *id);
+void azure_frame_ssml(struct strbuf *out, const char *id, const char *ssml);
+
+/* --- a turn: what has come of one scene. No clock, no connection: bytes in, state out. --- */
+struct azure_event {
+    uint32_t sample;
+    uint32_t word, len; /* bytes in turn.words */
+};
+enum azure_turn_state { AZURE_TURN_OPEN, AZURE_TURN_DONE, AZURE_TURN_BROKEN };
+struct azure_turn {
+    char id[AZURE_ID];
+    enum azure_turn_state state;
+    struct strbuf audio; /* s16 little-endian */
+    struct strbuf words;
+    struct azure_event *events;
+    size_t event_count, event_room;
+    int frames; /* of this turn, so far */
+};
+void azure_turn_init(struct azure_turn *t);
+void azure_turn_free(struct azure_turn *t);
+/* Frames of other turns, unknown paths and unreadable ones change nothing. */
+void azure_turn_take(struct azure_turn *t, const char *bytes, size_t len, bool is_text);
+
+/* --- faults: what a failure means for the next step --- */
+enum azure_fault {
+    AZURE_OK,
+    AZURE_AGAIN,  /* network, throttled, half a turn */
+    AZURE_STALE,  /* a kept connection was already dead: does not count */
+    AZURE_REST,   /* WebSocket is not to be had here: REST at once */
+    AZURE_VOICE,  /* this request is refused for good */
+    AZURE_CONFIG, /* key or region */
+    AZURE_QUOTA,
+    AZURE_STOPPED, /* cancelled */
+};
+/* Sets e and gives back the fault. */
+enum azure_fault azure_fault_set(struct err *e, enum azure_fault fault, const char *fmt, ...)
+    PRINTF(3, 4);
+/* How a connection's end is to be understood. */
+enum azure_fault azure_fault_of_end(const struct ws_end *end, struct err *e);
+
+/* --- the service --- */
+enum { AZURE_IDLE_MAX = 4, AZURE_PATHS = 2 };
+struct azure_link;
+struct azure_service {
+    struct net_engine *net;
+    struct ws_engine *ws;
+    char key[256];
+    char base[AZURE_URL_MAX]; /* http(s), no slash at its end */
+    bool trusted;             /* base was configured */
+    struct azure_limits limits;
+    pthread_mutex_t lock;
+    /* --- with lock held --- */
+    struct azure_link *idle[AZURE_IDLE_MAX];
+    size_t idle_count;
+    size_t path; /* which WebSocket path the service knows */
+    int64_t rest_until;
+    struct err rest_why;
+};
+struct azure_job {
+    const char *ssml;
+    int64_t expected_ms; /* of sound */
+    const struct cancel *cancel;
+};
+/* One turn, no repetition. */
+enum azure_fault azure_link_speak(struct azure_service *s, const struct azure_job *job,
+                                  struct azure_turn *turn, struct err *e);
+void azure_links_free(struct azure_service *s);
+/* One call; the audio is the turn's, which has no events then. */
+enum azure_fault azure_rest_speak(struct azure_service *s, const struct azure_job *job,
+                                  struct azure_turn *turn, struct err *e);
+bool azure_rest_check(struct azure_service *s, const struct cancel *cancel, struct err *e);
+
+/* --- sound and times --- */
+/* The turn's audio as a trimmed utterance, its events with it (position: number of the turn's
+   event, from 1). False: silence, or too little sound for the text. */
+bool azure_sound(const struct azure_turn *t, int64_t expected_ms, struct utterance *ret,
+                 struct err *e);
+bool azure_times(struct utterance *u, const struct azure_turn *t, const struct spoken *s,
+                 const char *text, const char *lang, struct speech_word **ret_words,
+                 size_t *ret_count, struct err *e);
+/* Times without events: every token of text gets one event in u, spread over the voiced parts,
+   clause marks at measured pauses. s gets the places that the events point to. */
+bool azure_spread(struct utterance *u, struct spoken *s, const char *text, const char *lang,
+                  struct err *e);
+
+#endif
