@@ -34,6 +34,8 @@ struct bot {
     int trial_credits;
     int seconds_max;
     bool own_words;         /* no script writer is configured */
+    atomic_uint events;     /* taken in */
+    atomic_bool crowded;    /* more answers wait than people can read: intake pauses */
     atomic_bool job_failed; /* any job of this session */
 };
 

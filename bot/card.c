@@ -74,6 +74,15 @@ const char *card_bytes(struct card_doc *doc, const char *lang, int64_t bytes)
     return card_keep(doc, i18n_bytes(lang, bytes));
 }
 
+/* Where to cut a text that goes on: before the last word when it is a short way back. */
+static size_t excerpt_cut(const char *text, size_t len)
+{
+    size_t cut = len;
+    while (cut > 0 && len - cut < 24 && text[cut - 1] != ' ')
+        cut--;
+    return cut > 1 && text[cut - 1] == ' ' && cut > len / 2 ? cut - 1 : len;
+}
+
 const char *card_excerpt(struct card_doc *doc, const char *text, size_t max)
 {
     struct strbuf out = STRBUF(4 * max + 8);
@@ -92,9 +101,14 @@ const char *card_excerpt(struct card_doc *doc, const char *text, size_t max)
         strbuf_add(&out, text + start, pos - start);
         shown++;
     }
-    if (pos < len)
-        strbuf_adds(&out, "…");
-    return card_keep(doc, strbuf_take(&out));
+    bool whole = pos >= len || text[pos + strspn(text + pos, " \n\t")] == '\0';
+    if (whole)
+        return card_keep(doc, strbuf_take(&out));
+    bool in_word = text[pos] != ' ' && text[pos] != '\n';
+    size_t cut = in_word ? excerpt_cut(strbuf_text(&out), out.len) : out.len;
+    const char *kept = arena_printf(&doc->arena, "%.*s…", (int)cut, strbuf_text(&out));
+    strbuf_free(&out);
+    return kept;
 }
 
 const char *card_list(struct card_doc *doc, const char *const *items)

@@ -16,6 +16,8 @@
 #include "core/base/strbuf.h"
 #include "core/i18n/i18n.h"
 
+enum { BACKLOG_EVERY = 32, BACKLOG_MAX = 256 };
+
 const struct chat_adapter *bot_adapter(const struct bot *bot, const char *network)
 {
     for (size_t i = 0; i < bot->adapter_count; i++)
@@ -154,6 +156,31 @@ static void tell_outage(struct bot *bot, const struct chat_event *event)
         log_err(LOG_WARN, LOG_MODULE, &e);
 }
 
+struct backlog {
+    const char *network;
+    int64_t cards;
+};
+
+static bool backlog_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct backlog *b = data;
+    return outbox_pending(tx, b->network, &b->cards, e);
+}
+
+/* Somebody pours in lines faster than the network takes answers (a file on standard input, a
+   flood): let it wait. Asked now and then, and each time while it is so. */
+static bool is_crowded(struct bot *bot, const char *network)
+{
+    struct backlog b = {.network = network};
+    struct err e;
+    unsigned nth = atomic_fetch_add(&bot->events, 1);
+    if (nth % BACKLOG_EVERY != BACKLOG_EVERY - 1 && !atomic_load(&bot->crowded))
+        return false;
+    if (db_run_soft(bot->db, backlog_body, &b, &e))
+        atomic_store(&bot->crowded, b.cards > BACKLOG_MAX);
+    return atomic_load(&bot->crowded);
+}
+
 bool bot_on_event(void *data, const struct chat_event *event)
 {
     struct bot *bot = data;
@@ -161,6 +188,8 @@ bool bot_on_event(void *data, const struct chat_event *event)
     struct dispatch d = {
         .ctx = {.bot = bot, .event = event, .abilities = bot_abilities(bot, event->addr.network)},
     };
+    if (is_crowded(bot, event->addr.network))
+        return false;
     bool ok = db_run(bot->db, dispatch_body, &d, &e);
     if (!ok && error_is_answer(&e)) {
         if (e.code == ERR_INTERNAL || e.code == ERR_DISK || e.code == ERR_CONFIG)

@@ -124,6 +124,8 @@ static void test_excerpt(void **state)
     assert_string_equal(card_excerpt(&doc, "abcdef", 3), "abc…");
     assert_string_equal(card_excerpt(&doc, "潮汐是怎样", 2), "潮汐…");
     assert_string_equal(card_excerpt(&doc, "", 3), "");
+    assert_string_equal(card_excerpt(&doc, "whole  \n ", 5), "whole");
+    assert_string_equal(card_excerpt(&doc, "the moon pulls the sea", 10), "the moon…");
 }
 
 static void test_long_action_is_left_out(void **state)

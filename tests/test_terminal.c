@@ -362,9 +362,9 @@ static void test_cards_on_a_pipe(void **state)
     AUTO(free_ptr)
     char *wanted = str_printf("Title\n  one\n  two\n"
                               "Film\n  /cancel 1  (Cancel)\n"
-                              "[ 25 %%] Voice; about 5 s left\n"
-                              "[ 40 %%] Video; about 5 s left\n"
-                              "[ 50 %%] Video; about 5 s left\n"
+                              "[ 25 %%] Voice · about 5 s left\n"
+                              "[ 40 %%] Video · about 5 s left\n"
+                              "[ 50 %%] Video · about 5 s left\n"
                               "Title\n  one\n  two\n%s\n%s\n",
                               film, poster);
     assert_string_equal(shown, wanted); /* and so: no control codes */

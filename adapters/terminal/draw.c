@@ -100,7 +100,7 @@ void draw_progress(struct strbuf *out, const struct card *card)
         any = true;
     }
     if (card->eta)
-        strbuf_addf(out, "%s%s", any ? "; " : " ", card->eta);
+        strbuf_addf(out, "%s%s", any ? " · " : " ", card->eta);
     strbuf_addc(out, '\n');
 }
 

@@ -14,7 +14,7 @@ enum { DRAW_MAX = 1 << 20 };
 bool draw_is_live(const struct card *card);
 /* Lines that each end in '\n'. fancy: with bold, dim and a bar. */
 void draw_card(struct strbuf *out, const struct card *card, bool fancy);
-/* One line for a log-like output: "[ 40 %] Voice, Pictures; about 20 s left\n". */
+/* One line for a log-like output: "[ 40 %] Voice, Pictures · about 20 s left\n". */
 void draw_progress(struct strbuf *out, const struct card *card);
 /* The film's title and facts, then its files, one path per line. */
 void draw_video(struct strbuf *out, const struct chat_video *video, bool fancy);

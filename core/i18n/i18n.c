@@ -346,7 +346,7 @@ void i18n_add(struct strbuf *out, const char *lang, const char *key, const struc
         const char *form = entry->forms[plural_form(c, by->number)];
         text = form ? form : text;
     }
-    add_filled(out, c, text, args, count);
+    add_filled(out, c, text ? text : key, args, count);
 }
 
 char *i18n_format(const char *lang, const char *key, const struct i18n_arg *args, size_t count)
