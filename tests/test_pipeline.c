@@ -232,6 +232,17 @@ static void one_edited_scene_is_one_new_segment(void **state)
     }
 }
 
+static void a_scene_that_becomes_the_last_one_is_encoded_anew(void **state)
+{
+    struct fixture *x = *state;
+    must_run(x);
+    x->story.scene_count--; /* the third scene now carries the end of the film */
+    must_run(x);
+    assert_int_equal(x->result.made, 1);
+    assert_int_equal(x->result.cached, SCENES - 2);
+    x->story.scene_count = SCENES;
+}
+
 static void a_broken_cache_entry_is_made_again(void **state)
 {
     struct fixture *x = *state;
@@ -586,6 +597,7 @@ int main(void)
         CASE(from_the_topic_again_everything_is_the_same),
         CASE(after_a_failure_only_the_rest_is_made),
         CASE(one_edited_scene_is_one_new_segment),
+        CASE(a_scene_that_becomes_the_last_one_is_encoded_anew),
         CASE(a_broken_cache_entry_is_made_again),
         CASE(another_seed_shows_other_moments),
         CASE(a_short_clip_starts_at_its_beginning),
