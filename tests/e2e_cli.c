@@ -357,5 +357,7 @@ int main(void)
         CASE(interrupted_make_leaves_nothing),
         CASE(a_full_disk_is_told),
     };
+    if (getenv("TEST_FILTER"))
+        cmocka_set_test_filter(getenv("TEST_FILTER")); /* "*name*" */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -228,5 +228,7 @@ int main(void)
         CASE(nothing_configured),
         CASE(three_languages_in_one_run_with_own_clips),
     };
+    if (getenv("TEST_FILTER"))
+        cmocka_set_test_filter(getenv("TEST_FILTER")); /* "*name*" */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

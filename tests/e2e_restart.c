@@ -120,9 +120,11 @@ static void kill_at(struct site *p, const struct point *point, int index)
     status = session_finish(s, RENDER_MS);
     int after = paths_said(s);
     if (status != 0 || before != point->said_before || after != point->said_after ||
-        done.count - old.count < point->segments)
+        done.count - old.count < point->segments) {
+        session_show(s);
         fail_msg("%s (%s): status %d, said %d then %d, %d segments", point->name, point->why,
                  status, before, after, done.count - old.count);
+    }
     none_was_encoded_again(p, &done);
     site_forget_sessions(p);
     char *want AUTO(free_ptr) = str_printf("0 %d %d", index + 1, 50 - (index + 1));
@@ -162,9 +164,11 @@ static void sigterm_gives_the_job_back_and_the_next_start_finishes_it(void **sta
         int64_t begun = clock_mono_ms();
         session_signal(s, SIGTERM);
         int status = session_wait(s, SOON_MS);
-        if (status != 0 || clock_mono_ms() - begun > 8000)
+        if (status != 0 || clock_mono_ms() - begun > 8000) {
+            session_show(s);
             fail_msg("%s: status %d after %d ms", moments[i].why, status,
                      (int)(clock_mono_ms() - begun));
+        }
         int said = paths_said(s);
         s = session_run(p, false, env);
         assert_int_equal(session_finish(s, RENDER_MS), 0);
@@ -251,5 +255,7 @@ int main(void)
         CASE(sigterm_gives_the_job_back_and_the_next_start_finishes_it),
         CASE(killed_anywhere_a_job_is_delivered_and_charged_once),
     };
+    if (getenv("TEST_FILTER"))
+        cmocka_set_test_filter(getenv("TEST_FILTER")); /* "*name*" */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

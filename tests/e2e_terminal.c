@@ -101,5 +101,7 @@ int main(void)
         CASE(cancel_pays_back),
         CASE(ctrl_c_leaves_and_the_next_start_goes_on),
     };
+    if (getenv("TEST_FILTER"))
+        cmocka_set_test_filter(getenv("TEST_FILTER")); /* "*name*" */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@
 #include "core/db/private_cluster.h"
 #include "core/db/store_ledger.h"
 
-enum { ENV_MAX = 48, LOG_MAX = 16 << 20, TAIL = 3000, ARGS_MAX = 40 };
+enum { ENV_MAX = 48, LOG_MAX = 16 << 20, TAIL = 8000, ARGS_MAX = 40 };
 
 /* build/tests/e2e_x -> build/nanotik */
 static void program_path(char ret_path[static 1024])
@@ -274,12 +274,17 @@ static const char *tail(const char *text)
     return len > TAIL ? text + len - TAIL : text;
 }
 
-static void give_up(struct session *s, const char *what)
+void session_show(struct session *s)
 {
     char *log AUTO(free_ptr) = session_log(s);
     /* cmocka cuts what it prints. */
     printf("--- output ---\n%s\n--- log ---\n%s\n", tail(strbuf_text(&s->seen)), tail(log));
     fflush(stdout);
+}
+
+static void give_up(struct session *s, const char *what)
+{
+    session_show(s);
     fail_msg("%s", what);
 }
 

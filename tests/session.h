@@ -67,6 +67,8 @@ void session_signal(struct session *s, int signal);
 int session_wait(struct session *s, int ms);
 /* All of its log (standard error) so far; the caller frees. */
 char *session_log(const struct session *s);
+/* Its output and log, for a case that is about to fail. */
+void session_show(struct session *s);
 /* Runs to the end with this input (NULL: none). */
 int session_once(struct site *p, const char *const *args, const char *input, int ms,
                  struct session **ret);
