@@ -166,6 +166,12 @@ static void tell_stock(void *ctx, const char *name, const struct err *why)
 static void check_services(struct report *r)
 {
     struct err e = {0};
+    if (!wire_speech_wanted(r->cli->config))
+        tell_key(r, OPTIONAL, "doctor.azure", "", "doctor.azure_cost");
+    else if (wire_speech_check(r->cli, &e))
+        tell(r, GOOD, "doctor.azure_price", "0.014", NULL);
+    else
+        tell_err(r, "doctor.azure", "", &e);
     if (!wire_footage_wanted(r->cli->config))
         tell_key(r, OPTIONAL, "doctor.stock", "", "doctor.stock_cost");
     else if (!wire_footage_check(r->cli->config, tell_stock, r, &e))

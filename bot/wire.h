@@ -42,6 +42,13 @@ bool wire_footage_check(const struct config *config,
                         void (*tell)(void *ctx, const char *name, const struct err *why), void *ctx,
                         struct err *e);
 
+/* Azure's voices, when their key is set. ERR_CONFIG "start.bad_config": no region. */
+bool wire_speech_wanted(const struct config *config);
+bool wire_speech_add(struct net_engine *net, const struct config *config, struct toolbox *box,
+                     struct err *e);
+/* For doctor: key, region and voices, at most 5 s. */
+bool wire_speech_check(struct cli *cli, struct err *e);
+
 /* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */
 struct wire_chats;
 bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_chats **ret, struct err *e);

@@ -33,8 +33,13 @@ static bool add_writers(struct wire_tools *w, const struct config *config, struc
     return true;
 }
 
-static bool add_engines(struct toolbox *box, struct err *e)
+/* In this order they are tried. */
+static bool add_engines(struct wire_tools *w, const struct config *config, struct err *e)
 {
+    struct toolbox *box = &w->box;
+    if (wire_speech_wanted(config) &&
+        (!need_net(w, config, e) || !wire_speech_add(w->net, config, box, e)))
+        return false;
     if (!espeak_create(NULL, &box->engines[box->engine_count], e))
         return false;
     box->engine_count++;
@@ -70,7 +75,7 @@ bool wire_tools_make(struct cli *cli, struct wire_tools **ret, struct err *e)
     w->box.seconds_max = (int)config_int(config, "VIDEO_MAX_DURATION");
     if (!cli_make_data(cli, e) ||
         !cache_open(folder, config_int(config, "NANOTIK_CACHE_MB") * 1000000, &w->box.cache, e) ||
-        !add_writers(w, config, e) || !add_engines(&w->box, e) || !add_sources(w, config, e)) {
+        !add_writers(w, config, e) || !add_engines(w, config, e) || !add_sources(w, config, e)) {
         wire_tools_free(w);
         return false;
     }

@@ -1,0 +1,42 @@
+#include "adapters/speech/azure.h"
+#include "bot/wire.h"
+
+static struct azure_options options_of(struct net_engine *net, const struct config *config)
+{
+    return (struct azure_options){
+        .net = net,
+        .key = config_text(config, "AZURE_SPEECH_KEY"),
+        .region = config_text(config, "AZURE_SPEECH_REGION"),
+        .url = config_text(config, "AZURE_SPEECH_URL"),
+        .allow_plain = config_int(config, "NANOTIK_ALLOW_PLAIN"),
+    };
+}
+
+bool wire_speech_wanted(const struct config *config)
+{
+    return config_text(config, "AZURE_SPEECH_KEY")[0];
+}
+
+bool wire_speech_add(struct net_engine *net, const struct config *config, struct toolbox *box,
+                     struct err *e)
+{
+    struct azure_options o = options_of(net, config);
+    if (!azure_create(&o, &box->engines[box->engine_count], e))
+        return false;
+    box->engine_count++;
+    return true;
+}
+
+bool wire_speech_check(struct cli *cli, struct err *e)
+{
+    struct net_engine *net = NULL;
+    struct speech_engine engine = {0};
+    if (!net_engine_create(config_int(cli->config, "NANOTIK_ALLOW_PLAIN"), &net, e))
+        return false;
+    struct azure_options o = options_of(net, cli->config);
+    bool ok = azure_create(&o, &engine, e) && azure_check(&engine, &cli->stop, e);
+    if (engine.ops)
+        engine.ops->destroy(engine.self);
+    net_engine_destroy(net);
+    return ok;
+}
