@@ -301,6 +301,72 @@ static void a_failing_writer_is_followed_by_the_next(void **state)
     }
 }
 
+/* Every writer is down. A text can be narrated as it is, and the film says so; a topic of a few words
+   is not what anybody would pay for. */
+static void own_words_stand_in_only_for_a_text(void **state)
+{
+    static const struct {
+        const char *topic;
+        int seconds;
+        enum err_code code; /* of the writer that fails */
+        bool made;
+        const char *why;
+    } rows[] = {
+        {topic,                       0, ERR_RETRY,  true,  "a text"                    },
+        {topic,                       0, ERR_CONFIG, true,  "a text, for want of money" },
+        {"How tides work",            0, ERR_RETRY,  false, "a topic"                   },
+        {"Cats. Dogs. Birds.",        0, ERR_RETRY,  false, "sentences without length"  },
+        {"One sentence that is long enough to be read aloud for quite a while but still is nothing "
+         "more than a wish", 0, ERR_RETRY,  false, "one sentence"              },
+        {"How tides work",            0, ERR_CONFIG, false, "a topic, for want of money"},
+    };
+    struct fixture *x = *state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        story_reset(x);
+        fake_forget(x->f);
+        x->f->write[0] = (struct fake_step){.code = rows[i].code, .times = -1};
+        x->story.settings.seconds = rows[i].seconds;
+        struct pipeline_run r = {.tools = &x->f->box,
+                                 .topic = rows[i].topic,
+                                 .story = &x->story,
+                                 .out_path = x->out,
+                                 .cancel = &x->cancel};
+        x->err = (struct err){0};
+        bool ok = pipeline_run(&r, &x->result, &x->err);
+        if (ok != rows[i].made || (!ok && x->err.code != rows[i].code))
+            fail_msg("%s: %s", rows[i].why, err_code_name(x->err.code));
+        assert_true(!ok || x->story.fell_back);
+        assert_int_equal(fake_count(x->f, "write1", '>'), rows[i].made);
+    }
+    /* What stands in is too long for what was ordered: the writer's failure is the reason. */
+    story_reset(x);
+    x->f->write[0] = (struct fake_step){.code = ERR_RETRY, .times = -1};
+    x->f->write[1] = (struct fake_step){.code = ERR_LIMIT, .times = -1};
+    assert_false(run(x));
+    assert_int_equal(x->err.code, ERR_RETRY);
+    x->f->write[0] = x->f->write[1] = (struct fake_step){0};
+    story_reset(x);
+    must_run(x);
+    assert_false(x->story.fell_back);
+    AUTO(free_ptr) char *json = NULL;
+    AUTO(storyboard_free) struct storyboard again = {0};
+    x->story.fell_back = true;
+    assert_true(storyboard_to_json(&x->story, &json, &x->err));
+    assert_true(storyboard_from_json(json, strlen(json), &again, &x->err) && again.fell_back);
+}
+
+static void a_script_is_a_minute_long_unless_told_otherwise(void **state)
+{
+    struct fixture *x = *state;
+    struct story_settings s = {.lang = "en"};
+    assert_int_equal(pipeline_estimate_ms(&x->f->box, "Cats", &s), 60000);
+    x->f->box.seconds_max = 40;
+    assert_int_equal(pipeline_estimate_ms(&x->f->box, "Cats", &s), 40000);
+    s.seconds = 25;
+    assert_int_equal(pipeline_estimate_ms(&x->f->box, "Cats", &s), 25000);
+    x->f->box.seconds_max = 0;
+}
+
 static void a_failing_engine_is_followed_by_the_next_for_all_that_is_left(void **state)
 {
     struct fixture *x = *state;
@@ -618,6 +684,8 @@ int main(void)
         CASE(a_file_above_the_byte_limit_is_refused),
         CASE(nothing_to_say_is_said),
         CASE(voices_are_checked_before_anything_costs),
+        CASE(own_words_stand_in_only_for_a_text),
+        CASE(a_script_is_a_minute_long_unless_told_otherwise),
         CASE(the_estimate_grows_with_the_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
