@@ -8,7 +8,7 @@
 #include "core/base/utf8.h"
 #include "core/net/json.h"
 
-enum { WAIT_MAX_MS = 86400000, SHOWN_MAX = 120 };
+enum { WAIT_MAX_MS = 86400000, SHOWN_MAX = 120, CODE_SHOWN_MAX = 40 };
 
 const char *llm_class_name(enum llm_class c)
 {
@@ -75,6 +75,14 @@ static void take_fields(struct trouble *t, const cJSON *error)
     }
 }
 
+static void one_line(char *text)
+{
+    utf8_clean(text);
+    for (char *p = text; *p; p++)
+        if (*p == '\n' || *p == '\t')
+            *p = ' ';
+}
+
 /* {"error":{...}}, {"error":"text"}, or flat. */
 static void trouble_read(struct trouble *t, const cJSON *doc)
 {
@@ -84,10 +92,7 @@ static void trouble_read(struct trouble *t, const cJSON *doc)
         str_copy(t->message, sizeof(t->message), text);
     else
         take_fields(t, error ? error : doc);
-    utf8_clean(t->message);
-    for (char *p = t->message; *p; p++)
-        if (*p == '\n' || *p == '\t')
-            *p = ' ';
+    one_line(t->message);
 }
 
 /* --- what each kind of error is --- */
@@ -222,9 +227,11 @@ static void read_trouble(struct llm_answer *a, int status, const cJSON *doc)
     struct trouble t = {.status = status};
     trouble_read(&t, doc);
     a->class = classify(&t, a);
-    char shown[SHOWN_MAX];
+    char shown[SHOWN_MAX], code[CODE_SHOWN_MAX];
     str_copy(shown, sizeof(shown), t.message);
-    snprintf(a->why, sizeof(a->why), "%d %.40s: %s", t.status, t.code[0] ? t.code : t.type, shown);
+    str_copy(code, sizeof(code), t.code[0] ? t.code : t.type);
+    one_line(code);
+    snprintf(a->why, sizeof(a->why), "%d %s: %s", t.status, code, shown);
 }
 
 /* --- a 200 --- */
