@@ -1,5 +1,6 @@
 #include "core/i18n/i18n.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -310,6 +311,7 @@ static size_t add_placeholder(struct strbuf *out, const struct catalog *c, const
 static void add_filled(struct strbuf *out, const struct catalog *c, const char *text,
                        const struct i18n_arg *args, size_t count)
 {
+    assert(text); /* catalogs hold texts only: checked when they are loaded */
     bool in_code = false;
     for (size_t at = 0; text[at];) {
         size_t filled = add_placeholder(out, c, text + at, args, count);

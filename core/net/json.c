@@ -91,7 +91,7 @@ static size_t repair(struct scan *s, const char *text, size_t len)
             at += n;
         } else if (c < 0x80) {
             scan_mark(s, (char)c);
-            s->out[out++] = c == 0 ? ' ' : text[at];
+            s->out[out++] = (char)(c == 0 ? ' ' : text[at]);
             at++;
         } else {
             int32_t cp = utf8_next(text, len, &at);

@@ -249,8 +249,8 @@ bool ws_engine_create(bool allow_plain, struct ws_engine **ret, struct err *e)
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
-        .gid = (gid_t)-1,
-        .uid = (uid_t)-1,
+        .gid = -1,
+        .uid = -1,
         .protocols = ws_protocols,
         .pt_serv_buf_size = 65536,
         .fd_limit_per_thread = 64,
