@@ -90,6 +90,10 @@ packages:
 	@deploy/packages.sh $(PACKAGES)
 test-packages:
 	@deploy/packages.sh $(PACKAGES) $(TEST_PACKAGES)
+	@command -v npm >/dev/null || deploy/packages.sh nodejs npm
+	@test tests/fakes/node_modules/.package-lock.json -nt tests/fakes/package-lock.json || \
+	    npm --prefix tests/fakes ci --silent --no-progress >&2 || \
+	    echo "tests/fakes: npm packages are missing, real clients are not tried" >&2
 
 # Standard input and output are the program's alone.
 run:

@@ -224,7 +224,8 @@ static double bench_answers(int64_t *ret_kb)
         pthread_join(threads[i], NULL);
     *ret_kb = (most - before) / UPLOADS;
     qsort(took, N, sizeof(took[0]), compare);
-    return (double)took[N - 1 - N / 100] / 1000.0;
+    size_t p99 = N - 1 - N / 100;
+    return (double)took[p99] / 1000.0;
 }
 
 static int line(const char *what, double value, const char *unit, double goal, bool at_most)
