@@ -360,15 +360,18 @@ static bool check_key(struct stock *s, size_t index, struct err *e)
         stock_call(s, &search, stock_keys_text(s->keys, index), CHECK_MS, &reply, NULL, e);
     switch (answer) {
     case STOCK_OK:
-        return s->service->parse(reply.body, reply.len, &search, &page, e);
+        if (s->service->parse(reply.body, reply.len, &search, &page, e))
+            return true;
+        break;
     case STOCK_BAD_KEY:
         return err_set_arg(e, ERR_CONFIG, "footage.bad_key", title, "%s: %d", title, reply.status);
     case STOCK_LIMITED:
         return err_set_arg(e, ERR_LIMIT, "footage.limit", title, "%s: %d", title, reply.status);
     default:
-        return err_set_arg(e, ERR_RETRY, "footage.service_down", title, "%s: %d", title,
-                           reply.status);
+        break;
     }
+    return err_set_arg(e, ERR_RETRY, "footage.service_down", title, "%s: no usable answer (%d)",
+                       title, reply.status);
 }
 
 bool stock_check(const struct stock_service *service, const char *keys_name,
