@@ -25,7 +25,7 @@ enum {
 
 struct ladder {
     struct stock_search rungs[RUNGS_MAX];
-    size_t count;
+    size_t count, terms; /* the first `terms` rungs are the terms themselves */
 };
 
 static void add_rung(struct ladder *l, const struct footage_query *q, const char *term,
@@ -54,6 +54,7 @@ static void make_ladder(struct ladder *l, const struct stock_service *service,
     }
     for (size_t i = 0; i < count; i++)
         add_rung(l, q, terms[i], shape);
+    l->terms = l->count;
     for (size_t i = 0; i < count; i++)
         add_rung(l, q, terms[i], STOCK_ANY);
     const char *space = count ? strrchr(terms[0], ' ') : NULL;
@@ -225,7 +226,9 @@ static bool stock_search(void *self, const struct footage_query *q, struct foota
             log_err(LOG_WARN, LOG_MODULE, e);
             break;
         }
-        if (*ret_count > 0 && is_good(q, &ret_hits[0]))
+        /* Short or seen lately: the other terms may have better, the rest is for when there is
+           nothing at all. */
+        if (*ret_count > 0 && (i + 1 >= ladder.terms || is_good(q, &ret_hits[0])))
             break;
     }
     for (size_t i = 0; i < *ret_count; i++)
@@ -370,8 +373,9 @@ static bool check_key(struct stock *s, size_t index, struct err *e)
     default:
         break;
     }
-    return err_set_arg(e, ERR_RETRY, "footage.service_down", title, "%s: no usable answer (%d)",
-                       title, reply.status);
+    char why[sizeof(e->detail)];
+    str_copy(why, sizeof(why), reply.status ? "no usable answer" : e->detail);
+    return err_set_arg(e, ERR_RETRY, "footage.service_down", title, "%s (%d)", why, reply.status);
 }
 
 bool stock_check(const struct stock_service *service, const char *keys_name,

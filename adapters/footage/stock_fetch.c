@@ -129,12 +129,23 @@ static void cut(struct download *d)
 /* "bytes 100-199/200" must go on exactly where the part ends. */
 static bool read_range(struct download *d, const char *range)
 {
-    long long from = -1, to = -1, all = -1;
-    char end = '\0';
-    int n = sscanf(range, "bytes %lld-%lld/%lld%c", &from, &to, &all, &end);
-    d->restart = n != 3 || from != d->have || to < from || all != to + 1;
+    char text[96];
+    int64_t from, to, all;
+    d->restart = true;
+    if (!str_starts(range, "bytes ") || !str_copy(text, sizeof(text), range + 6))
+        return false;
+    char *dash = strchr(text, '-'), *slash = strchr(text, '/');
+    if (!dash || !slash || slash < dash)
+        return false;
+    *dash = *slash = '\0';
+    if (!str_to_int(text, 0, INT64_MAX - 1, &from) ||
+        !str_to_int(dash + 1, 0, INT64_MAX - 1, &to) ||
+        !str_to_int(slash + 1, 0, INT64_MAX - 1, &all) || from != d->have || to < from ||
+        all != to + 1)
+        return false;
+    d->restart = false;
     d->total = all;
-    return !d->restart;
+    return true;
 }
 
 static bool on_answer(void *ctx, const struct net_reply *head)

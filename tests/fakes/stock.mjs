@@ -115,6 +115,12 @@ async function servePixabay(world, req, res, url) {
   });
 }
 
+const drained = (res) => new Promise((resolve) => {
+  const done = () => { res.off('drain', done); res.off('close', done); resolve(); };
+  res.on('drain', done);
+  res.on('close', done);
+});
+
 async function serveClip(world, req, res, url, bytes, type) {
   const fault = takeFault(world, 'clip');
   const range = /^bytes=(\d+)-$/.exec(req.headers.range ?? '');
@@ -141,7 +147,7 @@ async function serveClip(world, req, res, url, bytes, type) {
   const cutAt = fault?.kind === 'cut' ? from + fault.after : Infinity;
   for (let at = from; at < bytes.length; at += world.chunk) {
     const end = Math.min(at + world.chunk, bytes.length, cutAt);
-    if (!res.write(bytes.subarray(at, end))) await new Promise((r) => { res.once('drain', r); res.once('close', r); });
+    if (!res.write(bytes.subarray(at, end))) await drained(res);
     if (end >= cutAt) { await new Promise((r) => setTimeout(r, 20)); return req.socket.destroy(); }
     if (world.pauseMs) await new Promise((r) => setTimeout(r, world.pauseMs));
     if (res.destroyed) return undefined;
