@@ -174,7 +174,8 @@ static void *lane_main(void *data)
     for (;;) {
         struct batch batch = {.network = lane->adapter->ops->name};
         struct err e;
-        bool ok = db_run(o->bot->db, claim_body, &batch, &e);
+        /* A claim that a crash forgets is claimed again: the same as a send of unknown result. */
+        bool ok = db_run_soft(o->bot->db, claim_body, &batch, &e);
         if (!ok && e.code != ERR_CANCELLED)
             log_err(LOG_WARN, LOG_MODULE, &e);
         for (size_t i = 0; ok && i < batch.count && lane_may_go_on(o); i++)
