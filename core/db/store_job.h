@@ -14,6 +14,7 @@
 #ifndef NANOTIK_STORE_JOB_H
 #define NANOTIK_STORE_JOB_H
 
+#include "core/base/arena.h"
 #include "core/base/base.h"
 #include "core/base/err.h"
 #include "core/base/hash.h"
@@ -81,6 +82,10 @@ bool job_find(struct db_tx *tx, const char *account, const char *text, struct jo
 /* Newest first. live_only: waiting..delivering. Caller frees each and the array. */
 bool job_list(struct db_tx *tx, const char *account, bool live_only, size_t max, struct job **ret,
               size_t *ret_count, struct err *e);
+/* "provider:id" of the pictures from stock services in the account's last films, this job left out.
+   Texts and list live in the arena. */
+bool job_recent_footage(struct db_tx *tx, const struct job *j, size_t films, struct arena *a,
+                        const char *const **ret, size_t *ret_count, struct err *e);
 /* Live jobs of everybody on this network (NULL: on all), for the end of `make run` and for /queue.
  */
 bool job_count_live(struct db_tx *tx, const char *network, int64_t *ret, struct err *e);

@@ -141,6 +141,32 @@ bool job_list(struct db_tx *tx, const char *account, bool live_only, size_t max,
     return true;
 }
 
+bool job_recent_footage(struct db_tx *tx, const struct job *j, size_t films, struct arena *a,
+                        const char *const **ret, size_t *ret_count, struct err *e)
+{
+    struct num limit = num_make((int64_t)films);
+    const char *params[] = {j->account, j->id, limit.text};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(
+            tx,
+            "select distinct (s->'footage'->>'provider') || ':' || (s->'footage'->>'id')"
+            " from (select story from jobs where user_id = $1 and id <> $2"
+            "   and state not in ('quoted', 'cancelled') and octet_length(story) > 0"
+            "   order by created_at desc limit $3) recent"
+            " cross join lateral jsonb_array_elements(recent.story::jsonb->'scenes') s"
+            " where s->'footage'->>'provider' not in ('backdrop', 'local') order by 1 limit 2000",
+            params, 3, &rows, e))
+        return false;
+    size_t count = 0;
+    const char **list = arena_alloc(a, (db_count(rows) + 1) * sizeof(*list));
+    for (size_t i = 0; i < db_count(rows); i++)
+        if (db_text(rows, i, 0))
+            list[count++] = arena_dup(a, db_text(rows, i, 0));
+    *ret = list;
+    *ret_count = count;
+    return true;
+}
+
 bool job_count_live(struct db_tx *tx, const char *network, int64_t *ret, struct err *e)
 {
     const char *params[] = {network};

@@ -67,6 +67,8 @@ struct pipeline_run {
     struct storyboard *story; /* settings set; the rest is filled in */
     const char *out_path;     /* the film; .jpg and .srt of the same stem beside it */
     const struct cancel *cancel;
+    const char *const *recent; /* "provider:id" of the chat's last films; may be NULL */
+    size_t recent_count;
     /* The storyboard changed in a way worth keeping (script written, scenes spoken, footage found).
        False stops the run (the lease was lost). May be NULL. */
     bool (*on_save)(void *ctx, const struct storyboard *story, struct err *e);

@@ -128,6 +128,8 @@ static bool find_scene(struct finder *f, size_t scene, struct err *e)
         .style = r->story->settings.style,
         .used = f->used,
         .used_count = f->used_count,
+        .recent = r->run->recent,
+        .recent_count = r->run->recent_count,
     };
     for (size_t i = 0; i < r->tools->source_count; i++) {
         bool found;

@@ -1,6 +1,7 @@
 /* One job from claimed to done. */
 #include <inttypes.h>
 
+#include "core/base/arena.h"
 #include "core/base/clock.h"
 #include "core/base/crash.h"
 #include "core/base/fs.h"
@@ -10,7 +11,7 @@
 
 #define LOG_MODULE "worker"
 
-enum { SAVE_EVERY_MS = 1000, DELIVER_TRIES = 3, DELIVER_WAIT_MS = 1500 };
+enum { RECENT_FILMS = 30, SAVE_EVERY_MS = 1000, DELIVER_TRIES = 3, DELIVER_WAIT_MS = 1500 };
 
 struct work {
     struct slot *s;
@@ -144,21 +145,43 @@ static bool find_film(struct work *k)
     return named && film_there(k);
 }
 
+struct recent {
+    const struct job *job;
+    struct arena arena;
+    const char *const *names;
+    size_t count;
+};
+
+static bool recent_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct recent *r = ctx;
+    return job_recent_footage(tx, r->job, RECENT_FILMS, &r->arena, &r->names, &r->count, e);
+}
+
 static bool make_film(struct work *k, struct err *e)
 {
     struct pipeline_result result;
+    struct recent recent = {.job = k->job};
+    struct err why = {0};
+    /* Without the list the film is made all the same; it may then show a clip again. */
+    if (!db_run_soft(options(k)->db, recent_body, &recent, &why))
+        log_err(LOG_WARN, LOG_MODULE, &why);
     struct pipeline_run run = {
         .tools = options(k)->tools,
         .topic = k->job->topic,
         .story = &k->story,
         .out_path = k->film,
         .cancel = &k->s->stop,
+        .recent = recent.names,
+        .recent_count = recent.count,
         .on_save = on_save,
         .on_progress = on_progress,
         .ctx = k,
     };
     int64_t begun = clock_mono_ms();
-    if (!pipeline_run(&run, &result, e))
+    bool ok = pipeline_run(&run, &result, e);
+    arena_free(&recent.arena);
+    if (!ok)
         return false;
     describe(k, result.width, result.height, result.duration_ms, result.bytes);
     log_info("film made: %" PRId64 " ms long, %" PRId64 " bytes, %zu segments made, %zu cached, "
