@@ -5,7 +5,7 @@ BUILD ?= build$(if $(SAN),-$(subst $(COMMA),-,$(SAN)))
 PREFIX ?= /usr/local
 
 # Debian 12 packages: to build and run, and what tests, checks and fuzzing need besides.
-PACKAGES := gcc g++ pkgconf libcurl4-openssl-dev libwebsockets-dev libcjson-dev libpq-dev \
+PACKAGES := gcc g++ pkgconf libcurl4-openssl-dev libwebsockets-dev zlib1g-dev libcjson-dev libpq-dev \
             libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev \
             libswresample-dev libass-dev libqrencode-dev libsodium-dev libicu-dev libfontconfig-dev libharfbuzz-dev \
             libedit-dev libtomlplusplus-dev libespeak-ng-dev espeak-ng-data postgresql ca-certificates \
@@ -15,7 +15,7 @@ CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES := clang
 
 # Asked for late and once: `make run` on a fresh machine installs pkg-config first.
-PKGS := libcurl libwebsockets libcjson libpq libavformat libavcodec libavfilter libavutil libswscale \
+PKGS := libcurl libwebsockets zlib libcjson libpq libavformat libavcodec libavfilter libavutil libswscale \
         libswresample libass libqrencode libsodium icu-uc icu-i18n fontconfig harfbuzz libedit
 once = $(eval $(1) := $(2))$($(1))
 PKG_CFLAGS = $(call once,PKG_CFLAGS,$(shell pkg-config --cflags $(PKGS) || echo missing-packages))

@@ -180,7 +180,8 @@ static void check_services(struct report *r)
         tell_key(r, OPTIONAL, "doctor.writer", "", "doctor.writer_cost");
     else if (!wire_writers_check(r->cli, tell_writer, r, &e))
         tell_err(r, "doctor.writer", "", &e);
-    bool chats = config_text(r->cli->config, "TELEGRAM_BOT_TOKEN")[0];
+    bool chats = config_text(r->cli->config, "TELEGRAM_BOT_TOKEN")[0] ||
+                 config_text(r->cli->config, "DISCORD_BOT_TOKEN")[0];
     tell_key(r, chats ? GOOD : OPTIONAL, "doctor.chats", "", "doctor.chats_cost");
 }
 

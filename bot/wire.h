@@ -11,6 +11,7 @@
 #include "bot/bot.h"
 #include "bot/cli.h"
 #include "core/job/pipeline.h"
+#include "core/net/net.h"
 
 /* Writers, voices, footage, cache and render threads. */
 struct wire_tools;
@@ -53,6 +54,10 @@ bool wire_speech_check(struct cli *cli, struct err *e);
 struct wire_chats;
 bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_chats **ret, struct err *e);
 void wire_chats_free(struct wire_chats *c); /* destroys the adapters too; NULL is fine */
+/* One of them, in its own file. */
+bool wire_discord_make(const struct config *config, struct bot *bot, struct net_engine *net,
+                       const struct chat_menu *menus, size_t menu_count, struct chat_adapter *ret,
+                       struct err *e);
 /* Somebody sits at a terminal chat: logs would be drawn over it. */
 bool wire_chats_interactive(const struct wire_chats *c);
 /* Async-signal-safe: terminal modes as they were. */

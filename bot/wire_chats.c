@@ -64,6 +64,17 @@ static bool add_telegram(struct wire_chats *c, const struct config *config, stru
            ++c->bot->adapter_count;
 }
 
+static bool add_discord(struct wire_chats *c, const struct config *config, struct err *e)
+{
+    if (!config_text(config, "DISCORD_BOT_TOKEN")[0])
+        return true;
+    if (!c->net && !net_engine_create(config_int(config, "NANOTIK_ALLOW_PLAIN"), &c->net, e))
+        return false;
+    return wire_discord_make(config, c->bot, c->net, c->menus, c->menu_count,
+                             &c->bot->adapters[c->bot->adapter_count], e) &&
+           ++c->bot->adapter_count;
+}
+
 static bool add_terminal(struct wire_chats *c, const struct cli *cli, struct err *e)
 {
     AUTO(free_ptr) char *history = str_printf("%s/history", cli_data(cli));
@@ -88,7 +99,7 @@ bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_chats **ret, 
         return err_set(e, ERR_INTERNAL, "error.internal", "chats: no memory");
     c->bot = bot;
     make_menus(c);
-    bool ok = add_telegram(c, cli->config, e);
+    bool ok = add_telegram(c, cli->config, e) && add_discord(c, cli->config, e);
     if (ok && bot->adapter_count == 0)
         ok = add_terminal(c, cli, e);
     if (!ok) {

@@ -98,6 +98,10 @@ static const struct option options[] = {
      "Token from @BotFather. Empty: no Telegram."},
     {"TELEGRAM_API_URL", KIND_URL, "https://api.telegram.org", 0, 0, NULL,
      "Bot API server."},
+    {"DISCORD_BOT_TOKEN", KIND_SECRET, "", 0, 0, NULL,
+     "Token from the Discord developer portal. Empty: no Discord."},
+    {"DISCORD_API_URL", KIND_URL, "https://discord.com/api/v10", 0, 0, NULL,
+     "Discord's REST API."},
 };
 /* clang-format on */
 

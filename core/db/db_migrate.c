@@ -11,6 +11,7 @@
 #define LOG_MODULE "db.migrate"
 
 EMBED(schema_0001, "schema/0001_start.sql");
+EMBED(schema_0002, "schema/0002_notes.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -18,6 +19,7 @@ static const struct {
     const char *sql;
 } migrations[] = {
     {"0001_start", schema_0001},
+    {"0002_notes", schema_0002},
 };
 
 enum { LOCK_TRIES = 30 };

@@ -15,10 +15,9 @@ static bool have_key;
 void seal_set_key(const unsigned char key[static 32])
 {
     static const char *const names[SEAL_PURPOSES] = {
-        [SEAL_TRIAL] = "nanotik trial",
-        [SEAL_LANE] = "nanotik lane",
-        [SEAL_EVENT] = "nanotik event",
-        [SEAL_ADDRESS] = "nanotik address",
+        [SEAL_TRIAL] = "nanotik trial", [SEAL_LANE] = "nanotik lane",
+        [SEAL_EVENT] = "nanotik event", [SEAL_ADDRESS] = "nanotik address",
+        [SEAL_NOTE] = "nanotik note",
     };
     for (int i = 0; i < SEAL_PURPOSES; i++) {
         if (names[i])
@@ -97,5 +96,45 @@ bool seal_open_addr(const char *text, struct chat_addr *ret)
         !next_part(&at, &left, addr.reply, sizeof(addr.reply)))
         return false;
     *ret = addr;
+    return true;
+}
+
+enum {
+    BOX_EXTRA = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES,
+    BOX_MAX = SEAL_TEXT_MAX + BOX_EXTRA,
+};
+
+char *seal_text(const char *text)
+{
+    assert(have_key);
+    unsigned char box[BOX_MAX];
+    size_t len = strlen(text);
+    if (len > SEAL_TEXT_MAX)
+        return NULL;
+    random_bytes(box, crypto_secretbox_NONCEBYTES);
+    crypto_secretbox_easy(box + crypto_secretbox_NONCEBYTES, (const unsigned char *)text, len, box,
+                          keys[SEAL_NOTE]);
+    size_t room =
+        sodium_base64_ENCODED_LEN(len + BOX_EXTRA, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    char *sealed = malloc(room);
+    if (!sealed)
+        abort();
+    sodium_bin2base64(sealed, room, box, len + BOX_EXTRA, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return sealed;
+}
+
+bool seal_open_text(const char *sealed, char *ret, size_t size)
+{
+    assert(have_key);
+    unsigned char box[BOX_MAX], plain[BOX_MAX];
+    size_t len;
+    if (sodium_base642bin(box, sizeof(box), sealed, strlen(sealed), NULL, &len, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+        len < BOX_EXTRA || len - BOX_EXTRA >= size ||
+        crypto_secretbox_open_easy(plain, box + crypto_secretbox_NONCEBYTES,
+                                   len - crypto_secretbox_NONCEBYTES, box, keys[SEAL_NOTE]) != 0)
+        return false;
+    memcpy(ret, plain, len - BOX_EXTRA);
+    ret[len - BOX_EXTRA] = '\0';
     return true;
 }

@@ -14,7 +14,15 @@
 #include "core/base/hash.h"
 #include "core/port/chat.h"
 
-enum seal_purpose { SEAL_IDENTITY, SEAL_TRIAL, SEAL_LANE, SEAL_EVENT, SEAL_ADDRESS, SEAL_PURPOSES };
+enum seal_purpose {
+    SEAL_IDENTITY,
+    SEAL_TRIAL,
+    SEAL_LANE,
+    SEAL_EVENT,
+    SEAL_ADDRESS,
+    SEAL_NOTE,
+    SEAL_PURPOSES
+};
 
 enum { SEAL_MAC_TEXT = 2 + 2 * MAC_BYTES + 1 };
 
@@ -26,5 +34,11 @@ void seal_mac(enum seal_purpose purpose, const char *text, char ret[static SEAL_
 MUST_USE char *seal_addr(const struct chat_addr *addr);
 /* "" or what another key sealed gives an empty address and false. */
 bool seal_open_addr(const char *text, struct chat_addr *ret);
+
+/* Any text up to SEAL_TEXT_MAX bytes, for notes. NULL: longer. */
+enum { SEAL_TEXT_MAX = 2000 };
+MUST_USE char *seal_text(const char *text);
+/* False: not sealed by this key, or larger than `size`. */
+bool seal_open_text(const char *sealed, char *ret, size_t size);
 
 #endif

@@ -289,6 +289,7 @@ void ws_engine_destroy(struct ws_engine *engine)
     lws_cancel_service(engine->lws);
     pthread_join(engine->thread, NULL);
     for (struct ws *ws = engine->all; ws; ws = ws->next) {
+        ws->freed = true; /* whoever forgot it hears nothing any more */
         lookup_end(TAKE(ws->lookup));
     }
     struct lws_context *lws = engine->lws;

@@ -1,0 +1,225 @@
+/*
+ * The list of commands, in the languages of the catalog, registered only when it changed: Discord
+ * allows 200 new ones a day.
+ */
+#include "adapters/discord/discord_internal.h"
+#include "core/base/log.h"
+#include "core/net/json.h"
+
+#define LOG_MODULE "discord"
+
+enum { KEEP_SECONDS = 400 * 86400, PATIENCE_MS = 60000, TEXT_MAX = 100 };
+
+enum option_type { STRING = 3, INTEGER = 4, ATTACHMENT = 11 };
+
+/* Options by command; those of a command stand together. choices: "a b c". */
+static const struct {
+    const char *command, *name;
+    enum option_type type;
+    bool required, completes;
+    const char *choices, *key;
+} options[] = {
+    {"make",     "topic",  STRING,     true,  false, NULL,               "discord.option.topic" },
+    {"make",     "length", INTEGER,    false, false, NULL,               "discord.option.length"},
+    {"make",     "aspect", STRING,     false, false, "9:16 16:9 1:1",    "discord.option.aspect"},
+    {"make",     "tier",   STRING,     false, false, "basic hd premium", "discord.option.tier"  },
+    {"make",     "voice",  STRING,     false, true,  NULL,               "discord.option.voice" },
+    {"make",     "style",  STRING,     false, true,  NULL,               "discord.option.style" },
+    {"make",     "media",  ATTACHMENT, false, false, NULL,               "discord.option.media" },
+    {"again",    "video",  STRING,     false, false, NULL,               "discord.option.video" },
+    {"cancel",   "video",  STRING,     false, false, NULL,               "discord.option.video" },
+    {"settings", "change", STRING,     false, false, NULL,               "discord.option.change"},
+    {"voice",    "name",   STRING,     false, true,  NULL,               "discord.option.voice" },
+    {"style",    "name",   STRING,     false, true,  NULL,               "discord.option.style" },
+    {"lang",     "to",     STRING,     false, true,  NULL,               "discord.option.lang"  },
+};
+
+/* What Discord calls the languages of the catalog. Arabic is not in its documented table. */
+static const struct {
+    const char *lang, *locales[3];
+} locales[] = {
+    {"en", {"en-US", "en-GB", NULL} },
+    {"zh", {"zh-CN", NULL, NULL}    },
+    {"ar", {"ar", NULL, NULL}       },
+    {"hi", {"hi", NULL, NULL}       },
+    {"es", {"es-ES", "es-419", NULL}},
+    {"fr", {"fr", NULL, NULL}       },
+    {"ru", {"ru", NULL, NULL}       },
+    {"pt", {"pt-BR", NULL, NULL}    },
+    {"de", {"de", NULL, NULL}       },
+    {"ja", {"ja", NULL, NULL}       },
+};
+
+struct builder {
+    struct discord *d;
+    struct strbuf *out;
+    bool arabic;
+};
+
+/* At most 100 UTF-16 units; a byte is never less than a unit's share. */
+static void put_cut(struct strbuf *out, const char *text)
+{
+    char cut[4 * TEXT_MAX + 1];
+    int units = 0;
+    size_t end = 0, len = strlen(text);
+    for (size_t at = 0; at < len && at < sizeof(cut) - 5; end = at) {
+        unsigned char c = (unsigned char)text[at];
+        int bytes = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+        units += bytes == 4 ? 2 : 1;
+        if (units > TEXT_MAX)
+            break;
+        at += (size_t)bytes;
+    }
+    str_copy(cut, MIN(end + 1, sizeof(cut)), text);
+    json_put_text(out, cut);
+}
+
+/* ,"description":"...","description_localizations":{...}; help: of a command, else a key. */
+static void put_texts(struct builder *b, const char *field, const char *key, const char *command)
+{
+    bool any = false;
+    struct strbuf *out = b->out;
+    for (size_t i = 0; i < b->d->o.menu_count; i++) {
+        const struct chat_menu *m = &b->d->o.menus[i];
+        AUTO(free_ptr) char *text = key ? b->d->o.text(b->d->o.ctx, m->lang, key) : str_dup("");
+        for (size_t k = 0; !key && k < m->command_count; k++)
+            if (strcmp(m->commands[k].name, command) == 0) {
+                free(text);
+                text = str_dup(m->commands[k].help);
+            }
+        if (!*text)
+            continue;
+        if (i == 0) {
+            strbuf_addf(out, ",\"%s\":", field);
+            put_cut(out, text);
+            strbuf_addf(out, ",\"%s_localizations\":{", field);
+        }
+        for (size_t k = 0; k < COUNT(locales); k++)
+            for (size_t n = 0; n < 2 && locales[k].locales[n]; n++) {
+                bool fits = strncmp(locales[k].lang, m->lang, 2) == 0;
+                if (!fits || (!b->arabic && strcmp(locales[k].lang, "ar") == 0))
+                    continue;
+                strbuf_addf(out, "%s\"%s\":", any ? "," : "", locales[k].locales[n]);
+                put_cut(out, text);
+                any = true;
+            }
+    }
+    strbuf_addc(out, '}');
+}
+
+static void put_choices(struct strbuf *out, const char *choices)
+{
+    strbuf_adds(out, ",\"choices\":[");
+    for (const char *at = choices; *at;) {
+        size_t len = strcspn(at, " ");
+        strbuf_addf(out, "%s{\"name\":\"%.*s\",\"value\":\"%.*s\"}", at == choices ? "" : ",",
+                    (int)len, at, (int)len, at);
+        at += len + (at[len] == ' ');
+    }
+    strbuf_addc(out, ']');
+}
+
+static void put_options(struct builder *b, const char *command)
+{
+    struct strbuf *out = b->out;
+    bool any = false;
+    strbuf_adds(out, ",\"options\":[");
+    for (size_t i = 0; i < COUNT(options); i++) {
+        if (strcmp(options[i].command, command) != 0)
+            continue;
+        strbuf_addf(out, "%s{\"type\":%d,\"name\":\"%s\"", any ? "," : "", (int)options[i].type,
+                    options[i].name);
+        any = true;
+        put_texts(b, "description", options[i].key, NULL);
+        if (options[i].required)
+            strbuf_adds(out, ",\"required\":true");
+        if (options[i].completes)
+            strbuf_adds(out, ",\"autocomplete\":true");
+        if (options[i].choices)
+            put_choices(out, options[i].choices);
+        if (options[i].type == INTEGER)
+            strbuf_adds(out, ",\"min_value\":5,\"max_value\":3600");
+        strbuf_addc(out, '}');
+    }
+    strbuf_addc(out, ']');
+}
+
+/* Also where the bot is not: installed to a person it works everywhere. */
+#define EVERYWHERE ",\"integration_types\":[0,1],\"contexts\":[0,1,2]}"
+
+static void build(struct builder *b)
+{
+    struct strbuf *out = b->out;
+    const struct chat_menu *m = b->d->o.menus;
+    strbuf_reset(out);
+    strbuf_addc(out, '[');
+    for (size_t i = 0; i < m->command_count; i++) {
+        strbuf_addf(out, "%s{\"type\":1,\"name\":\"%s\"", i ? "," : "", m->commands[i].name);
+        put_texts(b, "description", NULL, m->commands[i].name);
+        put_options(b, m->commands[i].name);
+        strbuf_adds(out, EVERYWHERE);
+    }
+    strbuf_adds(out, ",{\"type\":1,\"name\":\"script\"");
+    put_texts(b, "description", "discord.script", NULL);
+    strbuf_adds(out, EVERYWHERE ",{\"type\":3");
+    put_texts(b, "name", "discord.make_video", NULL);
+    strbuf_adds(out, EVERYWHERE "]");
+}
+
+static bool put(struct discord *d, const char *body, struct dc_reply *r, struct err *e)
+{
+    bool guild = d->guild[0];
+    char app[DC_ID_MAX];
+    pthread_mutex_lock(&d->lock);
+    str_copy(app, sizeof(app), d->app);
+    pthread_mutex_unlock(&d->lock);
+    struct dc_call c = {.name = "register commands",
+                        .method = "PUT",
+                        .route = guild ? "PUT /applications/{}/guilds/{}/commands"
+                                       : "PUT /applications/{}/commands",
+                        .major = guild ? d->guild : "",
+                        .path =
+                            guild ? str_printf("/applications/%s/guilds/%s/commands", app, d->guild)
+                                  : str_printf("/applications/%s/commands", app),
+                        .body = body,
+                        .patience_ms = PATIENCE_MS,
+                        .cancel = &d->stop};
+    return dc_call(d, &c, r, e);
+}
+
+void dc_commands_publish(struct discord *d)
+{
+    AUTO(strbuf_free) struct strbuf body = STRBUF(1 << 20);
+    AUTO(dc_reply_free) struct dc_reply r = {0};
+    struct builder b = {.d = d, .out = &body, .arabic = true};
+    struct err e = {0};
+    struct hash h;
+    char key[64], hex[HASH_HEX], known[HASH_HEX + 8] = "";
+    if (d->o.menu_count == 0)
+        return;
+    build(&b);
+    if (body.failed) {
+        log_error("the list of commands is too long");
+        return;
+    }
+    hash_begin(&h, "discord-commands");
+    hash_text(&h, "app", d->app);
+    hash_text(&h, "body", body.text);
+    hash_end(&h, hex);
+    snprintf(key, sizeof(key), "discord.commands.%s", d->guild);
+    if (d->o.recall && d->o.recall(d->o.ctx, key, known, sizeof(known)) && strcmp(known, hex) == 0)
+        return;
+    bool ok = put(d, strbuf_text(&body), &r, &e);
+    if (!ok && r.code == 50035 && strstr(r.detail, ".ar:")) {
+        b.arabic = false;
+        build(&b);
+        dc_reply_free(&r);
+        ok = put(d, strbuf_text(&body), &r, &e);
+    }
+    if (ok && d->o.keep)
+        d->o.keep(d->o.ctx, key, hex, KEEP_SECONDS);
+    if (ok)
+        log_info("commands registered");
+    else if (!cancel_fired(&d->stop))
+        log_err(LOG_WARN, LOG_MODULE, &e);
+}

@@ -1,0 +1,62 @@
+/*
+ * decode - an INTERACTION_CREATE becomes one event for the bot.
+ *
+ * What:    slash options become a command line, buttons their action, a modal's text the lines
+ *          below the command; identities, rights and files are picked out. Never fails on unknown
+ *          fields; what cannot be answered at all (no id, no token, no person) is DC_NOTHING.
+ * Owner:   dc_event_free; texts live in its arena.
+ * Threads: pure functions.
+ * Source:  facts sheet "discord", section 3.
+ */
+#ifndef NANOTIK_DISCORD_DECODE_H
+#define NANOTIK_DISCORD_DECODE_H
+
+#include <cjson/cJSON.h>
+
+#include "core/base/arena.h"
+#include "core/base/hash.h"
+#include "core/port/chat.h"
+
+enum { DC_ID_MAX = 24, DC_TOKEN_MAX = 1024, DC_MEDIA_MAX = 10, DC_CUSTOM_MAX = 100 };
+
+enum dc_kind {
+    DC_NOTHING,
+    DC_COMMAND,  /* answered by a new message */
+    DC_PRESS,    /* answered on the message it hangs on */
+    DC_SUBMIT,   /* a modal */
+    DC_COMPLETE, /* wants choices */
+    DC_ASK,      /* /script: wants a modal */
+};
+
+struct dc_event {
+    enum dc_kind kind;
+    struct arena arena;
+    struct chat_event event; /* what the bot hears, except for DC_COMPLETE and DC_ASK */
+    char id[DC_ID_MAX], app[DC_ID_MAX], message[DC_ID_MAX];
+    const char *token;
+    int64_t limit;           /* attachment_size_limit, 0: not told */
+    bool bot_is_here;        /* installed to the server, or this is its direct message */
+    bool message_is_private; /* DC_PRESS: the message is ephemeral */
+    const char *command, *option, *typed; /* DC_COMPLETE */
+    const char *media[DC_MEDIA_MAX];
+};
+
+/* key: signs the actions of buttons (dc_sign). False: DC_NOTHING. */
+bool dc_decode(const cJSON *d, const unsigned char key[static 32], struct dc_event *ret);
+void dc_event_free(struct dc_event *ev);
+
+/* A custom_id of at most DC_CUSTOM_MAX bytes; nth tells equal actions of one message apart. */
+void dc_sign(const unsigned char key[static 32], const char *action, int nth,
+             char ret[static DC_CUSTOM_MAX + 1]);
+/* False: not ours. */
+bool dc_unsign(const unsigned char key[static 32], const char *custom_id,
+               char ret_action[static CHAT_ACTION_MAX + 1]);
+
+/* References of cards: "MESSAGE:CHANNEL:e" (ephemeral) or ":p". */
+void dc_ref_put(char ret[static CHAT_REF_MAX], const char *message, const char *channel,
+                bool ephemeral);
+bool dc_ref_get(const char *ref, char ret_message[static DC_ID_MAX],
+                char ret_channel[static DC_ID_MAX], bool *ret_ephemeral);
+bool dc_id_ok(const char *text); /* digits of a snowflake */
+
+#endif

@@ -1,0 +1,181 @@
+/* Interactions: what their tokens can still do, in memory and beyond a restart. */
+#include "adapters/discord/discord_internal.h"
+#include "core/base/clock.h"
+#include "core/net/json.h"
+
+enum { TOKEN_MS = 15 * 60 * 1000, KEEP_SECONDS = 16 * 60 };
+
+/* With lock held. */
+static struct dc_inter *find(struct discord *d, const char *id)
+{
+    for (size_t i = 0; i < DC_INTERS_MAX; i++)
+        if (*id && !d->inters[i].follow && strcmp(d->inters[i].id, id) == 0)
+            return &d->inters[i];
+    return NULL;
+}
+
+/* With lock held: the newest that edits this message. */
+static struct dc_inter *find_message(struct discord *d, const char *message)
+{
+    struct dc_inter *best = NULL;
+    for (size_t i = 0; i < DC_INTERS_MAX; i++) {
+        struct dc_inter *in = &d->inters[i];
+        if (in->message[0] && strcmp(in->message, message) == 0 &&
+            (!best || in->until_ms > best->until_ms))
+            best = in;
+    }
+    return best;
+}
+
+static int64_t token_ms(const struct discord *d)
+{
+    return d->o.token_ms ? d->o.token_ms : TOKEN_MS;
+}
+
+void dc_inter_add(struct discord *d, const struct dc_event *ev, int64_t heard_ms)
+{
+    struct dc_inter in = {.kind = ev->kind,
+                          .is_group = ev->event.is_group,
+                          .bot_is_here = ev->bot_is_here,
+                          .answered = ev->kind == DC_PRESS,
+                          .heard_ms = heard_ms,
+                          .until_ms = heard_ms + token_ms(d)};
+    str_copy(in.id, sizeof(in.id), ev->id);
+    str_copy(in.app, sizeof(in.app), ev->app);
+    str_copy(in.message, sizeof(in.message), ev->message);
+    str_copy(in.token, sizeof(in.token), ev->token);
+    pthread_mutex_lock(&d->lock);
+    if (!find(d, ev->id)) {
+        d->inters[d->inter_next] = in;
+        d->inter_next = (d->inter_next + 1) % DC_INTERS_MAX;
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* --- beyond a restart --- */
+
+static void keep(struct discord *d, const struct dc_inter *in, const char *key_kind,
+                 const char *key_id)
+{
+    AUTO(strbuf_free) struct strbuf out = STRBUF(1500);
+    char key[64];
+    int64_t left = in->until_ms - clock_mono_ms();
+    if (!d->o.keep || left <= 0)
+        return;
+    snprintf(key, sizeof(key), "discord.%s.%s", key_kind, key_id);
+    strbuf_addf(&out, "{\"id\":\"%s\",\"app\":\"%s\",\"message\":\"%s\",\"until\":%lld,\"token\":",
+                in->id, in->app, in->message, (long long)(clock_wall_ms() + left));
+    json_put_text(&out, in->token);
+    strbuf_addf(&out, ",\"group\":%s,\"here\":%s,\"answered\":%s,\"follow\":%s}",
+                in->is_group ? "true" : "false", in->bot_is_here ? "true" : "false",
+                in->answered ? "true" : "false", in->follow ? "true" : "false");
+    if (!out.failed)
+        d->o.keep(d->o.ctx, key, out.text, KEEP_SECONDS);
+}
+
+void dc_inter_keep(struct discord *d, const char *id)
+{
+    struct dc_inter copy = {.id = ""};
+    pthread_mutex_lock(&d->lock);
+    struct dc_inter *in = find(d, id);
+    if (in)
+        copy = *in;
+    pthread_mutex_unlock(&d->lock);
+    if (!copy.id[0] || copy.kind == DC_COMPLETE || copy.kind == DC_ASK)
+        return;
+    keep(d, &copy, "i", copy.id);
+    if (copy.message[0])
+        keep(d, &copy, "m", copy.message);
+}
+
+static bool recall(struct discord *d, const char *key_kind, const char *key_id,
+                   struct dc_inter *ret)
+{
+    char key[64];
+    char value[1600];
+    struct err ignored = {0};
+    AUTO(json_free) cJSON *doc = NULL;
+    snprintf(key, sizeof(key), "discord.%s.%s", key_kind, key_id);
+    if (!d->o.recall || !d->o.recall(d->o.ctx, key, value, sizeof(value)) ||
+        !json_parse(value, strlen(value), NULL, &doc, &ignored))
+        return false;
+    *ret = (struct dc_inter){.ack = ACK_DONE,
+                             .is_group = json_true(doc, "group"),
+                             .bot_is_here = json_true(doc, "here"),
+                             .answered = json_true(doc, "answered"),
+                             .follow = json_true(doc, "follow"),
+                             .until_ms = clock_mono_ms() +
+                                         (json_int_or(doc, "until", 0) - clock_wall_ms())};
+    return str_copy(ret->id, sizeof(ret->id), json_text(doc, "id", "")) &&
+           str_copy(ret->app, sizeof(ret->app), json_text(doc, "app", "")) &&
+           str_copy(ret->message, sizeof(ret->message), json_text(doc, "message", "")) &&
+           str_copy(ret->token, sizeof(ret->token), json_text(doc, "token", "")) && ret->token[0];
+}
+
+/* --- lookups --- */
+
+static bool good(const struct dc_inter *in, int64_t margin_ms)
+{
+    return in->until_ms - margin_ms > clock_mono_ms() && in->ack != ACK_FAILED;
+}
+
+bool dc_inter_by_id(struct discord *d, const char *id, int64_t margin_ms, struct dc_inter *ret)
+{
+    if (!dc_id_ok(id))
+        return false;
+    pthread_mutex_lock(&d->lock);
+    struct dc_inter *in = find(d, id);
+    if (in)
+        *ret = *in;
+    pthread_mutex_unlock(&d->lock);
+    return (in || recall(d, "i", id, ret)) && good(ret, margin_ms);
+}
+
+bool dc_inter_by_message(struct discord *d, const char *message, int64_t margin_ms,
+                         struct dc_inter *ret)
+{
+    pthread_mutex_lock(&d->lock);
+    struct dc_inter *in = find_message(d, message);
+    if (in)
+        *ret = *in;
+    pthread_mutex_unlock(&d->lock);
+    return (in || recall(d, "m", message, ret)) && good(ret, margin_ms);
+}
+
+void dc_inter_answered(struct discord *d, const struct dc_inter *in, const char *message)
+{
+    struct dc_inter copy = *in;
+    copy.answered = true;
+    str_copy(copy.message, sizeof(copy.message), message);
+    pthread_mutex_lock(&d->lock);
+    struct dc_inter *live = find(d, in->id);
+    if (live) {
+        live->answered = true;
+        str_copy(live->message, sizeof(live->message), message);
+    }
+    pthread_mutex_unlock(&d->lock);
+    keep(d, &copy, "i", copy.id);
+    if (copy.message[0])
+        keep(d, &copy, "m", copy.message);
+}
+
+void dc_inter_follow(struct discord *d, const struct dc_inter *in, const char *message)
+{
+    struct dc_inter copy = *in;
+    copy.follow = true;
+    str_copy(copy.message, sizeof(copy.message), message);
+    pthread_mutex_lock(&d->lock);
+    d->inters[d->inter_next] = copy;
+    d->inter_next = (d->inter_next + 1) % DC_INTERS_MAX;
+    pthread_mutex_unlock(&d->lock);
+    keep(d, &copy, "m", copy.message);
+}
+
+void dc_inter_dead(struct discord *d, const char *id)
+{
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < DC_INTERS_MAX; i++)
+        if (strcmp(d->inters[i].id, id) == 0)
+            d->inters[i].until_ms = 0;
+    pthread_mutex_unlock(&d->lock);
+}

@@ -1,0 +1,245 @@
+/* Cards as messages: Discord's markdown, rows of buttons, nobody pinged but who is meant. */
+#include "adapters/discord/discord_internal.h"
+#include "core/base/utf8.h"
+#include "core/net/json.h"
+
+enum {
+    CONTENT_UNITS = 1990, /* of 2000 UTF-16 units */
+    TITLE_UNITS = 256,
+    LABEL_UNITS = 80,
+    URL_MAX = 512,
+    ROWS_MAX = 5,
+    ROW_MAX = 5,
+    BAR_CELLS = 12,
+};
+
+struct page {
+    struct strbuf text;
+    int left; /* UTF-16 units */
+};
+
+static int units_of(int32_t cp)
+{
+    return cp > 0xffff ? 2 : 1;
+}
+
+static bool is_markup(int32_t c)
+{
+    return c == '*' || c == '_' || c == '~' || c == '|' || c == '<' || c == '[' || c == '\\';
+}
+
+static void put_raw(struct page *p, const char *text)
+{
+    size_t len = strlen(text);
+    for (size_t at = 0; at < len;)
+        p->left -= units_of(utf8_next(text, len, &at));
+    strbuf_adds(&p->text, text);
+}
+
+static bool starts_link(const char *text)
+{
+    return str_starts(text, "http://") || str_starts(text, "https://");
+}
+
+/* The text with its markup made harmless, except code spans (the catalog's) and links; at most
+   `units`, with an ellipsis when cut. */
+static void put_text(struct page *p, const char *text, int units)
+{
+    size_t len = strlen(text);
+    bool code = false, link = false, line_start = true;
+    int end = p->left - MIN(units, p->left);
+    for (size_t at = 0; at < len;) {
+        size_t before = at;
+        int32_t c = utf8_next(text, len, &at);
+        link = c != ' ' && c != '\n' && (link || starts_link(text + before));
+        code ^= c == '`';
+        bool quoted = line_start && (c == '#' || c == '>' || c == '-');
+        bool escape = !code && !link && (is_markup(c) || quoted);
+        if (p->left - units_of(c) - escape - 1 < end) {
+            put_raw(p, code ? "`…" : "…");
+            return;
+        }
+        if (escape)
+            put_raw(p, "\\");
+        strbuf_add(&p->text, text + before, at - before);
+        p->left -= units_of(c);
+        line_start = c == '\n';
+    }
+}
+
+static void put_break(struct page *p)
+{
+    if (p->text.len > 0)
+        put_raw(p, "\n");
+}
+
+static const char *stage_mark(enum card_stage_state state)
+{
+    switch (state) {
+    case STAGE_DONE:
+        return "✅ ";
+    case STAGE_RUNNING:
+        return "▶️ ";
+    case STAGE_FAILED:
+        return "❌ ";
+    case STAGE_WAITING:
+        break;
+    }
+    return "▫️ ";
+}
+
+static void put_progress(struct page *p, const struct card *card)
+{
+    for (size_t i = 0; i < MIN(card->stage_count, CARD_STAGES_MAX); i++) {
+        put_break(p);
+        put_raw(p, stage_mark(card->stages[i].state));
+        put_text(p, card->stages[i].label, 60);
+    }
+    if (card->percent >= 0) {
+        char number[24];
+        int percent = MIN(card->percent, 100);
+        put_break(p);
+        for (int i = 0; i < BAR_CELLS; i++)
+            put_raw(p, i * 100 < percent * BAR_CELLS ? "▰" : "▱");
+        snprintf(number, sizeof(number), " %d %%", percent);
+        put_raw(p, number);
+    }
+    if (card->eta && *card->eta) {
+        put_raw(p, card->percent >= 0 ? " · " : "\n");
+        put_text(p, card->eta, 80);
+    }
+}
+
+/* Discord has no button that fills the clipboard: what it would hold is shown as code. */
+static void put_copies(struct page *p, const struct card *card)
+{
+    for (size_t i = 0; i < MIN(card->button_count, CARD_BUTTONS_MAX); i++)
+        if (!card->buttons[i].action && !card->buttons[i].url && card->buttons[i].copy) {
+            put_break(p);
+            put_raw(p, "`");
+            strbuf_adds(&p->text, card->buttons[i].copy);
+            p->left -= (int)strlen(card->buttons[i].copy);
+            put_raw(p, "`");
+        }
+}
+
+static void put_content(struct page *p, const struct card *card, const char *mention)
+{
+    if (*mention) {
+        put_raw(p, "<@");
+        put_raw(p, mention);
+        put_raw(p, ">");
+    }
+    if (card->title && *card->title) {
+        put_break(p);
+        put_raw(p, "**");
+        put_text(p, card->title, TITLE_UNITS);
+        put_raw(p, "**");
+    }
+    int tail = 400 + (int)card->stage_count * 64;
+    for (size_t i = 0; i < MIN(card->line_count, CARD_LINES_MAX) && p->left > tail; i++) {
+        put_break(p);
+        put_text(p, card->lines[i], p->left - tail);
+    }
+    put_copies(p, card);
+    put_progress(p, card);
+    if (p->text.len == 0)
+        put_raw(p, "…"); /* an empty message is refused */
+}
+
+static bool put_button(struct discord *d, struct strbuf *out, const struct chat_button *b, int nth,
+                       bool first)
+{
+    struct page label = {.text = STRBUF(1024), .left = LABEL_UNITS};
+    char custom[DC_CUSTOM_MAX + 1];
+    bool link = !b->action && b->url && starts_link(b->url) && strlen(b->url) <= URL_MAX;
+    bool acts = b->action && *b->action && strlen(b->action) <= CHAT_ACTION_MAX;
+    if ((!link && !acts) || !b->label || !*b->label)
+        return false;
+    /* A label shows markup as it is. */
+    size_t len = strlen(b->label);
+    for (size_t at = 0; at < len;) {
+        size_t before = at;
+        label.left -= units_of(utf8_next(b->label, len, &at));
+        if (label.left < 0)
+            break;
+        strbuf_add(&label.text, b->label + before, at - before);
+    }
+    strbuf_addf(out, "{\"type\":2,\"style\":%d,\"label\":", link ? 5 : first ? 1 : 2);
+    json_put_text(out, strbuf_text(&label.text));
+    if (acts)
+        dc_sign(d->key, b->action, nth, custom);
+    strbuf_adds(out, link ? ",\"url\":" : ",\"custom_id\":");
+    json_put_text(out, link ? b->url : custom);
+    strbuf_addc(out, '}');
+    strbuf_free(&label.text);
+    return true;
+}
+
+static void put_components(struct discord *d, struct strbuf *out, const struct card *card)
+{
+    int row = 0, rows = 0;
+    bool first = true;
+    strbuf_adds(out, ",\"components\":[");
+    for (size_t i = 0; i < MIN(card->button_count, CARD_BUTTONS_MAX) && rows <= ROWS_MAX; i++) {
+        size_t mark = out->len;
+        if (row == 0 && rows == ROWS_MAX)
+            break;
+        if (row == 0)
+            strbuf_adds(out,
+                        rows ? ",{\"type\":1,\"components\":[" : "{\"type\":1,\"components\":[");
+        else
+            strbuf_addc(out, ',');
+        if (put_button(d, out, &card->buttons[i], (int)i, first)) {
+            rows += row == 0;
+            row++;
+            first = false;
+        } else if (!out->failed) { /* a button that cannot be shown leaves no hole */
+            out->len = mark;
+            out->text[mark] = '\0';
+        }
+        if (row > 0 && (card->ends_row[i] || row == ROW_MAX)) {
+            strbuf_adds(out, "]}");
+            row = 0;
+        }
+    }
+    if (row > 0)
+        strbuf_adds(out, "]}");
+    strbuf_addc(out, ']');
+}
+
+void dc_put_message(struct discord *d, struct strbuf *out, const struct card *card,
+                    const char *mention, int flags)
+{
+    struct page p = {.text = STRBUF(32 * 1024), .left = CONTENT_UNITS};
+    put_content(&p, card, mention);
+    strbuf_adds(out, "{\"content\":");
+    json_put_text(out, strbuf_text(&p.text));
+    strbuf_free(&p.text);
+    strbuf_adds(out, ",\"allowed_mentions\":{\"parse\":[]");
+    if (*mention)
+        strbuf_addf(out, ",\"users\":[\"%s\"]", mention);
+    strbuf_addc(out, '}');
+    put_components(d, out, card);
+    if (flags >= 0)
+        strbuf_addf(out, ",\"flags\":%d", flags);
+}
+
+void dc_nonce(char ret[static DC_NONCE_SIZE], const char *a, const char *b)
+{
+    struct hash h;
+    char hex[HASH_HEX];
+    hash_begin(&h, "discord-nonce");
+    hash_text(&h, "a", a);
+    hash_text(&h, "b", b);
+    hash_end(&h, hex);
+    snprintf(ret, DC_NONCE_SIZE, "%.24s", hex);
+}
+
+const struct chat_menu *dc_menu(const struct discord *d, const char *lang)
+{
+    for (size_t i = 0; i < d->o.menu_count; i++)
+        if (strncmp(d->o.menus[i].lang, lang, 2) == 0 && strlen(lang) >= 2)
+            return &d->o.menus[i];
+    return d->o.menu_count ? &d->o.menus[0] : NULL;
+}

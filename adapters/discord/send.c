@@ -1,0 +1,241 @@
+/*
+ * Cards to people: the first one fills the acknowledged answer, further ones follow it, both
+ * through the interaction's token; when that is over, what others must not read goes to the
+ * person's direct messages and the rest to the channel.
+ */
+#include "adapters/discord/discord_internal.h"
+#include "core/base/clock.h"
+#include "core/net/json.h"
+
+enum { PATIENCE_MS = 8000, MARGIN_MS = 5000, EDIT_PATIENCE_MS = 2000 };
+
+/* --- forms --- */
+
+/* Calls with a card's body, as a form when it brings a picture. */
+static bool call_card(struct discord *d, struct dc_call *c, struct strbuf *body,
+                      const struct card *card, struct dc_reply *r, struct err *e)
+{
+    struct net_part parts[2];
+    if (card->picture)
+        strbuf_adds(body, ",\"attachments\":[{\"id\":0,\"filename\":\"picture.png\"}]");
+    strbuf_addc(body, '}');
+    if (body->failed) {
+        free(c->path);
+        return err_set(e, ERR_INTERNAL, "error.internal", "discord %s: card too long", c->name);
+    }
+    c->body = strbuf_text(body);
+    if (card->picture) {
+        parts[0] =
+            (struct net_part){.name = "payload_json", .value = c->body, .mime = "application/json"};
+        parts[1] = (struct net_part){.name = "files[0]",
+                                     .file = card->picture,
+                                     .file_name = "picture.png",
+                                     .mime = "image/png"};
+        c->parts = parts;
+        c->part_count = 2;
+    }
+    return dc_call(d, c, r, e);
+}
+
+/* --- direct messages --- */
+
+bool dc_dm_channel(struct discord *d, const char *user, const struct cancel *cancel,
+                   char ret[static DC_ID_MAX], struct err *e)
+{
+    AUTO(dc_reply_free) struct dc_reply r = {0};
+    char body[64];
+    bool known = false;
+    if (!dc_id_ok(user))
+        return err_set(e, ERR_REFUSED, "deliver.unreachable", "discord: nobody to write to");
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < COUNT(d->dms) && !known; i++)
+        if (strcmp(d->dms[i].user, user) == 0)
+            known = str_copy(ret, DC_ID_MAX, d->dms[i].channel);
+    pthread_mutex_unlock(&d->lock);
+    if (known)
+        return true;
+    snprintf(body, sizeof(body), "{\"recipient_id\":\"%s\"}", user);
+    struct dc_call c = {.name = "open direct messages",
+                        .method = "POST",
+                        .route = "POST /users/@me/channels",
+                        .major = "",
+                        .path = str_dup("/users/@me/channels"),
+                        .body = body,
+                        .patience_ms = PATIENCE_MS,
+                        .cancel = cancel};
+    if (!dc_call(d, &c, &r, e))
+        return false;
+    const char *channel = json_text(r.doc, "id", "");
+    if (!dc_id_ok(channel))
+        return err_set(e, ERR_RETRY, "error.bad_reply", "discord: direct messages without an id");
+    str_copy(ret, DC_ID_MAX, channel);
+    pthread_mutex_lock(&d->lock);
+    str_copy(d->dms[d->dm_next].user, DC_ID_MAX, user);
+    str_copy(d->dms[d->dm_next].channel, DC_ID_MAX, channel);
+    d->dm_next = (d->dm_next + 1) % COUNT(d->dms);
+    pthread_mutex_unlock(&d->lock);
+    return true;
+}
+
+/* --- through a token --- */
+
+static bool take_ref(const struct dc_reply *r, const char *channel, bool ephemeral,
+                     char ret_ref[CHAT_REF_MAX], char ret_message[static DC_ID_MAX])
+{
+    const char *id = json_text(r->doc, "id", "");
+    const char *where = json_text(r->doc, "channel_id", channel);
+    ret_ref[0] = '\0';
+    if (!dc_id_ok(id) || !dc_id_ok(where))
+        return false;
+    str_copy(ret_message, DC_ID_MAX, id);
+    dc_ref_put(ret_ref, id, where, ephemeral);
+    return true;
+}
+
+static bool send_by_token(struct discord *d, struct dc_inter *in, const struct chat_addr *to,
+                          const struct card *card, char ret_ref[CHAT_REF_MAX], struct err *e)
+{
+    AUTO(strbuf_free) struct strbuf body = STRBUF(DC_BODY_MAX);
+    AUTO(dc_reply_free) struct dc_reply r = {0};
+    char major[2 * DC_ID_MAX], message[DC_ID_MAX] = "";
+    bool first = !in->answered;
+    bool hidden = in->is_group || card->is_private;
+    snprintf(major, sizeof(major), "%s/%s", in->app, in->id);
+    struct dc_call c = {.major = major, .is_token_path = true, .patience_ms = PATIENCE_MS};
+    if (first) {
+        c.name = "edit answer";
+        c.method = "PATCH";
+        c.route = "PATCH /webhooks/{}/{}/messages/@original";
+        c.path = str_printf("/webhooks/%s/%s/messages/@original", in->app, in->token);
+    } else {
+        c.name = "follow up";
+        c.method = "POST";
+        c.route = "POST /webhooks/{}/{}";
+        c.path = str_printf("/webhooks/%s/%s", in->app, in->token);
+        c.once = true;
+    }
+    dc_put_message(d, &body, card, "", first ? -1 : hidden ? DC_PRIVATE : 0);
+    if (call_card(d, &c, &body, card, &r, e)) {
+        bool named = take_ref(&r, to->chat, in->is_group || (!first && hidden), ret_ref, message);
+        if (first)
+            dc_inter_answered(d, in, message);
+        else if (named)
+            dc_inter_follow(d, in, message);
+        return true;
+    }
+    if (r.action == DC_EXPIRED)
+        dc_inter_dead(d, in->id);
+    if (r.action == DC_UNCLEAR && first)
+        e->code = ERR_RETRY; /* an edit may be repeated */
+    return false;
+}
+
+/* --- with the bot's own token --- */
+
+static bool send_to_channel(struct discord *d, const char *channel, const struct chat_addr *to,
+                            const struct card *card, char ret_ref[CHAT_REF_MAX], struct err *e)
+{
+    AUTO(strbuf_free) struct strbuf body = STRBUF(DC_BODY_MAX);
+    AUTO(dc_reply_free) struct dc_reply r = {0};
+    char nonce[DC_NONCE_SIZE], message[DC_ID_MAX];
+    dc_put_message(d, &body, card, "", -1);
+    dc_nonce(nonce, to->reply, strbuf_text(&body));
+    strbuf_addf(&body, ",\"nonce\":\"%s\",\"enforce_nonce\":true", nonce);
+    struct dc_call c = {.name = "send message",
+                        .method = "POST",
+                        .route = "POST /channels/{}/messages",
+                        .major = channel,
+                        .path = str_printf("/channels/%s/messages", channel),
+                        .patience_ms = PATIENCE_MS};
+    if (call_card(d, &c, &body, card, &r, e)) {
+        take_ref(&r, channel, false, ret_ref, message);
+        return true;
+    }
+    if (r.action == DC_UNCLEAR)
+        e->code = ERR_RETRY; /* the nonce makes a repeat harmless */
+    return false;
+}
+
+bool dc_send(void *self, const struct chat_addr *to, const struct card *card,
+             char ret_ref[CHAT_REF_MAX], struct err *e)
+{
+    struct discord *d = self;
+    struct dc_inter in;
+    char dm[DC_ID_MAX];
+    ret_ref[0] = '\0';
+    if (!dc_id_ok(to->chat))
+        return err_set(e, ERR_INTERNAL, "error.internal", "discord: not a channel");
+    if (dc_inter_by_id(d, to->reply, MARGIN_MS, &in)) {
+        dc_ack_wait(d, &in);
+        if (in.ack == ACK_DONE) {
+            if (send_by_token(d, &in, to, card, ret_ref, e))
+                return true;
+            if (e->code != ERR_NOT_FOUND && e->code != ERR_REFUSED)
+                return false;
+        }
+    }
+    /* Where others read along, cards are for one person: quotes, balances, errors. */
+    if (to->thread[0])
+        return dc_dm_channel(d, to->thread, NULL, dm, e) &&
+               send_to_channel(d, dm, to, card, ret_ref, e);
+    return send_to_channel(d, to->chat, to, card, ret_ref, e);
+}
+
+/* --- edits --- */
+
+bool dc_edit(void *self, const struct chat_addr *to, const char *ref, const struct card *card,
+             struct err *e)
+{
+    struct discord *d = self;
+    struct dc_inter in;
+    AUTO(strbuf_free) struct strbuf body = STRBUF(DC_BODY_MAX);
+    AUTO(dc_reply_free) struct dc_reply r = {0};
+    char message[DC_ID_MAX], channel[DC_ID_MAX], major[2 * DC_ID_MAX];
+    bool hidden;
+    (void)to;
+    if (!dc_ref_get(ref, message, channel, &hidden))
+        return err_set(e, ERR_NOT_FOUND, "error.internal", "discord: no such card");
+    struct dc_call c = {.name = "edit card", .method = "PATCH"};
+    c.patience_ms = card->percent >= 0 ? EDIT_PATIENCE_MS : PATIENCE_MS;
+    bool by_token = dc_inter_by_message(d, message, MARGIN_MS, &in);
+    if (by_token)
+        dc_ack_wait(d, &in);
+    if (by_token) {
+        snprintf(major, sizeof(major), "%s/%s", in.app, in.id);
+        c.route = "PATCH /webhooks/{}/{}/messages/@original";
+        c.major = major;
+        c.path = str_printf("/webhooks/%s/%s/messages/%s", in.app, in.token,
+                            in.follow ? message : "@original");
+        c.is_token_path = true;
+    } else if (!hidden) {
+        c.route = "PATCH /channels/{}/messages/{}";
+        c.major = channel;
+        c.path = str_printf("/channels/%s/messages/%s", channel, message);
+    } else {
+        return err_set(e, ERR_NOT_FOUND, "error.internal", "discord: this card is out of reach");
+    }
+    dc_put_message(d, &body, card, "", -1);
+    if (!card->picture)
+        strbuf_adds(&body, ",\"attachments\":[]");
+    if (call_card(d, &c, &body, card, &r, e))
+        return true;
+    if (r.action == DC_EXPIRED && by_token) {
+        dc_inter_dead(d, in.id);
+        err_set(e, hidden ? ERR_NOT_FOUND : ERR_RETRY, "error.network",
+                "discord edit card: the interaction is over");
+    }
+    if (r.action == DC_UNCLEAR)
+        e->code = ERR_RETRY; /* an edit may be repeated */
+    if (r.action == DC_NO_ACCESS)
+        e->code = ERR_NOT_FOUND;
+    return false;
+}
+
+int64_t dc_hold_ms(void *self, const struct chat_addr *to)
+{
+    struct discord *d = self;
+    pthread_mutex_lock(&d->lock);
+    int64_t wait = limits_wait(d->limits, "POST /channels/{}/messages", to->chat, clock_mono_ms());
+    pthread_mutex_unlock(&d->lock);
+    return MAX(wait, 0);
+}

@@ -1,0 +1,128 @@
+/* Discord from the configuration, and what it asks of the rest: texts, completions, notes. */
+#define LOG_MODULE "start"
+#include <string.h>
+
+#include "adapters/discord/discord.h"
+#include "bot/wire.h"
+#include "core/base/log.h"
+#include "core/base/strbuf.h"
+#include "core/db/store_note.h"
+#include "core/i18n/i18n.h"
+#include "core/story/storyboard.h"
+
+static char *text(void *ctx, const char *lang, const char *key)
+{
+    (void)ctx;
+    return i18n_text(lang, key);
+}
+
+struct note {
+    const char *key, *value;
+    char *ret;
+    size_t size;
+    int seconds;
+    bool found;
+};
+
+static bool put_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct note *n = data;
+    return note_put(tx, n->key, n->value, n->seconds, e);
+}
+
+static bool get_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct note *n = data;
+    return note_get(tx, n->key, n->ret, n->size, &n->found, e);
+}
+
+/* Losing one costs a fresh session or a message by a longer way: no reason to stop anything. */
+static void keep(void *ctx, const char *key, const char *value, int seconds)
+{
+    struct bot *bot = ctx;
+    struct note n = {.key = key, .value = value, .seconds = seconds};
+    struct err e = {0};
+    if (!db_run_soft(bot->db, put_body, &n, &e))
+        log_err(LOG_WARN, LOG_MODULE, &e);
+}
+
+static bool recall(void *ctx, const char *key, char *ret, size_t size)
+{
+    struct bot *bot = ctx;
+    struct note n = {.key = key, .ret = ret, .size = size};
+    struct err e = {0};
+    if (!db_run_soft(bot->db, get_body, &n, &e))
+        log_err(LOG_WARN, LOG_MODULE, &e);
+    return n.found;
+}
+
+/* --- completions --- */
+
+struct choices {
+    char (*list)[DISCORD_CHOICE_SIZE];
+    const char *typed;
+    size_t count;
+};
+
+static void offer(struct choices *c, const char *value)
+{
+    bool fits = strcasestr(value, c->typed) && strlen(value) < DISCORD_CHOICE_SIZE;
+    for (size_t i = 0; i < c->count && fits; i++)
+        fits = strcmp(c->list[i], value) != 0;
+    if (fits && *value && c->count < DISCORD_CHOICES_MAX)
+        str_copy(c->list[c->count++], DISCORD_CHOICE_SIZE, value);
+}
+
+/* Voices of the person's language first. */
+static void offer_voices(struct choices *c, const struct toolbox *tools, const char *lang)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < tools->engine_count; i++) {
+            size_t count = 0;
+            const struct speech_voice *voices =
+                tools->engines[i].ops->voices(tools->engines[i].self, &count);
+            for (size_t v = 0; v < count; v++) {
+                bool own = strncmp(voices[v].lang, lang, 2) == 0;
+                if (own == (pass == 0))
+                    offer(c, voices[v].name);
+            }
+        }
+}
+
+static size_t complete(void *ctx, const char *command, const char *option, const char *typed,
+                       const char *lang, char ret[][DISCORD_CHOICE_SIZE])
+{
+    const struct bot *bot = ctx;
+    struct choices c = {.list = ret, .typed = typed};
+    bool by_name = strcmp(option, "name") == 0;
+    const char *what = by_name ? command : option;
+    if (strcmp(what, "voice") == 0)
+        offer_voices(&c, bot->tools, lang);
+    else if (strcmp(what, "style") == 0)
+        for (const char *const *s = story_styles; *s; s++)
+            offer(&c, *s);
+    else if (strcmp(command, "lang") == 0)
+        for (const char *const *l = i18n_langs(); *l; l++)
+            offer(&c, *l);
+    return c.count;
+}
+
+bool wire_discord_make(const struct config *config, struct bot *bot, struct net_engine *net,
+                       const struct chat_menu *menus, size_t menu_count, struct chat_adapter *ret,
+                       struct err *e)
+{
+    struct discord_options options = {
+        .net = net,
+        .token = config_text(config, "DISCORD_BOT_TOKEN"),
+        .api_url = config_text(config, "DISCORD_API_URL"),
+        .allow_plain = config_int(config, "NANOTIK_ALLOW_PLAIN"),
+        .menus = menus,
+        .menu_count = menu_count,
+        .text = text,
+        .complete = complete,
+        .recall = recall,
+        .keep = keep,
+        .ctx = bot,
+    };
+    return discord_create(&options, ret, e);
+}
