@@ -52,7 +52,20 @@ static bool caps_learn(struct llm *w, const struct llm_caps *used, const struct 
     return ok;
 }
 
-/* False when there is no reply to read (*a says so). */
+/* One line per call: what came of it, and what it cost. */
+static void tell_operator(const struct llm *w, const struct llm_answer *a, int64_t ms,
+                          const char *request)
+{
+    char tokens[64] = "";
+    if (a->tokens_in >= 0 || a->tokens_out >= 0)
+        snprintf(tokens, sizeof(tokens), ", %lld tokens in, %lld out",
+                 (long long)MAX(a->tokens_in, 0), (long long)MAX(a->tokens_out, 0));
+    log_info("%s %s: %s%s%s%s, %lld ms%s%.64s", w->profile->name, w->model,
+             llm_class_name(a->class), a->why[0] ? ", " : "", a->why, tokens, (long long)ms,
+             request[0] ? ", request " : "", request);
+}
+
+/* False when the call was cancelled. */
 static bool exchange(const struct question *q, const struct llm_caps *caps, struct llm_answer *a,
                      struct err *e)
 {
@@ -82,10 +95,7 @@ static bool exchange(const struct question *q, const struct llm_caps *caps, stru
     llm_answer_read(&reply, a);
     if (reply.outcome != NET_REPLY)
         str_copy(a->why, sizeof(a->why), e->detail);
-    log_info("%s %s: %s%s%s, %lld tokens in, %lld out, %lld ms, request %.64s", w->profile->name,
-             w->model, llm_class_name(a->class), a->why[0] ? ", " : "", a->why,
-             (long long)a->tokens_in, (long long)a->tokens_out,
-             (long long)(clock_mono_ms() - sent_ms), net_reply_header(&reply, "x-request-id"));
+    tell_operator(w, a, clock_mono_ms() - sent_ms, net_reply_header(&reply, "x-request-id"));
     return true;
 }
 
@@ -378,7 +388,7 @@ bool llm_check(const struct llm_options *o, int limit_ms, const struct cancel *c
         .header_count = COUNT(headers),
         .total_ms = limit_ms,
         .connect_ms = limit_ms,
-        .reply_max = 2 * LLM_REPLY_MAX, /* OpenRouter's list has details of hundreds */
+        .reply_max = (size_t)2 * LLM_REPLY_MAX, /* OpenRouter's list has details of hundreds */
         .cancel = cancel,
     };
     if (!net_trust_base(o->net, o->base_url, e))

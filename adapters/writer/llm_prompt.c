@@ -130,13 +130,22 @@ static void put_rules(struct strbuf *out, const struct llm_wish *w)
     strbuf_addf(out, example, w->lang);
 }
 
-/* < and > cannot close the marks. */
+/* Text between marks that it cannot close: < and > become round. */
+static void put_data(struct strbuf *out, const char *text, size_t max)
+{
+    size_t len = utf8_cut(text, MIN(strlen(text), max));
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '<' || text[i] == '>')
+            strbuf_adds(out, text[i] == '<' ? "(" : ")");
+        else
+            strbuf_addc(out, text[i]);
+    }
+}
+
 static void put_topic(struct strbuf *out, const char *topic)
 {
-    size_t len = utf8_cut(topic, MIN(strlen(topic), (size_t)LLM_TOPIC_MAX));
     strbuf_adds(out, "<topic>\n");
-    for (size_t i = 0; i < len; i++)
-        strbuf_addc(out, topic[i] == '<' ? '(' : topic[i] == '>' ? ')' : topic[i]);
+    put_data(out, topic, LLM_TOPIC_MAX);
     strbuf_adds(out, "\n</topic>\nWrite the script as JSON.");
 }
 
@@ -150,10 +159,8 @@ bool llm_prompt_make(const struct llm_wish *w, struct llm_prompt *ret)
 
 bool llm_prompt_repair(struct llm_prompt *p, const char *answer, const char *faults)
 {
-    size_t len = utf8_cut(answer, MIN(strlen(answer), (size_t)LLM_QUOTE_MAX));
     strbuf_adds(&p->user, "\n\nAn earlier answer was:\n<answer>\n");
-    for (size_t i = 0; i < len; i++)
-        strbuf_addc(&p->user, answer[i] == '<' ? '(' : answer[i] == '>' ? ')' : answer[i]);
+    put_data(&p->user, answer, LLM_QUOTE_MAX);
     strbuf_adds(&p->user, "\n</answer>\nIt cannot be used:\n");
     strbuf_adds(&p->user, faults);
     strbuf_adds(&p->user, "Write the whole script again as JSON, with this put right.");
