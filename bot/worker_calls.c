@@ -15,9 +15,26 @@
 #include "core/db/store_ledger.h"
 #include "core/video/video.h"
 
+enum { NAMES_MAX = 500 }; /* bytes: a caption has room for little more */
+
 static const char *job_lang(const struct job *job)
 {
     return job->lang[0] ? job->lang : "en";
+}
+
+/* "Ada / Pexels https://…": the services want to be named and linked to. */
+static void add_author(struct strbuf *names, const struct footage *f)
+{
+    char service[sizeof(f->provider)];
+    char full[sizeof(f->author) + sizeof(f->provider) + sizeof(f->page) + 8];
+    str_copy(service, sizeof(service), f->provider);
+    service[strcspn(service, "_")] = '\0'; /* "pexels_photo" */
+    if (service[0] >= 'a' && service[0] <= 'z')
+        service[0] = (char)(service[0] - 'a' + 'A');
+    snprintf(full, sizeof(full), "%s / %s %s", f->author, service, f->page);
+    const char *credit = f->page[0] && names->len + strlen(full) < NAMES_MAX ? full : f->author;
+    if (names->len + strlen(credit) < NAMES_MAX)
+        strbuf_addf(names, "%s%s", names->len ? ", " : "", credit);
 }
 
 /* Names below the film: who made the pictures, when somebody has to be named. */
@@ -29,8 +46,8 @@ static void add_authors(struct card_doc *doc, const char *lang, const struct sto
         bool seen = false;
         for (size_t k = 0; k < i && !seen; k++)
             seen = strcmp(story->scenes[k].footage.author, f->author) == 0;
-        if (f->author[0] && !seen && names.len + strlen(f->author) < 500)
-            strbuf_addf(&names, "%s%s", names.len ? ", " : "", f->author);
+        if (f->author[0] && !seen)
+            add_author(&names, f);
     }
     if (names.len)
         card_line(doc, lang, "film.authors", I18N_TEXT("names", strbuf_text(&names)));

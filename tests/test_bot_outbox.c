@@ -286,10 +286,15 @@ static void test_delivery(void **state)
     char ref[CHAT_REF_MAX];
     world_open(&w, true);
     start_job(&w, &job);
-    struct scene scenes[2] = {{.id = "s1"}, {.id = "s2"}};
+    struct scene scenes[3] = {
+        {.id = "s1"},
+        {          .id = "s2"         },
+        { .id = "s3",
+         .footage = {.provider = "pexels_photo", .author = "Bo", .page = "https://x.example/7/"}}
+    };
     str_copy(scenes[0].footage.author, sizeof(scenes[0].footage.author), "Ada");
     str_copy(scenes[1].footage.author, sizeof(scenes[1].footage.author), "Ada");
-    struct storyboard story = {.scenes = scenes, .scene_count = 2};
+    struct storyboard story = {.scenes = scenes, .scene_count = 3};
     struct chat_video video = {.path = "/x/film.mp4",
                                .title = "Tides",
                                .width = 720,
@@ -308,7 +313,7 @@ static void test_delivery(void **state)
     const struct fake_message *film = &w.chat.messages[0];
     assert_int_equal(film->kind, FAKE_DELIVERED);
     assert_non_null(strstr(film->text, "1:05 · 720×1280 · 4.2 MB"));
-    assert_non_null(strstr(film->text, "Pictures: Ada\n"));
+    assert_non_null(strstr(film->text, "Pictures: Ada, Bo / Pexels https://x.example/7/\n"));
     assert_non_null(strstr(film->text, "|/again "));
     struct done d = {&w, &job, &video};
     assert_true(db_run(w.bot.db, done_body, &d, &e));
