@@ -50,6 +50,9 @@ static bool change_settings(struct command_ctx *ctx, const char *words, struct s
     AUTO(make_args_free) struct make_args args = {0};
     if (!make_args_parse(words, s, ctx->bot->seconds_max, &args, e))
         return false;
+    if (args.settings.script[0]) /* belongs to one video; not silently forgotten */
+        return err_set_arg(e, ERR_INPUT, "make.bad_value", args.settings.script,
+                           "settings: script is not kept");
     if (args.text[0]) {
         AUTO(card_doc_free) struct card_doc doc;
         card_begin(&doc, ctx->lang);

@@ -93,6 +93,12 @@ static bool set_named(struct make_args *args, const char *word, size_t key_len, 
         str_copy(s->style, sizeof(s->style), value);
         return true;
     }
+    if (strcmp(key, "script") == 0) {
+        if (!in_list(story_scripts, value))
+            return err_set_arg(e, ERR_INPUT, "make.unknown_script", value, "script: %s", value);
+        str_copy(s->script, sizeof(s->script), value);
+        return true;
+    }
     if (strcmp(key, "music") == 0) {
         if (strcmp(value, "off") != 0 && !in_list(story_moods, value))
             return err_set_arg(e, ERR_INPUT, "make.unknown_mood", value, "music: %s", value);

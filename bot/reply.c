@@ -143,6 +143,8 @@ static void add_possible(struct card_doc *doc, struct command_ctx *ctx, const ch
         card_line(doc, lang, "make.settings_list");
     else if (strcmp(key, "make.unknown_style") == 0)
         card_line(doc, lang, "make.possible", I18N_TEXT("list", card_list(doc, story_styles)));
+    else if (strcmp(key, "make.unknown_script") == 0)
+        card_line(doc, lang, "make.possible", I18N_TEXT("list", card_list(doc, story_scripts)));
     else if (strcmp(key, "make.unknown_mood") == 0)
         card_line(doc, lang, "make.possible_moods", I18N_TEXT("list", card_list(doc, story_moods)));
     else if (strcmp(key, "make.bad_lang") == 0 || strcmp(key, "make.no_voice_for_language") == 0)

@@ -43,6 +43,8 @@ static const struct {
     {"猫的故事 hd 9:16",                         "猫的故事",                       "hd",                   NULL,                   "Chinese text"                              },
     {"cats voise:x",                                 NULL,                                 "voise:x",              "make.unknown_setting", "a typing mistake is named"                 },
     {"color:red cats",                               NULL,                                 "color:red",            "make.unknown_setting", "in front too"                              },
+    {"script:kids How tides work",                   "How tides work",                     "script:kids",          NULL,                   "how it is told"                            },
+    {"cats script:limerick",                         NULL,                                 "limerick",             "make.unknown_script",  "unknown way of telling"                    },
     {"cats style:ugly",                              NULL,                                 "ugly",                 "make.unknown_style",   "unknown style"                             },
     {"cats music:jazz",                              NULL,                                 "jazz",                 "make.unknown_mood",    "unknown mood"                              },
     {"cats lang:12",                                 NULL,                                 "12",                   "make.bad_lang",        "no language code"                          },
@@ -72,6 +74,8 @@ static char *describe(const struct story_settings *s)
         strbuf_addf(&out, "voice:%s ", s->voice);
     if (s->style[0])
         strbuf_addf(&out, "style:%s ", s->style);
+    if (s->script[0])
+        strbuf_addf(&out, "script:%s ", s->script);
     if (s->music[0])
         strbuf_addf(&out, "music:%s ", s->music);
     if (s->seed)

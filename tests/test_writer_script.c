@@ -291,7 +291,14 @@ static void test_prompt(void **state)
     r.seconds = 180;
     r.seconds_max = 180;
     llm_wish_make(&r, "x", &w);
-    assert_int_equal(w.seconds, 171); /* aims below what may not be passed */
+    assert_int_equal(w.seconds, 171);           /* aims below what may not be passed */
+    for (size_t i = 0; story_scripts[i]; i++) { /* every kind that can be asked for is explained */
+        AUTO(llm_prompt_free) struct llm_prompt styled = {0};
+        r.style = story_scripts[i];
+        llm_wish_make(&r, "x", &w);
+        assert_true(llm_prompt_make(&w, &styled));
+        assert_non_null(strstr(strbuf_text(&styled.system), "Style:"));
+    }
     r.style = "neon";
     AUTO(llm_prompt_free) struct llm_prompt look = {0};
     llm_wish_make(&r, "x", &w);

@@ -17,7 +17,7 @@ enum {
     TRIES_MAX = 3,          /* answers that failed for the service's own reasons */
     ADAPTS_MAX = 10,        /* rungs that one question may move */
     WAIT_MAX_MS = 60000,    /* longer waits are for the queue */
-    REST_RETRY_MS = 30000,  /* a service that is down is not asked for each job */
+    REST_RETRY_MS = 10000,  /* a service that is down is not asked for each job */
     REST_CONFIG_MS = 60000, /* nor one that wants another key or money */
 };
 

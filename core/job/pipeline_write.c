@@ -147,7 +147,7 @@ bool write_story(struct run_state *r, struct err *e)
         .seconds = wanted_seconds(r->tools, s),
         .seconds_max = r->tools->seconds_max,
         .units_per_minute = speaking_rate(r->tools, s),
-        .style = s->style,
+        .style = s->script,
         .cancel = &r->stop,
     };
     if (r->tools->writer_count == 0)

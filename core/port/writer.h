@@ -14,7 +14,7 @@ struct script_request {
     const char *lang;     /* BCP 47 of the narration */
     int seconds;          /* wanted length; 0 = as long as the words take */
     int units_per_minute; /* speaking rate: words, or code points for zh, ja, th */
-    const char *style;
+    const char *style; /* one of story_scripts, or "" */
     int seconds_max; /* the film may not be longer; 0 = no bound */
     const struct cancel *cancel;
 };

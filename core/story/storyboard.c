@@ -7,6 +7,8 @@
 enum { TITLE_MAX = 200, TERM_MAX = 100, SPLIT_RATE = 150 };
 
 const char *const story_styles[] = {"clean", "bold", "neon", "paper", NULL};
+const char *const story_scripts[] = {"explainer", "story",   "news", "motivational",
+                                     "listicle",  "product", "kids", NULL};
 const char *const story_moods[] = {"calm",       "upbeat",  "dramatic", "inspiring",
                                    "mysterious", "playful", NULL};
 

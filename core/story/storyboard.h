@@ -35,9 +35,10 @@ struct story_settings {
     char voice[64]; /* engine's voice name, "" = the language's first */
     enum story_aspect aspect;
     enum story_tier tier;
-    int seconds;    /* wanted; 0 = as long as the words take */
-    char style[32]; /* look of captions and backdrops; "" = "clean" */
-    char music[16]; /* mood, "off", or "" = the script's mood */
+    int seconds;     /* wanted; 0 = as long as the words take */
+    char style[32];  /* look of captions and backdrops; "" = "clean" */
+    char script[16]; /* how a writer tells it, one of story_scripts; "" = as it likes */
+    char music[16];  /* mood, "off", or "" = the script's mood */
     uint64_t seed;
     int64_t byte_limit; /* of the finished file; 0 = none */
 };
@@ -75,7 +76,8 @@ struct storyboard {
 };
 
 /* The styles and moods that settings may name, NULL-terminated. */
-extern const char *const story_styles[]; /* clean, bold, neon, paper */
+extern const char *const story_styles[];  /* clean, bold, neon, paper */
+extern const char *const story_scripts[]; /* explainer, story, news, ... */
 extern const char *const story_moods[]; /* calm, upbeat, dramatic, inspiring, mysterious, playful */
 
 const char *story_aspect_name(enum story_aspect a); /* "9:16" */
