@@ -458,10 +458,10 @@ static void groups_know_their_admins_and_move(void **state)
         admin = heard_at(i - 1).is_admin;
     }
     assert_true(admin);
+    size_t n = heard_count() + 1;
     fake_do(&w.fake, "say",
             "{\"chat\":-4987654321,\"text\":\"/help@ExampleClipBot\","
             "\"from\":{\"id\":77}}");
-    size_t n = heard_count() + 1;
     wait_heard(n);
     assert_false(heard_at(n - 1).is_admin);
     /* Migration: the old address goes on working, old cards are gone. */
