@@ -101,7 +101,8 @@ static enum azure_fault try_way(struct azure_service *s, struct saying *y, way_f
             continue;
         if (fault != AZURE_AGAIN && fault != AZURE_STALE)
             return fault;
-        if (++failed < tries && cancel_wait(y->job.cancel, net_backoff_ms(failed - 1)))
+        int pause = s->limits.backoff_ms ? s->limits.backoff_ms : net_backoff_ms(failed);
+        if (++failed < tries && cancel_wait(y->job.cancel, pause))
             return azure_fault_set(e, AZURE_STOPPED, "cancelled while speaking");
     }
     return fault;
@@ -250,6 +251,8 @@ bool azure_create(const struct azure_options *o, struct speech_engine *ret, stru
         .first_ms = limit(o->limits.first_ms, 15000),
         .between_ms = limit(o->limits.between_ms, 10000),
         .total_ms = limit(o->limits.total_ms, 60000),
+        .backoff_ms = o->limits.backoff_ms,
+        .check_ms = limit(o->limits.check_ms, 5000),
         .rest_ms = limit(o->limits.rest_ms, 60000),
     };
     pthread_mutex_init(&s->lock, NULL);

@@ -28,6 +28,8 @@ struct azure_limits {
     int first_ms;   /* to the first frame of a turn [15 s] */
     int between_ms; /* between two frames [10 s] */
     int total_ms;   /* of a turn, besides twice its expected sound [60 s] */
+    int backoff_ms; /* before a second attempt [0.5 s, then twice that] */
+    int check_ms;   /* of azure_check [5 s] */
     int rest_ms;    /* after a refused key or a used-up quota [60 s] */
 };
 
@@ -43,8 +45,7 @@ struct azure_options {
 
 /* ERR_CONFIG "start.bad_config" (arg: what is missing or wrong). */
 bool azure_create(const struct azure_options *options, struct speech_engine *ret, struct err *e);
-/* For doctor: the key works and the service still has the first voice of every language; at most
-   5 s. ERR_CONFIG, ERR_RETRY. */
+/* For doctor: the key works and the service still has the first voice of every language. ERR_CONFIG, ERR_RETRY. */
 bool azure_check(const struct speech_engine *engine, const struct cancel *cancel, struct err *e);
 
 #endif

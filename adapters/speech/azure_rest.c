@@ -3,7 +3,7 @@
 #include "adapters/speech/azure_parts.h"
 #include "core/net/json.h"
 
-enum { CHECK_MS = 5000, LIST_MAX = 4 << 20 };
+enum { LIST_MAX = 4 << 20 };
 
 static enum azure_fault fault_of_call(const struct net_reply *reply, const struct err *why,
                                       struct err *e)
@@ -108,8 +108,8 @@ bool azure_rest_check(struct azure_service *s, const struct cancel *cancel, stru
                             .headers = headers,
                             .header_count = COUNT(headers),
                             .reply_max = LIST_MAX,
-                            .connect_ms = CHECK_MS,
-                            .total_ms = CHECK_MS,
+                            .connect_ms = s->limits.check_ms,
+                            .total_ms = s->limits.check_ms,
                             .cancel = cancel};
     AUTO(net_reply_free) struct net_reply reply = {0};
     struct err why = {0};

@@ -7,19 +7,28 @@
 #include "core/story/text.h"
 
 enum {
-    QUIET_RMS = 60,   /* of 32768; soft speech has ten times that */
-    WINDOW = 160,     /* bytes of text in which the next word must be found */
-    SPACELESS = 0xE00 /* from Thai on: words may begin in the middle of a run of letters */
+    QUIET_RMS = 60, /* of 32768; soft speech has ten times that */
+    WINDOW_MS = 20,
+    LOUD_PERCENT = 15, /* speech with long pauses has over 40 */
+    WINDOW = 160,      /* bytes of text in which the next word must be found */
+    SPACELESS = 0xE00  /* from Thai on: words may begin in the middle of a run of letters */
 };
 
 /* --- sound --- */
 
+/* Clicks in silence are no voice: a good part of the sound must be loud. */
 static bool has_sound(const struct utterance *u)
 {
-    double sum = 0;
-    for (size_t i = 0; i < u->count; i++)
-        sum += (double)u->samples[i] * u->samples[i];
-    return u->count > 0 && sum / (double)u->count > QUIET_RMS * QUIET_RMS;
+    const size_t window = (size_t)AZURE_RATE * WINDOW_MS / 1000;
+    size_t loud = 0, all = 0;
+    for (size_t at = 0; at < u->count; at += window, all++) {
+        size_t end = MIN(at + window, u->count);
+        double sum = 0;
+        for (size_t i = at; i < end; i++)
+            sum += (double)u->samples[i] * u->samples[i];
+        loud += sum > (double)(end - at) * QUIET_RMS * QUIET_RMS;
+    }
+    return loud > 0 && loud * 100 >= all * LOUD_PERCENT;
 }
 
 bool azure_sound(const struct azure_turn *t, int64_t expected_ms, struct utterance *ret,
@@ -112,6 +121,16 @@ static size_t find_word(const struct spoken *s, size_t from, const char *word, s
     return SIZE_MAX;
 }
 
+/* An event before the last that reaches the end of the text holds "the rest of the paragraph". */
+static size_t first_word_of_rest(const struct spoken *s, size_t at, size_t len)
+{
+    const char *space = memchr(s->text + at, ' ', len);
+    for (size_t next = at + len; next < s->len;)
+        if (u_isalnum(utf8_next(s->text, s->len, &next)))
+            return len;
+    return space ? (size_t)(space - (s->text + at)) : len;
+}
+
 static size_t points_in(const char *text, size_t len)
 {
     size_t n = 0;
@@ -132,6 +151,8 @@ static size_t find_places(const struct utterance *u, const struct azure_turn *t,
         size_t found = find_word(s, at, word, len);
         if (found == SIZE_MAX || u->events[i].sample > u->count)
             continue;
+        if (i + 1 < u->event_count)
+            len = first_word_of_rest(s, found, len);
         point += points_in(s->text + at, found - at);
         size_t points = points_in(s->text + found, len);
         places[count++] = (struct place){(uint32_t)i, point, point + points, u->events[i].sample};
