@@ -17,89 +17,42 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/hash.h"
-#include "core/base/proc.h"
 #include "core/base/strbuf.h"
 #include "core/net/json.h"
+#include "tests/fake_stock.h"
 
 static struct {
-    struct proc proc;
-    struct net_engine *net;
-    int port;
-    char url[64], dir[64];
+    struct fake_stock fake;
+    char dir[64];
 } world;
-
-/* --- the fake --- */
-
-static cJSON *control(const char *name, const char *body)
-{
-    struct err e = {0};
-    AUTO(net_reply_free) struct net_reply reply = {0};
-    AUTO(free_ptr) char *url = str_printf("%s/control/%s", world.url, name);
-    struct net_request r = {.log_name = "fake",
-                            .url = url,
-                            .body = body,
-                            .body_len = strlen(body),
-                            .reply_max = 8 << 20};
-    if (!net_call(world.net, &r, &reply, &e) || reply.status != 200)
-        fail_msg("control %s: %d %s %s", name, reply.status, e.detail, reply.body);
-    cJSON *doc = cJSON_Parse(reply.body);
-    assert_non_null(doc);
-    return doc;
-}
 
 static void tell(const char *name, const char *body)
 {
-    cJSON_Delete(control(name, body));
+    fake_stock_tell(&world.fake, name, body);
 }
 
-/* Calls of this kind ("calls", "clipCalls"). */
 static int calls(const char *list)
 {
-    AUTO(json_free) cJSON *state = control("state", "{}");
-    return cJSON_GetArraySize(json_array(state, list));
+    return fake_stock_calls(&world.fake, list);
 }
 
-/* A field of the n-th call; valid until the eighth next one. */
 static const char *call_field(const char *list, int n, const char *field)
 {
-    static char kept[8][256];
-    static int next;
-    AUTO(json_free) cJSON *state = control("state", "{}");
-    const cJSON *call = cJSON_GetArrayItem(json_array(state, list), n);
-    char *slot = kept[next++ % 8];
-    str_copy(slot, sizeof(kept[0]), json_text(call, field, "-"));
-    return slot;
+    return fake_stock_field(&world.fake, list, n, field);
 }
 
 static int group_setup(void **state)
 {
     (void)state;
-    char cwd[1024], line[64] = "";
-    struct err e = {0};
     hash_setup();
-    assert_non_null(getcwd(cwd, sizeof(cwd)));
-    const char *argv[] = {"/usr/bin/env", "node", "tests/fakes/stock.mjs", NULL};
-    struct proc_options o = {.cwd = cwd, .pipe_in = true, .pipe_out = true};
-    if (!proc_start(&world.proc, argv, &o, &e))
-        fail_msg("node: %s", e.detail);
-    for (size_t n = 0; n + 1 < sizeof(line) && read(world.proc.from, line + n, 1) == 1; n++)
-        if (line[n] == '\n')
-            break;
-    AUTO(json_free) cJSON *doc = cJSON_Parse(line);
-    world.port = (int)json_int_or(doc, "port", 0);
-    if (world.port == 0)
-        fail_msg("the fake server does not start (is node installed?): '%s'", line);
-    snprintf(world.url, sizeof(world.url), "http://127.0.0.1:%d", world.port);
-    assert_true(net_engine_create(false, &world.net, &e));
-    assert_true(net_trust_base(world.net, world.url, &e));
+    fake_stock_start(&world.fake, NULL);
     return 0;
 }
 
 static int group_teardown(void **state)
 {
     (void)state;
-    net_engine_destroy(world.net);
-    proc_end(&world.proc);
+    fake_stock_stop(&world.fake);
     return 0;
 }
 
@@ -115,11 +68,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    AUTO(json_free) cJSON *doc = control("state", "{}");
-    const cJSON *first = cJSON_GetArrayItem(json_array(doc, "complaints"), 0);
     fs_remove(world.dir);
-    if (first)
-        fail_msg("the fake complains: %s", first->valuestring);
+    fake_stock_no_complaints(&world.fake);
     return 0;
 }
 
@@ -135,7 +85,7 @@ static bool place(void *ctx, const char *key, const char *ext, char *ret_path, s
 static struct stock_options options_for(const char *keys, const char *base)
 {
     return (struct stock_options){
-        .net = world.net, .keys = keys, .api_url = base, .place = place, .ctx = world.dir};
+        .net = world.fake.net, .keys = keys, .api_url = base, .place = place, .ctx = world.dir};
 }
 
 struct sources {
@@ -154,7 +104,7 @@ static struct sources pexels_at(const char *keys, const char *base)
 
 static struct sources pexels(const char *keys)
 {
-    return pexels_at(keys, world.url);
+    return pexels_at(keys, world.fake.url);
 }
 
 static void end(struct sources *s)
@@ -222,7 +172,7 @@ static void is_the_clip(const char *path)
     size_t len = 0;
     if (!fs_read(path, 1 << 20, &text, &len, &e))
         fail_msg("%s", e.detail);
-    AUTO(json_free) cJSON *state = control("state", "{}");
+    AUTO(json_free) cJSON *state = fake_stock_ask(&world.fake, "state", "{}");
     assert_int_equal(len, json_int_or(state, "clipBytes", -1));
     size_t body = 24 + 72 + 8;
     assert_memory_equal(text + 4, "ftyp", 4);
@@ -360,7 +310,7 @@ static void bases_with_and_without_version(void **state)
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct footage hits[2];
-        AUTO(free_ptr) char *base = str_printf("%s%s", world.url, rows[i].path);
+        AUTO(free_ptr) char *base = str_printf("%s%s", world.fake.url, rows[i].path);
         tell("reset", "{}");
         tell("videos", "[" VIDEO("11", "stormy sea", "portrait") "]");
         tell("set", rows[i].set);
@@ -439,7 +389,7 @@ static void pixabay_speaks_plain_text(void **state)
     struct footage hits[4];
     struct footage_source s;
     struct err e = {0};
-    AUTO(free_ptr) char *base = str_printf("%s/api", world.url);
+    AUTO(free_ptr) char *base = str_printf("%s/api", world.fake.url);
     struct stock_options o = options_for("bad-key-11,good&key=22", base);
     assert_true(pixabay_create(&o, &s, &e));
     tell("hits", "[" HIT("940008") "]");
@@ -806,7 +756,7 @@ static void each_key_is_checked(void **state)
     (void)state;
     struct told t = {0};
     struct err e = {0};
-    struct stock_options o = options_for("bad-key-11,good-key-22", world.url);
+    struct stock_options o = options_for("bad-key-11,good-key-22", world.fake.url);
     tell("keys", "{\"pexels\":[\"good-key-22\"],\"pixabay\":[\"good-key-22\"]}");
     assert_true(pexels_check(&o, on_key, &t, &e));
     assert_int_equal(t.good, 1);
