@@ -128,7 +128,10 @@ static void tell_step(const char *step)
 
 bool cli_make_data(const struct cli *cli, struct err *e)
 {
-    return fs_mkdirs(cli_data(cli), geteuid() == 0 ? 0711 : 0700, e);
+    struct err why;
+    if (fs_mkdirs(cli_data(cli), geteuid() == 0 ? 0711 : 0700, &why))
+        return true;
+    return err_set_arg(e, ERR_DISK, "start.data_unusable", cli_data(cli), "%s", why.detail);
 }
 
 static bool db_url(struct cli *cli, bool may_join, struct cli_db *d, char **ret_url, struct err *e)

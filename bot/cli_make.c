@@ -10,6 +10,7 @@
 #include "bot/cli.h"
 #include "bot/estimate.h"
 #include "bot/make_args.h"
+#include "bot/possible.h"
 #include "bot/signals.h"
 #include "bot/wire.h"
 #include "core/base/fs.h"
@@ -22,6 +23,8 @@
 
 enum {
     BAR = 24,
+    SECONDS_MAX = 3600, /* the highest VIDEO_MAX_DURATION */
+    VOICES_SHOWN = 40,
     OPT_LANG = 256,
     OPT_ASPECT,
     OPT_QUALITY,
@@ -80,13 +83,21 @@ static bool set_word(struct order *order, int option, const char *value, struct 
     snprintf(word, sizeof(word), "%.*s%s%s", (int)skip, words[i].format, value,
              option == OPT_SECONDS ? "s" : "");
     struct story_settings before = order->args.settings;
-    if (!make_args_word(word, 3600, &order->args, &known, e))
+    if (!make_args_word(word, SECONDS_MAX, &order->args, &known, e))
         return false;
     bool wrong_kind = (option == OPT_ASPECT && before.tier != order->args.settings.tier) ||
                       (option == OPT_QUALITY && before.aspect != order->args.settings.aspect);
     if (!known || wrong_kind)
         return err_set_arg(e, ERR_INPUT, "cli.bad_value", value, "option value");
     return true;
+}
+
+/* Better known before an hour of rendering than after it. */
+static bool folder_writable(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    AUTO(free_ptr) char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : str_dup(".");
+    return folder && access(folder, W_OK | X_OK) == 0;
 }
 
 /* False: usage was told. */
@@ -102,7 +113,14 @@ static bool read_options(struct cli *cli, struct order *order)
         } else if (option == OPT_STORY) {
             order->story_path = args.value;
         } else if (!set_word(order, option, args.value, &e)) {
+            const struct toolbox none = {.seconds_max = SECONDS_MAX};
+            AUTO(card_doc_free) struct card_doc doc;
+            card_begin(&doc, cli->lang);
+            if (strcmp(e.user_key, "make.bad_aspect") != 0)
+                possible_add(&doc, cli->lang, &none, e.user_key);
             cli_usage(cli, e.user_key, e.arg);
+            if (doc.card.line_count)
+                fprintf(stderr, "%s\n", doc.card.lines[0]);
             return false;
         }
     }
@@ -113,6 +131,10 @@ static bool read_options(struct cli *cli, struct order *order)
         return cli_usage(cli, args.word_count ? "cli.need_output" : missing, NULL) == CLI_OK;
     if (!str_ends(order->out, ".mp4"))
         return cli_usage(cli, "cli.output_name", order->out) == CLI_OK;
+    if (!folder_writable(order->out)) {
+        cli_complain(cli, "cli.output_folder", order->out);
+        return false;
+    }
     order->word = args.words[0];
     return true;
 }
@@ -225,7 +247,15 @@ static int make_with(struct cli *cli, struct order *o, const struct toolbox *too
 {
     struct err e = {0};
     if (!check_order(cli, o, tools, &e)) {
+        AUTO(card_doc_free) struct card_doc doc;
         cli_complain(cli, e.user_key, e.arg);
+        card_begin(&doc, cli->lang);
+        if (strcmp(e.user_key, "make.unknown_voice") == 0)
+            card_add_line(&doc, possible_voices(&doc, tools, o->args.settings.lang, VOICES_SHOWN));
+        else
+            possible_add(&doc, cli->lang, tools, e.user_key);
+        if (doc.card.line_count)
+            fprintf(stderr, "%s\n", doc.card.lines[0]);
         return CLI_FAILED;
     }
     AUTO(storyboard_free) struct storyboard story = {.settings = o->args.settings};

@@ -7,6 +7,7 @@
 #include "bot/command.h"
 #include "bot/estimate.h"
 #include "bot/make_args.h"
+#include "bot/possible.h"
 #include "bot/reply.h"
 #include "bot/status.h"
 #include "core/base/hash.h"
@@ -89,7 +90,7 @@ static const char *voice_name(const struct command_ctx *ctx, const struct story_
 {
     if (s->voice[0])
         return s->voice;
-    return reply_voices(doc, ctx->bot->tools, s->lang, 1);
+    return possible_voices(doc, ctx->bot->tools, s->lang, 1);
 }
 
 /* What a person without enough credits can do: a cheaper video, more credits, this quote later. */

@@ -5,6 +5,7 @@
 
 #include "bot/command.h"
 #include "bot/make_args.h"
+#include "bot/possible.h"
 #include "bot/reply.h"
 #include "core/base/strbuf.h"
 #include "core/i18n/i18n.h"
@@ -106,7 +107,7 @@ static bool show_voices(struct command_ctx *ctx, const struct story_settings *s,
     card_begin(&doc, ctx->lang);
     card_title(&doc, ctx->lang, "voice.title",
                I18N_TEXT("lang", card_keep(&doc, i18n_lang_label(ctx->lang, speaks))));
-    card_add_line(&doc, reply_voices(&doc, ctx->bot->tools, speaks, VOICES_SHOWN));
+    card_add_line(&doc, possible_voices(&doc, ctx->bot->tools, speaks, VOICES_SHOWN));
     card_line(&doc, ctx->lang, "voice.now", I18N_TEXT("value", or_auto(ctx, &doc, s->voice)));
     card_line(&doc, ctx->lang, "voice.how");
     return reply_send(ctx, &doc, e);

@@ -3,10 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bot/possible.h"
 #include "core/base/strbuf.h"
-#include "core/story/storyboard.h"
-
-enum { VOICES_SHOWN = 12 };
 
 const char *job_short(const char *job_id)
 {
@@ -88,79 +86,11 @@ bool reply_line(struct command_ctx *ctx, struct err *e, const char *key,
     return reply_send(ctx, &doc, e);
 }
 
-static bool lang_fits(const char *tag, const char *lang)
-{
-    size_t primary = strcspn(lang, "-");
-    return strncmp(tag, lang, primary) == 0 && (tag[primary] == '\0' || tag[primary] == '-');
-}
-
-const char *reply_voices(struct card_doc *doc, const struct toolbox *tools, const char *lang,
-                         size_t max)
-{
-    struct strbuf out = STRBUF(4096);
-    size_t shown = 0;
-    for (size_t i = 0; i < tools->engine_count; i++) {
-        size_t count = 0;
-        const struct speech_voice *voices =
-            tools->engines[i].ops->voices(tools->engines[i].self, &count);
-        for (size_t v = 0; v < count && shown < max; v++) {
-            if (*lang && !lang_fits(voices[v].lang, lang))
-                continue;
-            strbuf_addf(&out, "%s%s", shown++ ? ", " : "", voices[v].name);
-        }
-    }
-    return card_keep(doc, strbuf_take(&out));
-}
-
-/* "en, zh, ar, ..." of all voices, each once. */
-static const char *spoken_langs(struct card_doc *doc, const struct toolbox *tools)
-{
-    struct strbuf out = STRBUF(4096);
-    for (size_t i = 0; i < tools->engine_count; i++) {
-        size_t count = 0;
-        const struct speech_voice *voices =
-            tools->engines[i].ops->voices(tools->engines[i].self, &count);
-        for (size_t v = 0; v < count; v++) {
-            char item[24];
-            size_t primary = strcspn(voices[v].lang, "-");
-            snprintf(item, sizeof(item), ", %.*s,", (int)MIN(primary, 8u), voices[v].lang);
-            char seen[4200];
-            snprintf(seen, sizeof(seen), ", %s,", strbuf_text(&out));
-            if (!strstr(seen, item))
-                strbuf_addf(&out, "%s%.*s", out.len ? ", " : "", (int)MIN(primary, 8u),
-                            voices[v].lang);
-        }
-    }
-    return card_keep(doc, strbuf_take(&out));
-}
-
-/* The line below an error that says what would have been possible. */
-static void add_possible(struct card_doc *doc, struct command_ctx *ctx, const char *key)
-{
-    const char *lang = ctx->lang;
-    if (strcmp(key, "make.unknown_setting") == 0 || strcmp(key, "make.bad_value") == 0 ||
-        strcmp(key, "make.bad_aspect") == 0)
-        card_line(doc, lang, "make.settings_list");
-    else if (strcmp(key, "make.unknown_style") == 0)
-        card_line(doc, lang, "make.possible", I18N_TEXT("list", card_list(doc, story_styles)));
-    else if (strcmp(key, "make.unknown_script") == 0)
-        card_line(doc, lang, "make.possible", I18N_TEXT("list", card_list(doc, story_scripts)));
-    else if (strcmp(key, "make.unknown_mood") == 0)
-        card_line(doc, lang, "make.possible_moods", I18N_TEXT("list", card_list(doc, story_moods)));
-    else if (strcmp(key, "make.bad_lang") == 0 || strcmp(key, "make.no_voice_for_language") == 0)
-        card_line(doc, lang, "make.possible",
-                  I18N_TEXT("list", spoken_langs(doc, ctx->bot->tools)));
-    else if (strcmp(key, "make.unknown_voice") == 0)
-        card_line(doc, lang, "make.see_voices");
-    else if (strcmp(key, "make.bad_seconds") == 0)
-        card_line(doc, lang, "make.possible_seconds", I18N_NUM("max", ctx->bot->seconds_max));
-}
-
 bool reply_error(struct command_ctx *ctx, const struct err *what, struct err *e)
 {
     AUTO(card_doc_free) struct card_doc doc;
     card_begin(&doc, ctx->lang);
     card_line(&doc, ctx->lang, what->user_key, I18N_TEXT("what", what->arg));
-    add_possible(&doc, ctx, what->user_key);
+    possible_add(&doc, ctx->lang, ctx->bot->tools, what->user_key);
     return reply_send(ctx, &doc, e);
 }

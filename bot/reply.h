@@ -20,9 +20,6 @@ bool reply_line(struct command_ctx *ctx, struct err *e, const char *key,
 
 /* What went wrong in words, and what would have been possible. */
 bool reply_error(struct command_ctx *ctx, const struct err *what, struct err *e);
-/* The names that "voice:" takes for a language, on one line, at most `max`; "" when none. */
-const char *reply_voices(struct card_doc *doc, const struct toolbox *tools, const char *lang,
-                         size_t max);
 /* What a person types to name a job: the short reference; buttons carry the whole id. */
 const char *reply_job_ref(const struct command_ctx *ctx, const char *job_id);
 /* The last 8 digits of an id. */

@@ -72,6 +72,12 @@ static void test_same_keys(void **state)
 {
     (void)state;
     cJSON *en = load("en");
+    const cJSON *each = NULL;
+    cJSON_ArrayForEach(each, en)
+    {
+        if (cJSON_GetObjectItemCaseSensitive(en, each->string) != each)
+            fail_msg("en: %s is there twice", each->string);
+    }
     for (size_t i = 1; i < COUNT(langs); i++) {
         cJSON *other = load(langs[i]);
         const cJSON *item = NULL;
