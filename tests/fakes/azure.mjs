@@ -12,7 +12,7 @@ export function createWorld({ key = 'examplekey0123456789', delay = 0 } = {}) {
   return { key, delay, voices: null, faults: [], complaints: [], upgrades: 0, open: 0, turns: [], rest: [], lists: 0, newPath: true, peers: new Set() };
 }
 
-const control = {
+export const control = {
   // where: upgrade, turn, rest, list; kind: see the places that ask for it
   fault: (world, q) => { world.faults.push({ times: 1, skip: 0, ...q }); return true; },
   set: (world, q) => { Object.assign(world, q); return true; },
