@@ -302,6 +302,37 @@ static void test_failures(void **state)
     }
 }
 
+/* Some services repeat the key that they refuse: nobody gets to read it. */
+static void test_echoed_key(void **state)
+{
+    (void)state;
+    char base[96];
+    struct err e = {0};
+    static const char key[] = "sk-echoed-by-the-service";
+    log_secret(key);
+    fake_llm_base(&fake, "openai", base);
+    struct llm_options o = {.net = fake.net,
+                            .profile = llm_profile_find("openai", 6),
+                            .base_url = base,
+                            .key = key,
+                            .model = "gpt-6-luna"};
+    static const char refusal[] =
+        "\"kind\":\"status\",\"code\":401,\"body\":{\"error\":{\"message\":"
+        "\"Wrong key sk-echoed-by-the-service!\"}}}";
+    AUTO(free_ptr) char *chat = str_printf("{%s", refusal);
+    AUTO(free_ptr) char *models = str_printf("{\"path\":\"models\",%s", refusal);
+    fault(chat);
+    fault(models);
+    struct script_writer w = writer_of("openai", NULL, key);
+    struct result r = write_as(&w, "en", 150);
+    assert_false(r.ok);
+    assert_non_null(strstr(r.err.detail, "Wrong key"));
+    assert_null(strstr(r.err.detail, key));
+    assert_false(llm_check(&o, 5000, NULL, &e));
+    assert_null(strstr(e.detail, key));
+    w.ops->destroy(w.self);
+}
+
 /* What the second question of each kind looks like. */
 static void test_second_questions(void **state)
 {
@@ -488,6 +519,7 @@ int main(void)
         cmocka_unit_test_setup(test_ladder_is_remembered, fresh),
         cmocka_unit_test_setup(test_ladder_ends, fresh),
         cmocka_unit_test_setup(test_failures, fresh),
+        cmocka_unit_test_setup(test_echoed_key, fresh),
         cmocka_unit_test_setup(test_second_questions, fresh),
         cmocka_unit_test_setup(test_rest, fresh),
         cmocka_unit_test_setup(test_cancel, fresh),

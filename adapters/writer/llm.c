@@ -95,6 +95,7 @@ static bool exchange(const struct question *q, const struct llm_caps *caps, stru
     llm_answer_read(&reply, a);
     if (reply.outcome != NET_REPLY)
         str_copy(a->why, sizeof(a->why), e->detail);
+    log_redact(a->why); /* some services repeat the key that they refuse */
     tell_operator(w, a, clock_mono_ms() - sent_ms, net_reply_header(&reply, "x-request-id"));
     return true;
 }
@@ -400,6 +401,7 @@ bool llm_check(const struct llm_options *o, int limit_ms, const struct cancel *c
     if (reply.status == 200)
         return check_models(&reply, o->model, e);
     llm_answer_read(&reply, &a);
+    log_redact(a.why);
     if (a.class == LLM_FATAL_QUOTA)
         return err_set(e, ERR_CONFIG, "doctor.writer_money", "%s", a.why);
     if (reply.status == 401 || reply.status == 403)
