@@ -59,6 +59,8 @@ static void build_caption(struct bot *bot, struct card_doc *doc, const struct jo
 {
     const char *lang = job_lang(job);
     card_begin(doc, lang);
+    if (story->caption)
+        card_add_line(doc, story->caption);
     doc->card.title =
         card_excerpt(doc, video->title && video->title[0] ? video->title : job->topic, 80);
     card_line(

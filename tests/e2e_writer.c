@@ -140,6 +140,7 @@ static void topics_in_three_languages_with_providers_down_in_turn(void **state)
         assert_true(storyboard_from_json(json, len, &story, &e));
         assert_string_equal(story.settings.lang, rows[i].lang);
         assert_false(story.fell_back);
+        assert_non_null(strstr(story.caption, "#sea #moon"));
         assert_null(strstr(story.scenes[0].narration, rows[i].topic)); /* about it, not itself */
         const char *script = text_script_lang(story.scenes[0].narration);
         assert_string_equal(script, strcmp(rows[i].lang, "en") == 0 ? "" : rows[i].lang);

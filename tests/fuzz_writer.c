@@ -19,6 +19,8 @@ static void look_at_script(const struct llm_draft *d)
     const struct script *s = &d->script;
     assert(s->scene_count <= LLM_SCENES_MAX);
     assert(d->grade == GRADE_BAD || (s->scene_count > 0 && s->title && *s->title));
+    assert(!s->caption || (utf8_valid(s->caption, strlen(s->caption)) &&
+                           strlen(s->caption) <= 1600 && !strpbrk(s->caption, "\n\t@`")));
     for (size_t i = 0; i < s->scene_count; i++) {
         const struct script_scene *scene = &s->scenes[i];
         look_at_text(scene->narration);

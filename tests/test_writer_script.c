@@ -263,6 +263,46 @@ static void test_long_scene_is_split(void **state)
     assert_int_not_equal(d.grade, GRADE_BAD);
 }
 
+static void test_post(void **state)
+{
+    static const struct {
+        const char *lang, *json, *want, *why;
+    } rows[] = {
+        {"en",
+         "{\"caption\":\"Why the **sea** breathes 🌊\",\"hashtags\":[\"sea\",\"#High "
+         "Tide\",\"SEA\",\"!\",5]}",                                                                                       "Why the sea breathes 🌊 #sea #HighTide", "list"                              },
+        {"en", "{\"caption\":\"Hi @everyone `x`\\nthere\",\"hashtags\":\"#a1 #b, c d\"}",
+         "Hi everyone x there #a1 #b #c #d",                                                                                                                           "one text; nobody is called by name"},
+        {"ar", "{\"caption\":\"لماذا يتنفس البحر\",\"hashtags\":[\"بحر\",\"القمر والماء\"]}",
+         "لماذا يتنفس البحر #بحر #القمروالماء",                                                                                           "Arabic"                            },
+        {"hi", "{\"hashtags\":[\"समुद्र\"]}",                                                                  "#समुद्र",                      "vowel signs stay"                  },
+        {"zh", "{\"caption\":\"Only English here\"}",                                                                      NULL,                                       "another language"                  },
+        {"en", "{\"hashtags\":[\"12\",\"\",\"#\"]}",                                                                       NULL,                                       "numbers are no tags"               },
+        {"en", "{}",                                                                                                       NULL,                                       "nothing"                           },
+        {"en", "{\"caption\":7,\"hashtags\":{\"a\":\"x\"}}",                                                               "#x",                                       "wrong types"                       },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTO(arena_free) struct arena a = {0};
+        AUTO(json_free) cJSON *doc = cJSON_Parse(rows[i].json);
+        assert_non_null(doc);
+        const char *got = llm_post(&a, doc, rows[i].lang);
+        if ((got && rows[i].want) ? strcmp(got, rows[i].want) != 0 : got != rows[i].want)
+            fail_msg("%s: %s", rows[i].why, got);
+    }
+    /* Long ones are cut, and stay under what the storyboard takes. */
+    struct strbuf b = STRBUF(65536);
+    strbuf_adds(&b, "{\"caption\":\"");
+    for (int i = 0; i < 500; i++)
+        strbuf_adds(&b, "海");
+    strbuf_adds(&b, "\"}");
+    AUTO(arena_free) struct arena a = {0};
+    AUTO(json_free) cJSON *doc = cJSON_Parse(strbuf_text(&b));
+    const char *got = llm_post(&a, doc, "zh");
+    assert_true(got && utf8_count(got) == 221 && strlen(got) <= STORY_CAPTION_MAX);
+    strbuf_free(&b);
+}
+
 /* --- the prompt --- */
 
 static void test_prompt(void **state)
@@ -357,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_language),  cmocka_unit_test(test_length),
         cmocka_unit_test(test_tolerance), cmocka_unit_test(test_long_scene_is_split),
         cmocka_unit_test(test_prompt),    cmocka_unit_test(test_request),
+        cmocka_unit_test(test_post),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,6 +154,11 @@ void llm_draft_free(struct llm_draft *d); /* for AUTO */
 /* Spoken text: one line without marks, directions, speaker names, emoji. Caller frees. */
 char *llm_spoken(const char *text, const char *lang);
 
+/* --- llm_post.c --- */
+
+/* "A sentence. #tag #tag", or NULL; in the arena. */
+const char *llm_post(struct arena *a, const cJSON *doc, const char *lang);
+
 /* --- llm_check.c --- */
 
 /* Language and length; fills off and faults, returns the grade. */

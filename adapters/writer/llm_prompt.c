@@ -17,10 +17,13 @@ enum {
 
 static const char schema[] =
     "{\"type\":\"object\",\"additionalProperties\":false,"
-    "\"required\":[\"title\",\"language\",\"mood\",\"scenes\"],\"properties\":{"
+    "\"required\":[\"title\",\"language\",\"mood\",\"caption\",\"hashtags\",\"scenes\"],"
+    "\"properties\":{"
     "\"title\":{\"type\":\"string\"},\"language\":{\"type\":\"string\"},"
     "\"mood\":{\"type\":\"string\",\"enum\":[\"calm\",\"upbeat\",\"dramatic\",\"inspiring\","
     "\"mysterious\",\"playful\"]},"
+    "\"caption\":{\"type\":\"string\"},"
+    "\"hashtags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
     "\"scenes\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"additionalProperties\":false,"
     "\"required\":[\"narration\",\"search_terms\",\"on_screen\"],\"properties\":{"
     "\"narration\":{\"type\":\"string\"},"
@@ -28,7 +31,8 @@ static const char schema[] =
     "\"on_screen\":{\"type\":[\"string\",\"null\"]}}}}}}";
 
 static const char example[] =
-    "{\"title\":\"...\",\"language\":\"%s\",\"mood\":\"calm\",\"scenes\":[{\"narration\":\"...\","
+    "{\"title\":\"...\",\"language\":\"%s\",\"mood\":\"calm\",\"caption\":\"...\","
+    "\"hashtags\":[\"...\",\"...\",\"...\"],\"scenes\":[{\"narration\":\"...\","
     "\"search_terms\":[\"ocean waves beach\",\"full moon night\",\"harbor low tide\"],"
     "\"on_screen\":\"...\"}]}";
 
@@ -117,14 +121,16 @@ static void put_rules(struct strbuf *out, const struct llm_wish *w)
                 "- %d to %d scenes, one idea each, 1 to 3 sentences each. The first sentence is "
                 "a hook that makes people stay; the last scene rounds it off.\n",
                 low, MIN(high, llm_scenes_max(w)));
-    strbuf_adds(out,
-                "- narration is spoken text only: no markdown, emoji, hashtags, links, stage "
-                "directions, brackets or speaker names; write numbers the way they are said.\n"
-                "- search_terms: 3 to 5 per scene, in ENGLISH, 1 to 4 words each, concrete things "
-                "that a camera can film; no names of persons or brands; all different.\n"
-                "- on_screen: at most 6 words in the language of the narration, or null.\n"
-                "- mood: one of calm, upbeat, dramatic, inspiring, mysterious, playful.\n"
-                "- State only facts you are sure of.\n");
+    strbuf_adds(
+        out, "- narration is spoken text only: no markdown, emoji, hashtags, links, stage "
+             "directions, brackets or speaker names; write numbers the way they are said.\n"
+             "- search_terms: 3 to 5 per scene, in ENGLISH, 1 to 4 words each, concrete things "
+             "that a camera can film; no names of persons or brands; all different.\n"
+             "- on_screen: at most 6 words in the language of the narration, or null.\n"
+             "- mood: one of calm, upbeat, dramatic, inspiring, mysterious, playful.\n"
+             "- caption: one sentence for the post, in the language of the narration; hashtags: 3 "
+             "to 5, without #.\n"
+             "- State only facts you are sure of.\n");
     if (how)
         strbuf_addf(out, "- Style: %s\n", how);
     strbuf_adds(out, "\nAnswer with one JSON object only, no text around it, of this shape:\n");

@@ -263,6 +263,7 @@ static void read_head(struct llm_draft *d, const cJSON *doc, const struct llm_wi
         if (strcasecmp(llm_moods[i], mood) == 0)
             s->mood = llm_moods[i];
     s->title = text_has_words(title) ? arena_dup(&s->arena, title) : NULL;
+    s->caption = llm_post(&s->arena, doc, w->lang);
     str_copy(d->language, sizeof(d->language), json_text(doc, "language", ""));
 }
 

@@ -29,6 +29,7 @@ struct script_scene {
 /* All of it lives in `arena`. */
 struct script {
     const char *title;
+    const char *caption; /* of the post: a sentence, then hashtags; one line; may be NULL */
     const char *mood; /* calm, upbeat, dramatic, inspiring, mysterious, playful */
     struct script_scene *scenes;
     size_t scene_count;

@@ -114,6 +114,7 @@ void storyboard_free(struct storyboard *s)
         scene_free(&s->scenes[i]);
     free(s->scenes);
     free(s->title);
+    free(s->caption);
     *s = (struct storyboard){0};
 }
 
@@ -155,6 +156,18 @@ static bool script_scene_add(struct storyboard *s, const struct script_scene *fr
     return true;
 }
 
+/* Not text_clean: it would take the hashtags apart. Caller frees. */
+static char *post_caption(const char *text)
+{
+    char line[STORY_CAPTION_MAX + 1];
+    str_copy(line, sizeof(line), text ? text : "");
+    utf8_clean(line);
+    for (char *p = line; *p; p++)
+        if (*p == '\n' || *p == '\t')
+            *p = ' ';
+    return line[strspn(line, " \t")] ? str_dup(line) : NULL;
+}
+
 bool storyboard_from_script(struct storyboard *s, const struct script *script,
                             const struct story_settings *settings, struct err *e)
 {
@@ -170,6 +183,7 @@ bool storyboard_from_script(struct storyboard *s, const struct script *script,
     made.title = line_of(script->title, TITLE_MAX);
     if (!made.title)
         made.title = line_of(made.scenes[0].narration, TITLE_MAX);
+    made.caption = post_caption(script->caption);
     str_copy(made.mood, sizeof(made.mood), is_mood(script->mood) ? script->mood : "calm");
     *s = made;
     made = (struct storyboard){0};

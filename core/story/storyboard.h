@@ -20,6 +20,7 @@ enum {
     STORY_SCENES_MAX = 600,
     STORY_NARRATION_MAX = 2000, /* bytes of one scene */
     STORY_TERMS_MAX = 8,
+    STORY_CAPTION_MAX = 900, /* bytes */
     STORY_FPS = 30,
     STORY_HEAD_MS = 200, /* silence before the first word of a scene */
     STORY_TAIL_MS = 350, /* after its last word, then up to a whole frame more */
@@ -69,6 +70,7 @@ struct scene {
 struct storyboard {
     struct story_settings settings;
     char *title;
+    char *caption; /* of the post: a sentence, then hashtags; may be NULL */
     char mood[16];
     bool fell_back; /* the topic is narrated as it is, because no writer was to be had */
     struct scene *scenes;

@@ -103,6 +103,8 @@ bool storyboard_to_json(const struct storyboard *s, char **ret_json, struct err 
     struct strbuf out = STRBUF(STORY_JSON_MAX);
     strbuf_addf(&out, "{\"version\":%d", STORY_VERSION);
     put_text(&out, "title", s->title ? s->title : "");
+    if (s->caption)
+        put_text(&out, "caption", s->caption);
     put_text(&out, "mood", s->mood);
     if (s->fell_back)
         put_int(&out, "fell_back", 1);

@@ -377,6 +377,8 @@ bool storyboard_from_json(const char *json, size_t len, struct storyboard *ret, 
         return fault(&r, "JSON", "not an object");
     check_int(&r, item_of(doc, "version"), "version", STORY_VERSION, STORY_VERSION);
     s.title = r.ok ? read_text(&r, doc, "title", TITLE_BYTES) : NULL;
+    if (item_of(doc, "caption"))
+        s.caption = read_text(&r, doc, "caption", STORY_CAPTION_MAX);
     READ_ARRAY(&r, doc, "mood", s.mood);
     if (s.mood[0] && !in_list(story_moods, s.mood))
         fault(&r, "mood", "unknown");

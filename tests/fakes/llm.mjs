@@ -116,7 +116,7 @@ export function writeScript(prompt, factor = 1) {
     have += units(sentence, lang);
   }
   return {
-    title: titles[lang] ?? titles.en, language: lang, mood: 'inspiring',
+    title: titles[lang] ?? titles.en, language: lang, mood: 'inspiring', caption: list[0], hashtags: ['sea', '#moon'],
     scenes: scenes.map(({ narration }, i) => ({ narration, search_terms: [0, 1, 2].map((k) => `${terms[(i + k) % terms.length]}${i + k >= terms.length ? ` ${i + k}` : ''}`), on_screen: i === 0 ? titles[lang] ?? titles.en : null })),
   };
 }
