@@ -15,6 +15,7 @@ const struct pipeline_video pipeline_video = {
     .join = video_join,
     .check = video_check,
     .poster = video_poster,
+    .look = video_look,
 };
 
 const char *pipeline_stage_name(enum pipeline_stage s)

@@ -37,6 +37,9 @@ struct pipeline_video {
                   struct err *e);
     bool (*poster)(const char *path, int64_t at_ms, const char *jpeg_path,
                    const struct cancel *cancel, struct err *e);
+    /* OPTIONAL. NULL: pictures that look alike are not noticed. */
+    bool (*look)(const char *path, int64_t at_ms, const struct cancel *cancel, uint64_t *ret,
+                 struct err *e);
 };
 extern const struct pipeline_video pipeline_video; /* core/video itself */
 

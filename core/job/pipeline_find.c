@@ -11,9 +11,12 @@
 
 #define LOG_MODULE "find"
 
+enum { LOOK_AT_MS = 1000, ALIKE_MAX = 2 /* hits of a scene that are passed over for their look */ };
+
 struct finder {
     struct run_state *r;
-    size_t used_count;
+    size_t used_count, look_count;
+    uint64_t looks[STORY_SCENES_MAX]; /* of the pictures in use */
     char used_text[STORY_SCENES_MAX][FOOTAGE_NAME_MAX];
     const char *used[STORY_SCENES_MAX];
 };
@@ -81,10 +84,33 @@ static bool try_hit(struct run_state *r, const struct footage_source *source,
     return hit->kind == FOOTAGE_BACKDROP || probe_hit(r, hit, e);
 }
 
-/* *ret_found false: this source has nothing usable. Returns false only when stopped. */
-static bool try_source(struct run_state *r, const struct footage_source *source,
+/* 0: unknown. Only pictures that somebody else made: a person's own may look alike on purpose. */
+static uint64_t look_of(const struct run_state *r, const struct footage *f)
+{
+    struct err e = {0};
+    uint64_t look = 0;
+    if (!r->video->look || !f->author[0] || f->kind == FOOTAGE_BACKDROP || !f->path[0])
+        return 0;
+    int64_t at_ms = f->kind == FOOTAGE_CLIP ? MIN((int64_t)LOOK_AT_MS, f->duration_ms / 2) : 0;
+    return r->video->look(f->path, at_ms, &r->stop, &look, &e) ? look : 0;
+}
+
+static bool looks_used(const struct finder *f, const struct footage *hit)
+{
+    uint64_t look = look_of(f->r, hit);
+    for (size_t i = 0; i < f->look_count; i++)
+        if (video_looks_alike(look, f->looks[i]))
+            return true;
+    return false;
+}
+
+/* The first good hit; one that looks like another scene's only when there is no other. *ret_found
+   false: this source has nothing usable. Returns false only when stopped. */
+static bool try_source(struct finder *f, const struct footage_source *source,
                        const struct footage_query *query, struct scene_work *w, bool *ret_found)
 {
+    struct run_state *r = f->r;
+    int alike = 0;
     struct err e = {0};
     struct footage *hits AUTO(free_ptr) = calloc(FIND_HITS, sizeof *hits);
     size_t count = 0;
@@ -99,13 +125,18 @@ static bool try_source(struct run_state *r, const struct footage_source *source,
     for (size_t i = 0; i < count && i < FIND_HITS; i++) {
         if (cancel_fired(&r->stop))
             return false;
-        if (try_hit(r, source, w, &hits[i], &e)) {
-            w->found = hits[i];
-            *ret_found = true;
-            return true;
+        if (!try_hit(r, source, w, &hits[i], &e)) {
+            if (!cancel_fired(&r->stop))
+                log_err(LOG_INFO, LOG_MODULE, &e);
+            continue;
         }
-        if (!cancel_fired(&r->stop))
-            log_err(LOG_INFO, LOG_MODULE, &e);
+        bool pass_over = alike < ALIKE_MAX && looks_used(f, &hits[i]);
+        if (!pass_over || alike == 0)
+            w->found = hits[i];
+        *ret_found = true;
+        if (!pass_over)
+            break;
+        alike++;
     }
     return !cancel_fired(&r->stop);
 }
@@ -133,7 +164,7 @@ static bool find_scene(struct finder *f, size_t scene, struct err *e)
     };
     for (size_t i = 0; i < r->tools->source_count; i++) {
         bool found;
-        if (!try_source(r, &r->tools->sources[i], &query, &r->scenes[scene], &found))
+        if (!try_source(f, &r->tools->sources[i], &query, &r->scenes[scene], &found))
             return err_set(e, ERR_CANCELLED, "make.cancelled", "stopped while searching");
         if (found)
             return true;
@@ -149,6 +180,9 @@ static void mark_used(struct finder *f, const struct footage *footage)
     footage_name(footage, f->used_text[f->used_count]);
     f->used[f->used_count] = f->used_text[f->used_count];
     f->used_count++;
+    uint64_t look = look_of(f->r, footage);
+    if (look)
+        f->looks[f->look_count++] = look;
 }
 
 /* The next scene that wants pictures; false when there will be none. */

@@ -96,6 +96,11 @@ bool video_check(const char *path, int width, int height, int frames, const stru
 bool video_poster(const char *path, int64_t at_ms, const char *jpeg_path,
                   const struct cancel *cancel, struct err *e);
 
+/* --- look: 64 bits of what the picture at at_ms looks like; 0 when it shows next to nothing --- */
+bool video_look(const char *path, int64_t at_ms, const struct cancel *cancel, uint64_t *ret,
+                struct err *e);
+bool video_looks_alike(uint64_t a, uint64_t b);
+
 /* A poster (or a film's first frame) made smaller: longest side max_side. */
 bool video_thumb(const char *picture, int max_side, const char *jpeg_path,
                  const struct cancel *cancel, struct err *e);
