@@ -178,6 +178,11 @@ const char *llm_and(const char *lang); /* what & is called */
 
 /* --- llm.c --- */
 
+/* Without the slashes at its end. Caller frees. */
+char *llm_base(const char *base_url);
+/* The header; services without keys want it too. Caller frees. */
+char *llm_auth(const char *key);
+
 struct llm {
     struct net_engine *net;
     const struct llm_profile *profile;
