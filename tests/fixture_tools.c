@@ -128,6 +128,18 @@ static const struct speech_voice voices[] = {
     {"Bob", "en-GB", "Bob (male)",   false},
 };
 
+static const struct speech_voice voices_of_two[] = {
+    {"Cyd", "en", "Cyd (male)",   false},
+    {"Dee", "en", "Dee (female)", true },
+};
+
+static const struct speech_voice *list_two(void *self, size_t *ret_count)
+{
+    (void)self;
+    *ret_count = COUNT(voices);
+    return fake->own_voices ? voices_of_two : voices;
+}
+
 static const struct speech_voice *list_voices(void *self, size_t *ret_count)
 {
     (void)self;
@@ -163,8 +175,13 @@ static bool speak(int which, const struct speech_request *request, struct speech
     snprintf(what, sizeof what, "speak%d", which);
     if (!fake->speaks[which])
         return err_set_arg(e, ERR_UNSUPPORTED, "make.no_voice_for_language", request->lang, "no");
+    const struct speech_voice *own = which && fake->own_voices ? voices_of_two : voices;
+    if (fake->own_voices && request->voice[0] && strcmp(request->voice, own[0].name) != 0 &&
+        strcmp(request->voice, own[1].name) != 0)
+        return err_set_arg(e, ERR_UNSUPPORTED, "make.unknown_voice", request->voice, "not here");
     if (!step(&fake->speak[which], what, -1, request->cancel, e))
         return false;
+    str_copy(fake->spoke_as, sizeof fake->spoke_as, request->voice);
     size_t len = strlen(request->text), count = 0;
     struct speech_word *words AUTO(free_ptr) = calloc(len + 1, sizeof *words);
     for (size_t at = 0; words && at < len;) {
@@ -214,7 +231,7 @@ static int rate1(void *self, const char *lang, const char *voice)
 
 static const struct speech_engine_ops engines[] = {
     {.name = "one", .voices = list_voices, .speak = speak0, .rate = rate0, .destroy = nothing},
-    {.name = "two", .voices = list_voices, .speak = speak1, .rate = rate1, .destroy = nothing},
+    {.name = "two", .voices = list_two,    .speak = speak1, .rate = rate1, .destroy = nothing},
 };
 
 /* --- footage: numbered clips, unused first; then backdrops --- */

@@ -45,6 +45,8 @@ struct fake_tools {
     char broken_late[64]; /* encoding a clip with this id fails */
     int odd_segment;      /* join refuses this one until it was encoded again; -1 */
     bool speaks[2];       /* engine knows the language */
+    bool own_voices;      /* engine two has voices of its own, and both refuse the other's */
+    char spoke_as[16];    /* voice of the last spoken scene */
     int64_t film_bytes;   /* 0: as long as its parts */
     /* --- results --- */
     pthread_mutex_t lock;

@@ -56,12 +56,26 @@ static int teardown(void **state)
     return 0;
 }
 
-static int each_setup(void **state)
+static void world_reset(void)
 {
-    (void)state;
     fake_azure_do(&w.fake, "set",
                   "{\"faults\":[],\"complaints\":[],\"turns\":[],\"rest\":[],\"upgrades\":0,"
                   "\"newPath\":true,\"delay\":0,\"lists\":0}");
+}
+
+static void no_complaints(void)
+{
+    AUTO(json_free) cJSON *doc = fake_azure_ask(&w.fake, "state", "{}");
+    const cJSON *first = cJSON_GetArrayItem(json_array(doc, "complaints"), 0);
+    fs_remove(w.wav);
+    if (first)
+        fail_msg("the fake service complains: %s", first->valuestring);
+}
+
+static int each_setup(void **state)
+{
+    (void)state;
+    world_reset();
     engine_start(FAKE_AZURE_KEY, (struct azure_limits){0});
     return 0;
 }
@@ -70,11 +84,7 @@ static int each_teardown(void **state)
 {
     (void)state;
     w.engine.ops->destroy(w.engine.self);
-    AUTO(json_free) cJSON *doc = fake_azure_ask(&w.fake, "state", "{}");
-    const cJSON *first = cJSON_GetArrayItem(json_array(doc, "complaints"), 0);
-    fs_remove(w.wav);
-    if (first)
-        fail_msg("the fake service complains: %s", first->valuestring);
+    no_complaints();
     return 0;
 }
 
@@ -222,7 +232,7 @@ static void bad_days_lose_no_scene(void **state)
     for (size_t i = 0; i < COUNT(bad_days); i++) {
         struct err e = {0};
         struct speech_result r;
-        each_setup(NULL);
+        world_reset();
         restart(FAKE_AZURE_KEY, hasty);
         fake_azure_do(&w.fake, "fault", "{\"where\":\"turn\",%s}", bad_days[i].fault);
         if (!speak_to(w.wav, story, "en", 1.0, NULL, &r, &e))
@@ -236,9 +246,8 @@ static void bad_days_lose_no_scene(void **state)
         if (abs(r.words[5].start_ms - 1885) > 60)
             fail_msg("%s: 'Twice' at %d", bad_days[i].why, r.words[5].start_ms);
         free(r.words);
-        each_teardown(NULL);
+        no_complaints();
     }
-    each_setup(NULL);
 }
 
 /* Refusals: of which class they are, and how often the service is bothered. */
@@ -290,7 +299,7 @@ static void refusals_are_classed(void **state)
     for (size_t i = 0; i < COUNT(refusals); i++) {
         struct err e = {0};
         struct speech_result r;
-        each_setup(NULL);
+        world_reset();
         restart(FAKE_AZURE_KEY, hasty);
         add_fault("upgrade", refusals[i].upgrade);
         add_fault("turn", refusals[i].turn);
@@ -308,9 +317,8 @@ static void refusals_are_classed(void **state)
         if (ok)
             check_result(refusals[i].why, "Hi there.", &r);
         free(r.words);
-        each_teardown(NULL);
+        no_complaints();
     }
-    each_setup(NULL);
 }
 
 /* A refused key is not tried again for each scene; a while later it is. */

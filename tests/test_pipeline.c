@@ -377,6 +377,31 @@ static void a_failing_engine_is_followed_by_the_next_for_all_that_is_left(void *
         assert_string_equal(x->story.scenes[i].speech.engine, "two");
 }
 
+static void who_has_the_voice_is_down_another_stands_in(void **state)
+{
+    struct fixture *x = *state;
+    x->f->own_voices = true;
+    /* A voice of the second engine: the first is no stand-in while the second works. */
+    str_copy(x->story.settings.voice, sizeof x->story.settings.voice, "Cyd");
+    must_run(x);
+    for (size_t i = 0; i < SCENES; i++)
+        assert_string_equal(x->story.scenes[i].speech.engine, "two");
+    assert_string_equal(x->f->spoke_as, "Cyd");
+    /* A voice of the first, which fails once: a woman's voice for hers, to the end of the film. */
+    story_reset(x);
+    str_copy(x->story.settings.voice, sizeof x->story.settings.voice, "Ada");
+    x->f->speak[0] = (struct fake_step){.code = ERR_RETRY, .times = 1};
+    must_run(x);
+    for (size_t i = 0; i < SCENES; i++)
+        assert_string_equal(x->story.scenes[i].speech.engine, "two");
+    assert_string_equal(x->f->spoke_as, "Dee");
+    /* Nobody has it. */
+    story_reset(x);
+    str_copy(x->story.settings.voice, sizeof x->story.settings.voice, "Eve");
+    assert_false(run(x));
+    assert_int_equal(x->err.code, ERR_UNSUPPORTED);
+}
+
 static void when_no_engine_works_the_job_may_work_later(void **state)
 {
     struct fixture *x = *state;
@@ -669,6 +694,7 @@ int main(void)
         CASE(a_short_clip_starts_at_its_beginning),
         CASE(a_failing_writer_is_followed_by_the_next),
         CASE(a_failing_engine_is_followed_by_the_next_for_all_that_is_left),
+        CASE(who_has_the_voice_is_down_another_stands_in),
         CASE(when_no_engine_works_the_job_may_work_later),
         CASE(no_clip_is_shown_twice_while_another_is_unused),
         CASE(a_broken_clip_is_followed_by_the_next_hit),

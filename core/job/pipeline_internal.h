@@ -85,6 +85,13 @@ struct progress_state {
     bool joining, finished;
 };
 
+/* Who speaks. stand_in: with a voice of its own, since the one asked for is of an engine that is
+   down. */
+struct narrator {
+    size_t engine;
+    bool stand_in;
+};
+
 struct run_state {
     const struct pipeline_run *run;
     const struct toolbox *tools;
@@ -93,8 +100,8 @@ struct run_state {
     struct cancel stop; /* fires for the user, the shutdown, and the first error */
     char job_id[40];    /* for the log lines of all threads */
     int width, height;
-    size_t count; /* scenes */
-    size_t first_engine;
+    size_t count;             /* scenes */
+    struct narrator narrator; /* of the scenes that are spoken already */
     struct scene_work *scenes;
     struct render_task *sound;
     size_t outstanding; /* tasks given to the pool and not yet taken back */
@@ -124,6 +131,7 @@ bool write_story(struct run_state *r, struct err *e);
 void plan_needs(struct run_state *r);
 
 /* Before the threads start: goes on with the engine of an earlier attempt. */
+bool pipeline_has_voice(const struct speech_engine *engine, const char *lang, const char *voice);
 void speak_prepare(struct run_state *r, size_t count);
 void *speaker_main(void *run_state);
 

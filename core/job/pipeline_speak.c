@@ -16,15 +16,15 @@ enum { WORDS_FILE_MAX = 1 << 20, SPEED_PERCENT = 100 };
 
 static const char words_head[] = "nanotik-words 1";
 
-static void speech_key(const struct story_settings *s, const char *engine, const char *text,
-                       char ret_key[static HASH_HEX])
+static void speech_key(const struct story_settings *s, const char *voice, const char *engine,
+                       const char *text, char ret_key[static HASH_HEX])
 {
     struct hash h;
     hash_begin(&h, "speech");
     hash_int(&h, "revision", SPEECH_REVISION);
     hash_text(&h, "text", text);
     hash_text(&h, "lang", s->lang);
-    hash_text(&h, "voice", s->voice);
+    hash_text(&h, "voice", voice);
     hash_text(&h, "engine", engine);
     hash_int(&h, "speed", SPEED_PERCENT);
     hash_end(&h, ret_key);
@@ -102,12 +102,13 @@ static bool speech_load(const char *wav, const char *words_path, size_t narratio
     return words_parse(text, narration_len, ret);
 }
 
-static bool speak_with(struct run_state *r, const struct speech_engine *engine, const char *text,
-                       struct scene_work *w, struct err *e)
+/* voice "": the engine's own for the language. */
+static bool speak_with(struct run_state *r, const struct speech_engine *engine, const char *voice,
+                       const char *text, struct scene_work *w, struct err *e)
 {
     const struct story_settings *s = &r->story->settings;
     char key[HASH_HEX], words_path[CACHE_PATH_MAX], temp[CACHE_PATH_MAX];
-    speech_key(s, engine->ops->name, text, key);
+    speech_key(s, voice, engine->ops->name, text, key);
     if (!cache_path(r->tools->cache, key, "wav", w->wav, e) ||
         !cache_path(r->tools->cache, key, "words", words_path, e))
         return false;
@@ -118,7 +119,7 @@ static bool speak_with(struct run_state *r, const struct speech_engine *engine, 
         return false;
     struct speech_request request = {.text = text,
                                      .lang = s->lang,
-                                     .voice = s->voice,
+                                     .voice = voice,
                                      .speed = SPEED_PERCENT / 100.0,
                                      .wav_path = temp,
                                      .cancel = &r->stop};
@@ -138,49 +139,104 @@ static bool worth_another_engine(const struct err *e)
     return e->code == ERR_RETRY || e->code == ERR_UNSUPPORTED || e->code == ERR_CONFIG;
 }
 
-/* *engine stays with the engine that worked: one film, one narrator. */
-static bool speak_scene(struct run_state *r, size_t scene, size_t *engine, struct err *e)
+static bool has_wanted_voice(const struct run_state *r, const struct speech_engine *engine)
+{
+    const struct story_settings *s = &r->story->settings;
+    return s->voice[0] == '\0' || pipeline_has_voice(engine, s->lang, s->voice);
+}
+
+static const struct speech_voice *voice_of(const struct speech_engine *engine, const char *name)
+{
+    size_t count = 0;
+    const struct speech_voice *voices = engine->ops->voices(engine->self, &count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(voices[i].name, name) == 0)
+            return &voices[i];
+    return NULL;
+}
+
+/* The engine's voice nearest to the one asked for: a woman's for a woman's. */
+static const char *stand_in_voice(const struct run_state *r, const struct speech_engine *engine)
+{
+    const struct story_settings *s = &r->story->settings;
+    const struct speech_voice *wanted = NULL;
+    for (size_t i = 0; i < r->tools->engine_count && !wanted; i++)
+        wanted = voice_of(&r->tools->engines[i], s->voice);
+    size_t count = 0;
+    const struct speech_voice *voices = engine->ops->voices(engine->self, &count);
+    for (size_t i = 0; wanted && i < count; i++)
+        if (voices[i].female == wanted->female &&
+            pipeline_has_voice(engine, s->lang, voices[i].name))
+            return voices[i].name;
+    return "";
+}
+
+/* One round over the engines. As themselves: with the voice that was asked for. As stand-ins: those
+   that do not have it, with their own; a film in another voice is better than none. */
+static bool speak_round(struct run_state *r, size_t scene, struct narrator *n, bool stand_in,
+                        struct err *worst, struct err *e)
 {
     const char *text = r->story->scenes[scene].narration;
-    struct err worst = {0};
-    for (size_t tried = 0; tried < r->tools->engine_count; tried++) {
-        size_t at = (*engine + tried) % r->tools->engine_count;
-        if (speak_with(r, &r->tools->engines[at], text, &r->scenes[scene], e)) {
-            *engine = at;
+    size_t count = r->tools->engine_count;
+    for (size_t tried = 0; tried < count; tried++) {
+        size_t at = (n->engine + tried) % count;
+        const struct speech_engine *engine = &r->tools->engines[at];
+        if (stand_in && has_wanted_voice(r, engine))
+            continue;
+        const char *voice = stand_in ? stand_in_voice(r, engine) : r->story->settings.voice;
+        if (speak_with(r, engine, voice, text, &r->scenes[scene], e)) {
+            *n = (struct narrator){at, stand_in};
             return true;
         }
-        if (!worth_another_engine(e))
+        if (!worth_another_engine(e)) {
+            *worst = *e;
             return false;
+        }
         log_err(LOG_WARN, LOG_MODULE, e);
         /* "Try later" of one engine weighs more than "cannot" of the next. */
-        if (tried == 0 || (worst.code != ERR_RETRY && e->code == ERR_RETRY))
-            worst = *e;
+        if (worst->code == ERR_NONE || (worst->code != ERR_RETRY && e->code == ERR_RETRY))
+            *worst = *e;
     }
+    return false;
+}
+
+/* *n stays with the engine and voice that worked: one film, one narrator. */
+static bool speak_scene(struct run_state *r, size_t scene, struct narrator *n, struct err *e)
+{
+    struct err worst = {0};
+    bool first = n->stand_in;
+    if (speak_round(r, scene, n, first, &worst, e))
+        return true;
+    /* Who has the voice is down: the others. Nobody has it: that is the answer. */
+    bool down = worst.code == ERR_RETRY || worst.code == ERR_CONFIG || first;
+    if (down && worth_another_engine(&worst) && speak_round(r, scene, n, !first, &worst, e))
+        return true;
     if (worst.code == ERR_NONE)
         return err_set(e, ERR_CONFIG, "make.no_voice_for_language", "no speech engine at all");
     *e = worst;
     return false;
 }
 
-static size_t first_engine(const struct run_state *r, size_t count)
+/* Who spoke the scenes that are there already. */
+static struct narrator first_narrator(const struct run_state *r, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct scene *s = &r->story->scenes[i];
         for (size_t k = 0; s->speech.file && k < r->tools->engine_count; k++)
             if (strcmp(r->tools->engines[k].ops->name, s->speech.engine) == 0)
-                return k;
+                return (struct narrator){k, !has_wanted_voice(r, &r->tools->engines[k])};
     }
-    return 0;
+    return (struct narrator){0};
 }
 
 void *speaker_main(void *run_state)
 {
     struct run_state *r = run_state;
     log_job(r->job_id);
-    size_t engine = r->first_engine;
+    struct narrator narrator = r->narrator;
     for (size_t i = 0; i < r->count && !cancel_fired(&r->stop); i++) {
         struct err e = {0};
-        if (!speak_scene(r, i, &engine, &e)) {
+        if (!speak_scene(r, i, &narrator, &e)) {
             run_fail(r, &e);
             break;
         }
@@ -195,5 +251,5 @@ void *speaker_main(void *run_state)
 
 void speak_prepare(struct run_state *r, size_t count)
 {
-    r->first_engine = first_engine(r, count);
+    r->narrator = first_narrator(r, count);
 }

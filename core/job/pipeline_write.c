@@ -48,7 +48,7 @@ int64_t pipeline_estimate_ms(const struct toolbox *t, const char *topic,
     return s->seconds > 0 ? MIN(ms, (int64_t)s->seconds * 1000) : ms;
 }
 
-static bool has_voice(const struct speech_engine *engine, const char *lang, const char *voice)
+bool pipeline_has_voice(const struct speech_engine *engine, const char *lang, const char *voice)
 {
     size_t count = 0;
     const struct speech_voice *voices = engine->ops->voices(engine->self, &count);
@@ -66,7 +66,7 @@ bool pipeline_check_voice(const struct toolbox *t, const struct story_settings *
         if (engine->ops->rate(engine->self, s->lang, "") <= 0)
             continue;
         speaks = true;
-        if (s->voice[0] == '\0' || has_voice(engine, s->lang, s->voice))
+        if (s->voice[0] == '\0' || pipeline_has_voice(engine, s->lang, s->voice))
             return true;
     }
     if (!speaks)
