@@ -364,16 +364,17 @@ static const struct {
     enum err_code code;
     const char *why;
 } ladder[] = {
-    {"{}",                                                  "thread", "1090000000000000021", "token",   ERR_NONE,
-     "through the token, also in a thread"           },
+    {"{}",                                                  "thread", "1090000000000000021", "token",   ERR_NONE,    "as a message of the thread"},
+    {"{\"noAccess\":true}",                                 "guild",  CHANNEL,               "token",   ERR_NONE,
+     "no right to write there: through the token"                                                                                                },
     {"{\"tokenMs\":1}",                                     "guild",  CHANNEL,               "channel", ERR_NONE,
-     "the token is over: as a message of the channel"},
+     "the token is over: as a message of the channel"                                                                                            },
     {"{\"tokenMs\":1,\"noAccess\":true}",                   "guild",  "99" ANA,              "dm",      ERR_NONE,
-     "no right to write there: direct messages"      },
+     "no right to write there: direct messages"                                                                                                  },
     {"{\"tokenMs\":1,\"botHere\":false}",                   "other",  "99" ANA,              "dm",      ERR_NONE,
-     "installed to a person only"                    },
+     "installed to a person only"                                                                                                                },
     {"{\"tokenMs\":1,\"noAccess\":true,\"dmClosed\":true}", "guild",  "",                    "",        ERR_REFUSED,
-     "nowhere: the reason is told"                   },
+     "nowhere: the reason is told"                                                                                                               },
 };
 
 static void the_ladder_is_climbed(void **state)

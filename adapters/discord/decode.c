@@ -338,6 +338,18 @@ static bool has_bits(const char *decimal, uint64_t bits)
     return str_to_int(decimal, 0, INT64_MAX, &value) && ((uint64_t)value & bits) != 0;
 }
 
+/* See the channel, send, attach; in threads also the right for those. */
+static bool may_post(const cJSON *d)
+{
+    int64_t type = json_int_or(json_object(d, "channel"), "type", 0);
+    int64_t have = 0, need = 1 << 10 | 1 << 11 | 1 << 15;
+    if (type >= 10 && type <= 12)
+        need = 1 << 10 | 1 << 15 | INT64_C(1) << 38;
+    if (!str_to_int(json_text(d, "app_permissions", ""), 0, INT64_MAX, &have))
+        return true; /* not told: trying tells */
+    return (have & need) == need || (have & PERM_ADMIN) != 0;
+}
+
 static bool read_who(struct dc_event *ev, const cJSON *d)
 {
     const cJSON *member = json_object(d, "member");
@@ -352,7 +364,7 @@ static bool read_who(struct dc_event *ev, const cJSON *d)
     ev->event.is_group = context != 1;
     ev->event.is_group_admin =
         has_bits(json_text(member, "permissions", ""), PERM_ADMIN | PERM_GUILD | PERM_MESSAGES);
-    ev->bot_is_here = !ev->event.is_group || !owners || json_has(owners, "0");
+    ev->may_post = !ev->event.is_group || ((!owners || json_has(owners, "0")) && may_post(d));
     struct chat_addr *to = &ev->event.addr;
     str_copy(to->network, sizeof(to->network), "discord");
     str_copy(to->chat, sizeof(to->chat), channel);

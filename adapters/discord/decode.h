@@ -34,9 +34,9 @@ struct dc_event {
     struct chat_event event; /* what the bot hears, except for DC_COMPLETE and DC_ASK */
     char id[DC_ID_MAX], app[DC_ID_MAX], message[DC_ID_MAX];
     const char *token;
-    int64_t limit;           /* attachment_size_limit, 0: not told */
-    bool bot_is_here;        /* installed to the server, or this is its direct message */
-    bool message_is_private; /* DC_PRESS: the message is ephemeral */
+    int64_t limit;                        /* attachment_size_limit, 0: not told */
+    bool may_post;                        /* with the bot's own token, files too */
+    bool message_is_private;              /* DC_PRESS: the message is ephemeral */
     const char *command, *option, *typed; /* DC_COMPLETE */
     const char *media[DC_MEDIA_MAX];
 };

@@ -1,6 +1,6 @@
 /*
  * The finished video, by the first way that is open: into the card where only its owner reads, else
- * as a new message through the interaction's token, in the channel, in direct messages. Streamed
+ * as a new message in the channel, through the interaction's token, in direct messages. Streamed
  * from disk, ended by a stall and not by a clock.
  */
 #include <inttypes.h>
@@ -161,35 +161,38 @@ static void remove_card(struct discord *d, const char *message)
                 NULL, NULL, "");
 }
 
-/* In the order of the ladder. card: "" when there is none that could be reached. */
-static bool climb(struct delivery *v, const char *message, const char *channel, bool hidden,
-                  struct err *e)
+/* Where others read along: in the channel (the nonce makes a repeat harmless), else through the
+   token, which also reaches places where the bot may not write, else to the person alone. */
+static bool climb_in_public(struct delivery *v, const char *message, bool hidden, struct err *e)
 {
     struct dc_inter in;
     const struct chat_addr *to = v->to;
-    bool own_card = *message && !hidden && !to->thread[0];
-    if (own_card) {
-        if (into_card(v, message, channel, e))
-            return true;
-        if (!may_go_on(v))
-            return false;
-        *e = (struct err){0};
-    }
     bool token = *message && hidden && dc_inter_by_message(v->d, message, MARGIN_MS, &in);
     token = token || dc_inter_by_id(v->d, to->reply, MARGIN_MS, &in);
-    if (token) {
-        if (by_token(v, &in, e))
-            return true;
-        if (!may_go_on(v))
-            return false;
+    if (!token || in.may_post) {
+        if (to_channel(v, to->chat, e) || !may_go_on(v))
+            return v->action == DC_DONE;
         *e = (struct err){0};
     }
-    if (to_channel(v, to->chat, e))
-        return true;
-    if (!to->thread[0] || !may_go_on(v))
-        return false;
-    *e = (struct err){0};
+    if (token) {
+        if (by_token(v, &in, e) || !may_go_on(v))
+            return v->action == DC_DONE;
+        *e = (struct err){0};
+    }
     return to_person(v, e);
+}
+
+static bool climb(struct delivery *v, const char *message, const char *channel, bool hidden,
+                  struct err *e)
+{
+    if (v->to->thread[0])
+        return climb_in_public(v, message, hidden, e);
+    if (*message && !hidden) {
+        if (into_card(v, message, channel, e) || !may_go_on(v))
+            return v->action == DC_DONE;
+        *e = (struct err){0};
+    }
+    return to_channel(v, v->to->chat, e);
 }
 
 bool dc_deliver(void *self, const struct chat_addr *to, const char *ref,

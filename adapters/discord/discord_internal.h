@@ -35,7 +35,7 @@ struct dc_inter {
     int64_t until_ms; /* monotonic: no use after that */
     enum dc_kind kind;
     enum dc_ack ack;
-    bool is_group, bot_is_here;
+    bool is_group, may_post;
     bool follow;   /* `message` is a follow-up instead of "@original" */
     bool answered; /* "@original" shows something already: the next card is a new message */
     int acks;      /* tries */

@@ -36,7 +36,7 @@ void dc_inter_add(struct discord *d, const struct dc_event *ev, int64_t heard_ms
 {
     struct dc_inter in = {.kind = ev->kind,
                           .is_group = ev->event.is_group,
-                          .bot_is_here = ev->bot_is_here,
+                          .may_post = ev->may_post,
                           .answered = ev->kind == DC_PRESS,
                           .heard_ms = heard_ms,
                           .until_ms = heard_ms + token_ms(d)};
@@ -67,7 +67,7 @@ static void keep(struct discord *d, const struct dc_inter *in, const char *key_k
                 in->id, in->app, in->message, (long long)(clock_wall_ms() + left));
     json_put_text(&out, in->token);
     strbuf_addf(&out, ",\"group\":%s,\"here\":%s,\"answered\":%s,\"follow\":%s}",
-                in->is_group ? "true" : "false", in->bot_is_here ? "true" : "false",
+                in->is_group ? "true" : "false", in->may_post ? "true" : "false",
                 in->answered ? "true" : "false", in->follow ? "true" : "false");
     if (!out.failed)
         d->o.keep(d->o.ctx, key, out.text, KEEP_SECONDS);
@@ -101,7 +101,7 @@ static bool recall(struct discord *d, const char *key_kind, const char *key_id,
         return false;
     *ret = (struct dc_inter){.ack = ACK_DONE,
                              .is_group = json_true(doc, "group"),
-                             .bot_is_here = json_true(doc, "here"),
+                             .may_post = json_true(doc, "here"),
                              .answered = json_true(doc, "answered"),
                              .follow = json_true(doc, "follow"),
                              .until_ms = clock_mono_ms() +

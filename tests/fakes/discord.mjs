@@ -169,7 +169,7 @@ function webhook(world, method, p, json, files) {
   if (method === 'POST' && p.length === 3) {
     if (!world.botHere && ++i.followups > 5) throw new Refusal(400, 40094, 'follow-up limit');
     // The first follow-up of a deferred answer takes its place, flags and all.
-    const m = i.acked === 5 && !world.messages.get(i.original).edits && !world.messages.get(i.original).content
+    const m = i.acked === 5 && world.messages.get(i.original)?.edits === 0 && !world.messages.get(i.original).content
       ? world.messages.get(i.original) : newMessage(world, i.channel, json.flags ?? 0);
     fillMessage(world, m, json, files);
     return m;
@@ -278,7 +278,7 @@ function interact(world, type, c, data, message) {
   const user = { id: c.user ?? USER, username: 'asha', global_name: 'Asha', discriminator: '0' };
   const token = `aW50ZXJhY3Rpb246${randomBytes(60).toString('hex')}`;
   const d = { id, application_id: APP, type, version: 1, token, channel_id: place.channel, locale: c.locale ?? 'en-US',
-    context: place.context, app_permissions: '2222085186636352', attachment_size_limit: c.limit ?? 10485760, entitlements: [],
+    context: place.context, app_permissions: '274877942784', channel: { id: place.channel, type: c.where === 'thread' ? 11 : place.context === 0 ? 0 : 1 }, attachment_size_limit: c.limit ?? 10485760, entitlements: [],
     authorizing_integration_owners: world.botHere ? { 0: place.context === 0 ? GUILD : '0' } : { 1: user.id }, data };
   if (place.context === 0) Object.assign(d, { guild_id: GUILD, member: { user, roles: [], permissions: c.moderator ? '8' : '1024' } });
   else d.user = user;
