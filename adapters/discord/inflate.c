@@ -46,7 +46,10 @@ bool inflater_add(struct inflater *it, const void *bytes, size_t len, size_t fra
             return err_set(e, ERR_LIMIT, "error.bad_reply", "gateway: a frame over %zu bytes",
                            frame_max);
     } while (z->avail_in > 0 || z->avail_out == 0);
-    it->whole = len >= 4 && memcmp((const char *)bytes + len - 4, flush, 4) == 0;
+    size_t fresh = MIN(len, sizeof(it->tail));
+    memmove(it->tail, it->tail + fresh, sizeof(it->tail) - fresh);
+    memcpy(it->tail + sizeof(it->tail) - fresh, (const char *)bytes + len - fresh, fresh);
+    it->whole = memcmp(it->tail, flush, sizeof(flush)) == 0;
     *ret_whole = it->whole;
     return true;
 }

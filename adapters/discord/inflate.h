@@ -13,9 +13,10 @@
 #include "core/base/strbuf.h"
 
 struct inflater {
-    void *stream;      /* z_stream */
-    struct strbuf out; /* the frame so far */
-    bool whole;        /* out was handed out: begin anew */
+    void *stream;          /* z_stream */
+    struct strbuf out;     /* the frame so far */
+    unsigned char tail[4]; /* the last bytes that came: a flush may be cut in two */
+    bool whole;            /* out was handed out: begin anew */
 };
 
 /* True with *ret_whole: it->out is one frame, until the next call. */

@@ -1,0 +1,252 @@
+/* The built program as a Discord bot, beside Telegram in one process: a scripted person commands and
+   presses, the fakes judge, and whatever happens there is one video and one charge. */
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/strbuf.h"
+#include "core/net/json.h"
+#include "tests/fake_discord.h"
+#include "tests/fake_telegram.h"
+#include "tests/session.h"
+
+enum { START_MS = 60000, ANSWER_MS = 15000, VIDEO_MS = 180000, STOP_MS = 30000 };
+
+static struct fake_discord fake;
+static struct fake_telegram other;
+
+static int open_all(void **state)
+{
+    if (site_open(state) != 0)
+        return -1;
+    dfake_start(&fake);
+    fake_start(&other, NULL);
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    dfake_stop(&fake);
+    fake_stop(&other);
+    return site_close(state);
+}
+
+static struct session *start(struct site *p, const char *crash, bool both)
+{
+    AUTO(free_ptr) char *url = str_printf("DISCORD_API_URL=%s", fake.api);
+    AUTO(free_ptr) char *at = str_printf("NANOTIK_CRASH_AT=%s", crash ? crash : "");
+    AUTO(free_ptr) char *telegram = str_printf("TELEGRAM_API_URL=%s", other.url);
+    const char *env[6] = {"DISCORD_BOT_TOKEN=" DFAKE_TOKEN, url};
+    size_t n = 2;
+    if (crash)
+        env[n++] = at;
+    if (both) {
+        env[n++] = "TELEGRAM_BOT_TOKEN=" FAKE_TOKEN;
+        env[n++] = telegram;
+    }
+    return session_run(p, false, env);
+}
+
+static void stop(struct session *s)
+{
+    session_signal(s, SIGTERM);
+    assert_int_equal(session_wait(s, STOP_MS), 0);
+}
+
+/* --- what is to be seen --- */
+
+static bool has_button(const cJSON *message, const char *label)
+{
+    AUTO(free_ptr) char *text = cJSON_PrintUnformatted(json_array(message, "components"));
+    return text && strstr(text, label) != NULL;
+}
+
+/* The newest message with this text (and, unless NULL, this button); "" when there is none. */
+static void find_message(const char *text, const char *label, char ret_id[32])
+{
+    AUTO(json_free) cJSON *state = dfake_state(&fake);
+    const cJSON *message;
+    ret_id[0] = '\0';
+    cJSON_ArrayForEach(
+        message,
+        json_array(state, "messages")) if (strstr(json_text(message, "content", ""), text) &&
+                                           (!label || has_button(message, label)))
+        str_copy(ret_id, 32, json_text(message, "id", ""));
+}
+
+static void wait_message(const char *text, const char *label, int ms, char ret_id[32])
+{
+    int64_t until = clock_mono_ms() + ms;
+    for (;;) {
+        find_message(text, label, ret_id);
+        if (*ret_id)
+            return;
+        if (clock_mono_ms() > until) {
+            AUTO(json_free) cJSON *state = dfake_state(&fake);
+            AUTO(free_ptr) char *all = cJSON_Print(json_array(state, "messages"));
+            fail_msg("no message says '%s': %s", text, all);
+        }
+        usleep(50000);
+    }
+}
+
+static size_t films(const char *channel)
+{
+    AUTO(json_free) cJSON *state = dfake_state(&fake);
+    const cJSON *message;
+    size_t count = 0;
+    cJSON_ArrayForEach(message, json_array(state, "messages")) if (cJSON_GetArraySize(json_array(
+                                                                       message, "attachments")) > 0)
+        count += !channel || strcmp(json_text(message, "channel_id", ""), channel) == 0;
+    return count;
+}
+
+static void wait_films(const char *channel, size_t want)
+{
+    int64_t until = clock_mono_ms() + VIDEO_MS;
+    while (films(channel) < want && clock_mono_ms() < until)
+        usleep(100000);
+    assert_int_equal(films(channel), want);
+}
+
+static void make(const char *where, const char *user, const char *topic)
+{
+    dfake_do(&fake, "command",
+             "{\"name\":\"make\",\"where\":\"%s\",\"user\":\"%s\",\"options\":{\"topic\":\"%s\","
+             "\"aspect\":\"9:16\"}}",
+             where, user, topic);
+}
+
+static void press(const char *message, const char *label, const char *where, const char *user)
+{
+    dfake_do(&fake, "press",
+             "{\"message\":\"%s\",\"label\":\"%s\",\"where\":\"%s\",\"user\":\"%s\"}", message,
+             label, where, user);
+}
+
+/* --- cases --- */
+
+static void from_make_to_a_video_on_both_networks(void **state)
+{
+    struct site *p = *state;
+    char id[32];
+    struct session *s = start(p, NULL, true);
+    make("guild", "7001", "How tides work. The moon pulls the sea.");
+    wait_message("How tides work", "Make it", START_MS, id);
+    /* What only its owner sees cannot be pressed by others; a forged press is not theirs either. */
+    press(id, "Make it", "guild", "7009");
+    press(id, "Cancel", "guild", "7009");
+    wait_message("reference", NULL, ANSWER_MS, id);
+    assert_int_equal(site_number(p, "select count(*) from jobs where state = 'quoted'"), 1);
+    wait_message("How tides work", "Make it", ANSWER_MS, id);
+    press(id, "Make it", "guild", "7001");
+    fake_do(&other, "say", "{\"text\":\"/start\"}");
+    wait_films("1090000000000000020", 1);
+    AUTO(json_free) cJSON *seen = NULL;
+    const cJSON *film = dfake_message(&fake, "<@7001>", &seen);
+    assert_non_null(film);
+    assert_int_equal(json_int_or(film, "flags", -1), 0);
+    assert_int_equal(cJSON_GetArraySize(json_array(film, "pings")), 1);
+    assert_true(has_button(film, "Again") || has_button(film, "again"));
+    wait_message("Ready", NULL, ANSWER_MS, id);
+    AUTO(json_free) cJSON *seen_ready = NULL;
+    const cJSON *ready = dfake_message(&fake, "Ready", &seen_ready);
+    if (json_int_or(ready, "flags", -1) != 64) {
+        AUTO(free_ptr) char *all = cJSON_Print(seen_ready);
+        fail_msg("the balance was told in public: %s", all);
+    }
+    /* The other network was served meanwhile. */
+    AUTO(free_ptr) char *hello = NULL;
+    assert_true(fake_messages(&other, 6123456789, "text", &hello) >= 1);
+    /* In direct messages the card becomes the video. */
+    make("dm", "7002", "The sea is deep.");
+    wait_message("The sea is deep", "Make it", ANSWER_MS, id);
+    press(id, "Make it", "dm", "7002");
+    wait_films("1230000000000000044", 1);
+    char card[32];
+    find_message("The sea is deep", NULL, card);
+    assert_string_equal(card, id);
+    dfake_do(&fake, "command",
+             "{\"name\":\"lang\",\"where\":\"dm\",\"user\":\"7002\","
+             "\"options\":{\"to\":\"zh\"}}");
+    wait_message("中文", NULL, ANSWER_MS, id);
+    site_number(p, "select 1");
+    stop(s);
+    AUTO(free_ptr) char *log = session_log(s);
+    assert_null(strstr(log, DFAKE_TOKEN)); /* the token is nowhere */
+    assert_int_equal(dfake_number(&fake, "unanswered"), 0);
+    dfake_no_complaints(&fake);
+    site_ledger_must_hold(p);
+}
+
+static bool is_dead(const struct session *s)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
+/* kill -9 around each request that matters: after a restart exactly one video and one charge. */
+static void killed_anywhere(void **state)
+{
+    struct site *p = *state;
+    static const char *const places[] = {"outbox.before_send", "outbox.after_send",
+                                         "worker.delivering", "discord.deliver",
+                                         "discord.delivered"};
+    for (size_t i = 0; i < COUNT(places); i++) {
+        char user[16], topic[32], id[32];
+        bool pressed = false;
+        snprintf(user, sizeof(user), "71%02zu", i);
+        snprintf(topic, sizeof(topic), "Stars number %zu shine.", i);
+        print_message("killed at %s\n", places[i]);
+        struct session *s = start(p, places[i], false);
+        make("guild", user, topic);
+        int64_t until = clock_mono_ms() + 2LL * VIDEO_MS;
+        bool again = false;
+        while (films(NULL) <= i && clock_mono_ms() < until) {
+            if (!again && is_dead(s)) {
+                assert_int_equal(session_wait(s, STOP_MS), 128 + SIGKILL);
+                s = start(p, NULL, false);
+                again = true;
+            }
+            find_message(topic, "Make it", id);
+            if (!pressed && *id) {
+                press(id, "Make it", "guild", user);
+                pressed = true;
+            }
+            usleep(100000);
+        }
+        if (!again && is_dead(s)) { /* it died just after the video had come */
+            assert_int_equal(session_wait(s, STOP_MS), 128 + SIGKILL);
+            s = start(p, NULL, false);
+            again = true;
+        }
+        assert_true(again);
+        while (clock_mono_ms() < until) {
+            usleep(300000);
+            if (dfake_number(&fake, "unanswered") == 0 &&
+                site_number(p, "select count(*) from jobs where state = 'done'") > (int64_t)i)
+                break;
+        }
+        stop(s);
+        assert_int_equal(films(NULL), i + 1);
+        site_ledger_must_hold(p);
+        site_forget_sessions(p);
+    }
+    assert_int_equal(site_number(p, "select count(*) from jobs where state = 'done'"),
+                     COUNT(places));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(from_make_to_a_video_on_both_networks, open_all, close_all),
+        cmocka_unit_test_setup_teardown(killed_anywhere, open_all, close_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
