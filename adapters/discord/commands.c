@@ -74,37 +74,49 @@ static void put_cut(struct strbuf *out, const char *text)
     json_put_text(out, cut);
 }
 
-/* ,"description":"...","description_localizations":{...}; help: of a command, else a key. */
+/* A text of this language, the caller's: the help of a command, or of a key. "" when none. */
+static char *text_of(const struct builder *b, const struct chat_menu *m, const char *key,
+                     const char *command)
+{
+    if (key)
+        return b->d->o.text(b->d->o.ctx, m->lang, key);
+    for (size_t i = 0; command && i < m->command_count; i++)
+        if (strcmp(m->commands[i].name, command) == 0)
+            return str_dup(m->commands[i].help);
+    return str_dup("");
+}
+
+/* "en-US":"...","en-GB":"..." for a language of the catalog. */
+static void put_locales(struct builder *b, const char *lang, const char *text, bool *any)
+{
+    for (size_t k = 0; k < COUNT(locales); k++) {
+        bool left_out = !b->arabic && strcmp(locales[k].lang, "ar") == 0;
+        if (left_out || strncmp(locales[k].lang, lang, 2) != 0)
+            continue;
+        for (size_t n = 0; locales[k].locales[n]; n++) {
+            strbuf_addf(b->out, "%s\"%s\":", *any ? "," : "", locales[k].locales[n]);
+            put_cut(b->out, text);
+            *any = true;
+        }
+    }
+}
+
+/* ,"description":"...","description_localizations":{...} */
 static void put_texts(struct builder *b, const char *field, const char *key, const char *command)
 {
     bool any = false;
-    struct strbuf *out = b->out;
     for (size_t i = 0; i < b->d->o.menu_count; i++) {
         const struct chat_menu *m = &b->d->o.menus[i];
-        AUTO(free_ptr) char *text = key ? b->d->o.text(b->d->o.ctx, m->lang, key) : str_dup("");
-        for (size_t k = 0; !key && k < m->command_count; k++)
-            if (strcmp(m->commands[k].name, command) == 0) {
-                free(text);
-                text = str_dup(m->commands[k].help);
-            }
-        if (!*text)
-            continue;
-        if (i == 0) {
-            strbuf_addf(out, ",\"%s\":", field);
-            put_cut(out, text);
-            strbuf_addf(out, ",\"%s_localizations\":{", field);
+        AUTO(free_ptr) char *text = text_of(b, m, key, command);
+        if (i == 0) { /* also for languages that have none */
+            strbuf_addf(b->out, ",\"%s\":", field);
+            put_cut(b->out, text);
+            strbuf_addf(b->out, ",\"%s_localizations\":{", field);
         }
-        for (size_t k = 0; k < COUNT(locales); k++)
-            for (size_t n = 0; n < 2 && locales[k].locales[n]; n++) {
-                bool fits = strncmp(locales[k].lang, m->lang, 2) == 0;
-                if (!fits || (!b->arabic && strcmp(locales[k].lang, "ar") == 0))
-                    continue;
-                strbuf_addf(out, "%s\"%s\":", any ? "," : "", locales[k].locales[n]);
-                put_cut(out, text);
-                any = true;
-            }
+        if (*text)
+            put_locales(b, m->lang, text, &any);
     }
-    strbuf_addc(out, '}');
+    strbuf_addc(b->out, '}');
 }
 
 static void put_choices(struct strbuf *out, const char *choices)

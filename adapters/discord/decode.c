@@ -57,7 +57,7 @@ static void signature(const unsigned char key[static 32], const char *text, size
     copy[len] = '\0';
     hash_mac(key, copy, mac);
     for (int i = 0; i < MAC_TEXT / 2; i++)
-        snprintf(ret + 2 * i, 3, "%02x", mac[i]);
+        snprintf(ret + (size_t)i * 2, 3, "%02x", mac[i]);
 }
 
 void dc_sign(const unsigned char key[static 32], const char *action, int nth,

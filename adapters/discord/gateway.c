@@ -16,6 +16,7 @@ enum {
     RESUME_TRIES = 3,
     GATE_RESERVE = 3, /* identifies left alone: beyond the last one the token is reset */
     FRAME_MAX = 4096,
+    SEND_MAX = 65536,
     RESTART = 4000, /* any close code but 1000 and 1001 keeps the session */
 };
 
@@ -90,7 +91,8 @@ static int64_t backoff(struct gateway *g)
 {
     int64_t ms = MIN(g->backoff_ms << MIN(g->attempt, 6), BACKOFF_MAX_MS);
     g->attempt++;
-    return ms / 2 + (int64_t)((double)(ms / 2) * rng_unit(&g->rng));
+    int64_t half = ms / 2;
+    return half + (int64_t)((double)half * rng_unit(&g->rng));
 }
 
 /* Room in Discord's 120 frames a minute, a tenth of it left alone. */
@@ -366,7 +368,7 @@ void gateway_step(struct gateway *g, const struct gw_input *in, int64_t now, str
     strbuf_reset(&send);
     *out = (struct gw_output){.send = send};
     if (out->send.max == 0)
-        out->send.max = 64 * 1024;
+        out->send.max = SEND_MAX;
     switch (in->kind) {
     case GW_START:
         g->state = GW_PAUSED;

@@ -1,4 +1,6 @@
 /* Interactions: what their tokens can still do, in memory and beyond a restart. */
+#include <inttypes.h>
+
 #include "adapters/discord/discord_internal.h"
 #include "core/base/clock.h"
 #include "core/net/json.h"
@@ -63,8 +65,9 @@ static void keep(struct discord *d, const struct dc_inter *in, const char *key_k
     if (!d->o.keep || left <= 0)
         return;
     snprintf(key, sizeof(key), "discord.%s.%s", key_kind, key_id);
-    strbuf_addf(&out, "{\"id\":\"%s\",\"app\":\"%s\",\"message\":\"%s\",\"until\":%lld,\"token\":",
-                in->id, in->app, in->message, (long long)(clock_wall_ms() + left));
+    strbuf_addf(&out,
+                "{\"id\":\"%s\",\"app\":\"%s\",\"message\":\"%s\",\"until\":%" PRId64 ",\"token\":",
+                in->id, in->app, in->message, clock_wall_ms() + left);
     json_put_text(&out, in->token);
     strbuf_addf(&out, ",\"group\":%s,\"here\":%s,\"answered\":%s,\"follow\":%s}",
                 in->is_group ? "true" : "false", in->may_post ? "true" : "false",

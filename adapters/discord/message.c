@@ -211,7 +211,7 @@ static void put_components(struct discord *d, struct strbuf *out, const struct c
 void dc_put_message(struct discord *d, struct strbuf *out, const struct card *card,
                     const char *mention, int flags)
 {
-    struct page p = {.text = STRBUF(32 * 1024), .left = CONTENT_UNITS};
+    struct page p = {.text = STRBUF(32768), .left = CONTENT_UNITS};
     put_content(&p, card, mention);
     strbuf_adds(out, "{\"content\":");
     json_put_text(out, strbuf_text(&p.text));
