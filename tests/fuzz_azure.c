@@ -55,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *at = (const char *)data, *part;
     struct azure_turn t;
     char text[TEXT_MAX + 1];
-    size_t left = size, len = MIN(piece(&at, &left, &part), TEXT_MAX);
+    size_t left = size, len = piece(&at, &left, &part);
+    len = MIN(len, TEXT_MAX);
     memcpy(text, part, len);
     text[len] = '\0';
     utf8_clean(text);

@@ -82,12 +82,12 @@ static enum azure_fault finish(struct saying *y, const struct azure_turn *t, str
     return AZURE_OK;
 }
 
-typedef enum azure_fault way_fn(struct azure_service *s, const struct azure_job *job,
-                                struct azure_turn *turn, struct err *e);
-
 /* One way of asking until it works, is refused, or has failed `tries` times. */
-static enum azure_fault try_way(struct azure_service *s, struct saying *y, way_fn *way, int tries,
-                                struct err *e)
+static enum azure_fault try_way(struct azure_service *s, struct saying *y,
+                                enum azure_fault (*way)(struct azure_service *,
+                                                        const struct azure_job *,
+                                                        struct azure_turn *, struct err *),
+                                int tries, struct err *e)
 {
     enum azure_fault fault = AZURE_AGAIN;
     for (int failed = 0, stale = 0; failed < tries;) {
