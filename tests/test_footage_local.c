@@ -34,7 +34,7 @@
 #define PNG "\x89PNG\r\n\x1A\n________"
 #define WEBP "RIFF____WEBP____"
 
-static char folder[64], outside[64];
+static char folder[256], outside[256];
 
 static void put(const char *name, const char *head, size_t len)
 {
@@ -55,8 +55,8 @@ static int setup(void **state)
     (void)state;
     const char *tmp = getenv("TMPDIR");
     log_init(LOG_OFF, false);
-    snprintf(folder, sizeof(folder), "%.40s/local-XXXXXX", tmp ? tmp : "/tmp");
-    snprintf(outside, sizeof(outside), "%.40s/other-XXXXXX", tmp ? tmp : "/tmp");
+    snprintf(folder, sizeof(folder), "%.200s/local-XXXXXX", tmp ? tmp : "/tmp");
+    snprintf(outside, sizeof(outside), "%.200s/other-XXXXXX", tmp ? tmp : "/tmp");
     return mkdtemp(folder) && mkdtemp(outside) ? 0 : -1;
 }
 

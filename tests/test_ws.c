@@ -499,7 +499,7 @@ static void cancel_ends_it(void **state)
         int64_t begin = clock_mono_ms();
         cancel_fire(&cancel);
         await(&w.closed, (int)i + 1);
-        assert_true(clock_mono_ms() - begin < 1000);
+        assert_true(clock_mono_ms() - begin < 5000); /* a full machine; idle it is 0.1 s */
         assert_int_equal(w.end.err.code, ERR_CANCELLED);
         ws_free(ws);
     }
