@@ -131,7 +131,7 @@ static void test_types_by_content(void **state)
 static void test_links_stay_inside(void **state)
 {
     (void)state;
-    char path[160], target[160];
+    char path[400], target[400];
     PUT("real.mp4", MP4);
     PUT("sub/deep.mp4", MP4);
     snprintf(target, sizeof(target), "%s/secret.mp4", outside);

@@ -16,14 +16,14 @@
 #include "core/base/strbuf.h"
 #include "core/story/text.h"
 
-static char folder[64];
+static char folder[256];
 static struct speech_engine engine;
 
 static int group_setup(void **state)
 {
     (void)state;
     const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof(folder), "%.40s/speech-XXXXXX", tmp ? tmp : "/tmp");
+    snprintf(folder, sizeof(folder), "%.200s/speech-XXXXXX", tmp ? tmp : "/tmp");
     log_init(LOG_OFF, false);
     struct err e = {0};
     if (!mkdtemp(folder))
@@ -63,7 +63,7 @@ static bool speak_with(const struct speech_engine *en, const char *lang, const c
                        struct spoken_file *ret, struct err *e)
 {
     static int serial;
-    char path[128];
+    char path[400];
     snprintf(path, sizeof(path), "%s/%d.wav", folder, __atomic_add_fetch(&serial, 1, 5));
     struct speech_request r = {.text = text,
                                .lang = lang,
@@ -549,7 +549,7 @@ static void test_bad_helpers_cost_a_retry_not_the_program(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        char path[160];
+        char path[400];
         write_script(rows[i].name, rows[i].body, path);
         struct espeak_options o = {.helper = path, .helpers = 1, .deadline_ms = 120};
         struct speech_engine en;
@@ -571,7 +571,7 @@ static void test_one_crash_is_not_seen(void **state)
                                           "exec sleep 100"};
     (void)state;
     for (size_t i = 0; i < COUNT(crashes); i++) {
-        char path[160], real[512];
+        char path[400], real[512];
         real_helper(real);
         char *body =
             str_printf("if [ ! -e %s/seen%zu ]; then : > %s/seen%zu; %s; exit; fi\nexec %s", folder,
@@ -666,7 +666,7 @@ struct cancel test_cancel;
 static void test_cancel_is_quick(void **state)
 {
     (void)state;
-    char path[160];
+    char path[400];
     write_script("sleeps", "exec sleep 100", path);
     struct espeak_options o = {.helper = path, .helpers = 1, .deadline_ms = 60000};
     struct speech_engine en;
