@@ -510,9 +510,9 @@ static void test_disk_errors(void **state)
 
 /* --- helpers that fail --- */
 
-static void write_script(const char *name, const char *body, char ret_path[static 160])
+static void write_script(const char *name, const char *body, char ret_path[static 400])
 {
-    snprintf(ret_path, 160, "%s/%s", folder, name);
+    snprintf(ret_path, 400, "%s/%s", folder, name);
     FILE *f = fopen(ret_path, "w");
     assert_non_null(f);
     fprintf(f, "#!/bin/sh\n%s\n", body);
