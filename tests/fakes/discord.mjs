@@ -230,10 +230,11 @@ function takeFault(world, line) {
 
 function rest(world, req, res, body) {
   const method = req.method;
-  const path = req.url.replace(/^\/api\/v10/, '').replace(/\?.*/, '');
+  const path = decodeURIComponent(req.url.replace(/^\/api\/v10/, '').replace(/\?.*/, ''));
   const line = `${method} ${path}`;
   const headers = { 'Content-Type': 'application/json' };
   const answer = (status, value) => {
+    if (status === 204) delete headers['Content-Type'];
     res.writeHead(status, headers);
     res.end(value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value));
   };
