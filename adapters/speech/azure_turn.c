@@ -41,14 +41,15 @@ static void add_event(struct azure_turn *t, double ticks, const char *word)
     strbuf_adds(&t->words, word);
 }
 
-static void take_metadata(struct azure_turn *t, const struct azure_frame *f)
+/* False: unreadable. */
+static bool take_metadata(struct azure_turn *t, const struct azure_frame *f)
 {
     static const struct json_limits limits = {.bytes = 1 << 20, .depth = 16, .nodes = 100000};
     AUTO(json_free) cJSON *doc = NULL;
     struct err ignored = {0};
     const cJSON *item;
     if (!json_parse(f->body, f->len, &limits, &doc, &ignored))
-        return;
+        return false;
     cJSON_ArrayForEach(item, json_array(doc, "Metadata"))
     {
         const cJSON *data = json_object(item, "Data");
@@ -60,6 +61,7 @@ static void take_metadata(struct azure_turn *t, const struct azure_frame *f)
             continue;
         add_event(t, ticks, json_text(word, "Text", ""));
     }
+    return true;
 }
 
 void azure_turn_take(struct azure_turn *t, const char *bytes, size_t len, bool is_text)
@@ -73,7 +75,8 @@ void azure_turn_take(struct azure_turn *t, const char *bytes, size_t len, bool i
         if (t->audio.failed)
             t->state = AZURE_TURN_BROKEN;
     } else if (is_text && strcmp(f.path, "audio.metadata") == 0) {
-        take_metadata(t, &f);
+        if (!take_metadata(t, &f))
+            return;
     } else if (is_text && strcmp(f.path, "turn.end") == 0) {
         t->state = AZURE_TURN_DONE;
     } else if (!is_text || (strcmp(f.path, "turn.start") != 0 && strcmp(f.path, "response") != 0)) {
