@@ -50,6 +50,7 @@ void dc_ack(struct discord *d, const char *id)
         if (in->acks++ == 0) {
             int64_t ms = now - in->heard_ms;
             d->stats.acks++;
+            d->stats.ack_ms[CLAMP(ms, 0, DISCORD_ACK_SLOTS - 1)]++;
             d->stats.slow_acks += ms > SLOW_MS;
             d->stats.ack_ms_max = MAX(d->stats.ack_ms_max, ms);
         }

@@ -50,9 +50,11 @@ struct discord_options {
 bool discord_create(const struct discord_options *options, struct chat_adapter *ret, struct err *e);
 
 /* Numbers for measurements and tests. */
+enum { DISCORD_ACK_SLOTS = 512 };
 struct discord_stats {
-    int64_t acks, ack_ms_max; /* frame received to request handed to the connection */
-    int64_t slow_acks;        /* over 150 ms */
+    int64_t acks, ack_ms_max;          /* frame received to request handed to the connection */
+    int32_t ack_ms[DISCORD_ACK_SLOTS]; /* how many took so many ms; the last: or more */
+    int64_t slow_acks;                 /* over 150 ms */
     int64_t connects, resumes, dropped;
 };
 void discord_stats(const struct chat_adapter *chat, struct discord_stats *ret);
