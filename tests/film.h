@@ -2,7 +2,8 @@
  * film - looks at a finished film with the FFmpeg libraries and filters alone, sharing no code with
  * core/video, which it judges.
  *
- * Errors:  what cannot be read fails the case through cmocka. Threads: none.
+ * Errors:  what cannot be read fails the case through cmocka.
+ * Threads: none.
  */
 #ifndef NANOTIK_TEST_FILM_H
 #define NANOTIK_TEST_FILM_H

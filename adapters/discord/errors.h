@@ -1,6 +1,7 @@
 /*
  * errors - what a refusal of Discord's REST API means and what to do about it: one table.
- * Threads: pure functions. Source: facts sheet "discord", section 1.
+ * Threads: pure functions.
+ * Source:  facts sheet "discord", section 1.
  */
 #ifndef NANOTIK_DISCORD_ERRORS_H
 #define NANOTIK_DISCORD_ERRORS_H

@@ -4,7 +4,8 @@
  * What:    the card's plain texts are cut first and escaped afterwards, so that markup is never
  *          cut; limits count UTF-16 units without tags, the safe side of what the server counts.
  *          Title, stages and progress always fit; the body lines share the rest.
- * Threads: pure functions. Source: facts sheet "telegram", section 6.
+ * Threads: pure functions.
+ * Source:  facts sheet "telegram", section 6.
  */
 #ifndef NANOTIK_TELEGRAM_CARD_HTML_H
 #define NANOTIK_TELEGRAM_CARD_HTML_H

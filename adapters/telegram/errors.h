@@ -1,6 +1,7 @@
 /*
  * errors - what a refusal of the Bot API means and what to do about it: one table.
- * Threads: pure functions. Source: facts sheet "telegram", section 8.
+ * Threads: pure functions.
+ * Source:  facts sheet "telegram", section 8.
  */
 #ifndef NANOTIK_TELEGRAM_ERRORS_H
 #define NANOTIK_TELEGRAM_ERRORS_H

@@ -1,7 +1,8 @@
 /*
  * lines - lines of a descriptor, each bounded, so that endless input needs no memory.
  *
- * Owner:   lines_free. Threads: one reader; wake_fd (readable = stop) may be written by anyone.
+ * Owner:   lines_free.
+ * Threads: one reader; wake_fd (readable = stop) may be written by anyone.
  */
 #ifndef NANOTIK_TERMINAL_LINES_H
 #define NANOTIK_TERMINAL_LINES_H

@@ -1,6 +1,8 @@
 /*
  * store_account - who somebody is to us: a random id, found by the keyed hash of network and
- * platform id. Tables: users, identities, settings. Threads: as db_tx.
+ * platform id.
+ * Tables:  users, identities, settings.
+ * Threads: as db_tx.
  */
 #ifndef NANOTIK_STORE_ACCOUNT_H
 #define NANOTIK_STORE_ACCOUNT_H

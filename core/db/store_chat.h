@@ -1,6 +1,7 @@
 /*
- * store_chat - what came in once (inbox) and what must go out (outbox). Threads: as db_tx.
- * Source: facts sheet "jobs and ledger", sections 2 and 5.
+ * store_chat - what came in once (inbox) and what must go out (outbox).
+ * Threads: as db_tx.
+ * Source:  facts sheet "jobs and ledger", sections 2 and 5.
  */
 #ifndef NANOTIK_STORE_CHAT_H
 #define NANOTIK_STORE_CHAT_H

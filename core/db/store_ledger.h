@@ -3,9 +3,10 @@
  * does nothing.
  *
  * Verbs:   grant promo->avail · hold avail->held · capture held->revenue (the rest of the hold is
- * released in the same call) · release held->avail. Tables: wallets, transfers, entries, holds,
- * admin_log. Threads: as db_tx; lock order wallet, hold, job. Source:  facts sheet "jobs and
- * ledger", section 4.
+ *          released in the same call) · release held->avail.
+ * Tables:  wallets, transfers, entries, holds, admin_log.
+ * Threads: as db_tx; lock order wallet, hold, job.
+ * Source:  facts sheet "jobs and ledger", section 4.
  */
 #ifndef NANOTIK_STORE_LEDGER_H
 #define NANOTIK_STORE_LEDGER_H

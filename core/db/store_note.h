@@ -1,6 +1,7 @@
 /*
  * store_note - small texts that an adapter keeps beyond a restart, sealed, for a limited time.
- * Names are stored as keyed hashes. Table: notes. Threads: as db_tx.
+ * Names are stored as keyed hashes. Table: notes.
+ * Threads: as db_tx.
  */
 #ifndef NANOTIK_STORE_NOTE_H
 #define NANOTIK_STORE_NOTE_H

@@ -3,10 +3,11 @@
  * everything they were made from.
  *
  * What:    cache_path gives the file name for a key; a file that is there is whole. Makers write to
- * a name of their own (cache_temp) and cache_publish it, so that two of them never share a half
- * file. Deleting anything at any time costs time, never correctness. Least recently used files go
- * first when `max_bytes` is passed. Owner:   files in use are protected by touching (cache_touch)
- * within cache_trim's one-hour grace. Threads: any; several processes may share one folder.
+ *          a name of their own (cache_temp) and cache_publish it, so that two of them never share a
+ *          half file. Deleting anything at any time costs time, never correctness. Least recently
+ *          used files go first when `max_bytes` is passed.
+ * Owner:   files in use are protected by touching (cache_touch) within cache_trim's one-hour grace.
+ * Threads: any; several processes may share one folder.
  */
 #ifndef NANOTIK_CACHE_H
 #define NANOTIK_CACHE_H

@@ -4,13 +4,15 @@
  *   WRITE -> SPEAK -> FIND -> COMPOSE (a segment per scene) + SOUND -> JOIN -> CHECK
  *
  * What:    stages overlap by scene: scene 1 is encoded while scene 3 is still being spoken.
- * Artifacts come from and go to the cache, so a run after a crash continues at the first unfinished
- * scene. Owner:   the toolbox lives as long as the program; a run borrows everything. Threads:
- * pipeline_run blocks its caller; segments and sound run on toolbox.render, speech and search on
- * two threads of the run; several runs may share a toolbox. Callbacks come on the calling thread,
- * never under a lock. Errors:  the first failure stops the run, all its tasks have ended when it
- * returns; ERR_LIMIT "make.too_long" (arg = seconds allowed), "make.file_too_large" (arg = bytes).
- * Result:  three files; the film comes last, so a film that is there has its poster and subtitles.
+ *          Artifacts come from and go to the cache, so a run after a crash continues at the first
+ *          unfinished scene.
+ * Owner:   the toolbox lives as long as the program; a run borrows everything.
+ * Threads: pipeline_run blocks its caller; segments and sound run on toolbox.render, speech and
+ *          search on two threads of the run; several runs may share a toolbox. Callbacks come on
+ *          the calling thread, never under a lock.
+ * Errors:  the first failure stops the run, all its tasks have ended when it returns; ERR_LIMIT
+ *          "make.too_long" (arg = seconds allowed), "make.file_too_large" (arg = bytes). Result:
+ *          three files; the film comes last, so a film that is there has its poster and subtitles.
  */
 #ifndef NANOTIK_PIPELINE_H
 #define NANOTIK_PIPELINE_H

@@ -2,13 +2,14 @@
  * worker - threads that take ready jobs from the database, run the pipeline, deliver, and settle.
  *
  * What:    each worker thread owns one job at a time: claim -> run -> save -> delivering -> deliver
- * -> done. A keeper thread renews the leases every JOB_HEARTBEAT_SECONDS and carries wishes to
- * cancel. A job that this process cannot prove to own any more (last good heartbeat + lease - 15 s)
- * is stopped and nothing of it is published. Film:    OUT_DIR/<job id>.mp4; a claimed job whose
- * film is already there and passes video_check is delivered without being rendered again. Owner:
- * workers_stop joins every thread; the callbacks' ctx must live until then. Threads: start and stop
- * on one thread; callbacks come on worker threads, several at once. Source: facts sheet "jobs and
- * ledger", sections 3 and 6.
+ *          -> done. A keeper thread renews the leases every JOB_HEARTBEAT_SECONDS and carries
+ *          wishes to cancel. A job that this process cannot prove to own any more (last good
+ *          heartbeat + lease - 15 s) is stopped and nothing of it is published.
+ * Film:    OUT_DIR/<job id>.mp4; a claimed job whose film is already there and passes video_check
+ *          is delivered without being rendered again.
+ * Owner:   workers_stop joins every thread; the callbacks' ctx must live until then.
+ * Threads: start and stop on one thread; callbacks come on worker threads, several at once.
+ * Source:  facts sheet "jobs and ledger", sections 3 and 6.
  */
 #ifndef NANOTIK_WORKER_H
 #define NANOTIK_WORKER_H

@@ -14,8 +14,8 @@ struct script_request {
     const char *lang;     /* BCP 47 of the narration */
     int seconds;          /* wanted length; 0 = as long as the words take */
     int units_per_minute; /* speaking rate: words, or code points for zh, ja, th */
-    const char *style; /* one of story_scripts, or "" */
-    int seconds_max; /* the film may not be longer; 0 = no bound */
+    const char *style;    /* one of story_scripts, or "" */
+    int seconds_max;      /* the film may not be longer; 0 = no bound */
     const struct cancel *cancel;
 };
 
@@ -30,7 +30,7 @@ struct script_scene {
 struct script {
     const char *title;
     const char *caption; /* of the post: a sentence, then hashtags; one line; may be NULL */
-    const char *mood; /* calm, upbeat, dramatic, inspiring, mysterious, playful */
+    const char *mood;    /* calm, upbeat, dramatic, inspiring, mysterious, playful */
     struct script_scene *scenes;
     size_t scene_count;
     struct arena arena;

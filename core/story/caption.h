@@ -2,8 +2,9 @@
  * caption - spoken words become pages of caption: what is on screen when, and which word is lit.
  *
  * What:    a page is one or two lines that stand while their words are spoken. Line breaks are
- * decided here (ICU line breaking, so Chinese breaks without spaces), never by the renderer. Owner:
- * caption_track_free.
+ *          decided here (ICU line breaking, so Chinese breaks without spaces), never by the
+ *          renderer.
+ * Owner:   caption_track_free.
  */
 #ifndef NANOTIK_CAPTION_H
 #define NANOTIK_CAPTION_H

@@ -2,9 +2,11 @@
  * storyboard - the one document that becomes a video.
  *
  * What:    settings and scenes; each stage (write, speak, find, cut) adds its part; saved as JSON
- * with the job. Owner:   the storyboard owns all it points to; storyboard_free;
- * AUTO(storyboard_free) works on a struct. Threads: none; the pipeline guards it. Bounds:  the
- * limits below hold in every loaded document (storyboard_from_json checks them).
+ *          with the job.
+ * Owner:   the storyboard owns all it points to; storyboard_free; AUTO(storyboard_free) works on a
+ *          struct.
+ * Threads: none; the pipeline guards it.
+ * Bounds:  the limits below hold in every loaded document (storyboard_from_json checks them).
  */
 #ifndef NANOTIK_STORYBOARD_H
 #define NANOTIK_STORYBOARD_H

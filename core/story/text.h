@@ -1,6 +1,7 @@
 /*
  * text - the person's words, prepared: language, sentences, what is said aloud, and how long that
- * takes. ICU does the breaking (UAX #29). Threads: pure functions.
+ * takes. ICU does the breaking (UAX #29).
+ * Threads: pure functions.
  */
 #ifndef NANOTIK_STORY_TEXT_H
 #define NANOTIK_STORY_TEXT_H

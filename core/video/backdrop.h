@@ -2,10 +2,12 @@
  * backdrop - a painted, slowly moving picture for a scene that has no footage.
  *
  * What:    one of the looks below in colours that all scenes of a film share. Soft parts are
- * painted small with sub-8-bit precision and enlarged, edges and sparks are drawn at full size, and
- * all of it is dithered once at the end. Look names: one of backdrop_looks; "auto:N" or "N" for
- * scene N of a film (no look twice in a row); anything else is chosen from the seed. Owner:
- * backdrop_destroy. Threads: none shared; create once per segment.
+ *          painted small with sub-8-bit precision and enlarged, edges and sparks are drawn at full
+ *          size, and all of it is dithered once at the end. Look names: one of backdrop_looks;
+ *          "auto:N" or "N" for scene N of a film (no look twice in a row); anything else is chosen
+ *          from the seed.
+ * Owner:   backdrop_destroy.
+ * Threads: none shared; create once per segment.
  */
 #ifndef NANOTIK_VIDEO_BACKDROP_H
 #define NANOTIK_VIDEO_BACKDROP_H

@@ -2,8 +2,10 @@
  * cover - any decoded frame becomes one that fills width x height: cropped, never stretched.
  *
  * What:    crop to the target's aspect, then one scale, then colours, then rotation on the small
- * result. Remembers its scaler between frames of the same kind; a stream that changes its size in
- * the middle is fine. Owner:   cover_destroy. Threads: none shared.
+ *          result. Remembers its scaler between frames of the same kind; a stream that changes its
+ *          size in the middle is fine.
+ * Owner:   cover_destroy.
+ * Threads: none shared.
  */
 #ifndef NANOTIK_VIDEO_COVER_H
 #define NANOTIK_VIDEO_COVER_H

@@ -2,9 +2,10 @@
  * decoder - the frames of a clip at exact moments.
  *
  * What:    decoder_at(n) is what the clip shows n/30 s after the in-point, picked by presentation
- * time, so variable frame rates are fine; moments must ascend. Frames that will not be shown are
- * not decoded when the codec can tell. Owner:   decoder_destroy; the frame given out is valid until
- * the next call. Threads: one decoding thread, two for 4K.
+ *          time, so variable frame rates are fine; moments must ascend. Frames that will not be
+ *          shown are not decoded when the codec can tell.
+ * Owner:   decoder_destroy; the frame given out is valid until the next call.
+ * Threads: one decoding thread, two for 4K.
  */
 #ifndef NANOTIK_VIDEO_DECODER_H
 #define NANOTIK_VIDEO_DECODER_H

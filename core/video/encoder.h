@@ -2,8 +2,9 @@
  * encoder - finished frames become one closed-GOP H.264 segment in MP4.
  *
  * What:    constant 30 fps, High, yuv420p, bt709 limited; the first frame is an IDR; the header is
- * the same for every segment of one size and tier, whatever is in it; equal frames give equal bytes
- * for an equal number of threads. Owner:   encoder_destroy always; unfinished files vanish.
+ *          the same for every segment of one size and tier, whatever is in it; equal frames give
+ *          equal bytes for an equal number of threads.
+ * Owner:   encoder_destroy always; unfinished files vanish.
  * Threads: none of ours; x264 uses `threads`.
  */
 #ifndef NANOTIK_VIDEO_ENCODER_H

@@ -2,8 +2,9 @@
  * font - which installed font draws which characters, asked of fontconfig once per language.
  *
  * What:    an ordered list of bold outline fonts per language (the language's own script first, so
- * that Han has the right regional forms), and colour emoji as pictures.
- * Owner:   lists live as long as the program. Threads: any.
+ *          that Han has the right regional forms), and colour emoji as pictures.
+ * Owner:   lists live as long as the program.
+ * Threads: any.
  * Fails:   a character that nothing covers has no font: the caller leaves it out.
  */
 #ifndef NANOTIK_VIDEO_FONT_H

@@ -3,9 +3,11 @@
  * open a file that nobody vouches for.
  *
  * What:    media_open picks the container from the first bytes (never from the name), allows only
- * plain files, bounded probing and a fixed list of decoders; playlists and concat scripts match
- * nothing and are refused. Owner:   the AVFormatContext is the caller's (avformat_close_input); it
- * points to the watch, which must outlive it. Threads: none shared.
+ *          plain files, bounded probing and a fixed list of decoders; playlists and concat scripts
+ *          match nothing and are refused.
+ * Owner:   the AVFormatContext is the caller's (avformat_close_input); it points to the watch,
+ *          which must outlive it.
+ * Threads: none shared.
  */
 #ifndef NANOTIK_VIDEO_MEDIA_H
 #define NANOTIK_VIDEO_MEDIA_H

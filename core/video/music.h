@@ -3,8 +3,10 @@
  * a seed. No recording is used, so there is no licence and no claim.
  *
  * What:    48 kHz stereo, as long as the film: it builds up, comes to rest on the tonic at the end,
- * and leaves room for a voice around 2 kHz. The same mood, seed and length give the same samples.
- * Owner:   music_destroy. Threads: one object, one thread.
+ *          and leaves room for a voice around 2 kHz. The same mood, seed and length give the same
+ *          samples.
+ * Owner:   music_destroy.
+ * Threads: one object, one thread.
  */
 #ifndef NANOTIK_VIDEO_MUSIC_H
 #define NANOTIK_VIDEO_MUSIC_H

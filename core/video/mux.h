@@ -2,8 +2,9 @@
  * mux - an MP4 file that is whole or not there.
  *
  * What:    writes path.XXXX.part and renames it over path at the very end; a full disk shows in the
- * write, the trailer or the close, and all three are looked at. Owner:   mux_free always; it
- * removes an unfinished part file. Threads: none.
+ *          write, the trailer or the close, and all three are looked at.
+ * Owner:   mux_free always; it removes an unfinished part file.
+ * Threads: none.
  */
 #ifndef NANOTIK_VIDEO_MUX_H
 #define NANOTIK_VIDEO_MUX_H

@@ -2,8 +2,9 @@
  * palette - the colours of one film's backdrops, from its seed and style.
  *
  * What:    hues that are known to go together, made in OKLCH so that equal lightness looks equally
- * light, handed out as bt709 Y'CbCr. Everything stays below PALETTE_LUMA_MAX, so that white
- * captions can be read on it. Threads: pure function.
+ *          light, handed out as bt709 Y'CbCr. Everything stays below PALETTE_LUMA_MAX, so that
+ *          white captions can be read on it.
+ * Threads: pure function.
  */
 #ifndef NANOTIK_VIDEO_PALETTE_H
 #define NANOTIK_VIDEO_PALETTE_H

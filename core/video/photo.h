@@ -2,8 +2,9 @@
  * photo - a still picture that is slowly zoomed and panned.
  *
  * What:    decoded once, reduced once to little more than what is shown, then sampled at sub-pixel
- * positions, so that even the slowest move has no steps. Owner:   photo_destroy. Threads: none
- * shared.
+ *          positions, so that even the slowest move has no steps.
+ * Owner:   photo_destroy.
+ * Threads: none shared.
  */
 #ifndef NANOTIK_VIDEO_PHOTO_H
 #define NANOTIK_VIDEO_PHOTO_H

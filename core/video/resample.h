@@ -2,8 +2,10 @@
  * resample - a window of a picture, at sub-pixel position and size, becomes rows of another size.
  *
  * What:    separable cubic filtering with exact weights for every output column and row, so that
- * slow moves glide instead of jumping from pixel to pixel. Samples are "8.6": 8-bit values times
- * 64 in int16, which leaves room for smooth gradients. Owner:   axis_free. Threads: none shared.
+ *          slow moves glide instead of jumping from pixel to pixel. Samples are "8.6": 8-bit values
+ *          times 64 in int16, which leaves room for smooth gradients.
+ * Owner:   axis_free.
+ * Threads: none shared.
  */
 #ifndef NANOTIK_VIDEO_RESAMPLE_H
 #define NANOTIK_VIDEO_RESAMPLE_H

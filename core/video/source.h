@@ -2,7 +2,9 @@
  * source - the moving picture under the captions, whatever it is made from.
  *
  * What:    source_draw fills a frame with what is seen at frame n of the scene; n must ascend from
- * 0. Owner:   source_destroy. Threads: none shared.
+ *          0.
+ * Owner:   source_destroy.
+ * Threads: none shared.
  */
 #ifndef NANOTIK_VIDEO_SOURCE_H
 #define NANOTIK_VIDEO_SOURCE_H

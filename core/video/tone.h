@@ -2,8 +2,10 @@
  * tone - colours of a decoded frame become bt709 limited range, 8 bits.
  *
  * What:    two ways: TONE_MATRIX turns one Y'CbCr matrix into another in place; TONE_TABLE looks
- * 10-bit HDR (PQ, HLG) and wide-gamut pictures up in a table of 33 x 33 x 33 exact results, so
- * bright parts keep their shape instead of clipping. Owner: tone_destroy. Threads: none shared.
+ *          10-bit HDR (PQ, HLG) and wide-gamut pictures up in a table of 33 x 33 x 33 exact
+ *          results, so bright parts keep their shape instead of clipping.
+ * Owner:   tone_destroy.
+ * Threads: none shared.
  */
 #ifndef NANOTIK_VIDEO_TONE_H
 #define NANOTIK_VIDEO_TONE_H

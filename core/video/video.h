@@ -2,12 +2,14 @@
  * video - footage, voice and captions become an MP4.
  *
  * What:    the five steps a film is made of. Each writes one whole file (path.*.part, then
- * fs_publish), so that the caller may cache it under the hash of everything it was made from; bump
- * VIDEO_REVISION when the same input gives other bytes. Owner:   specs are borrowed for the call.
- * Every FFmpeg object is owned by the call and freed on every path. Threads: all functions from any
- * thread; one call uses one thread unless the spec says more. video_setup once at start. Cancel:
- * spec.cancel stops any call within half a second (ERR_CANCELLED). Source:  facts sheet
- * "rendering".
+ *          fs_publish), so that the caller may cache it under the hash of everything it was made
+ *          from; bump VIDEO_REVISION when the same input gives other bytes.
+ * Owner:   specs are borrowed for the call. Every FFmpeg object is owned by the call and freed on
+ *          every path.
+ * Threads: all functions from any thread; one call uses one thread unless the spec says more.
+ *          video_setup once at start.
+ * Cancel:  spec.cancel stops any call within half a second (ERR_CANCELLED).
+ * Source:  facts sheet "rendering".
  */
 #ifndef NANOTIK_VIDEO_H
 #define NANOTIK_VIDEO_H
