@@ -100,6 +100,15 @@ static bool folder_writable(const char *path)
     return folder && access(folder, W_OK | X_OK) == 0;
 }
 
+/* Before minutes of work, not after. */
+static bool output_possible(struct cli *cli, const struct order *o)
+{
+    bool possible = folder_writable(o->out);
+    if (!possible)
+        cli_complain(cli, "cli.output_folder", o->out);
+    return possible;
+}
+
 /* False: usage was told. */
 static bool read_options(struct cli *cli, struct order *order)
 {
@@ -131,10 +140,6 @@ static bool read_options(struct cli *cli, struct order *order)
         return cli_usage(cli, args.word_count ? "cli.need_output" : missing, NULL) == CLI_OK;
     if (!str_ends(order->out, ".mp4"))
         return cli_usage(cli, "cli.output_name", order->out) == CLI_OK;
-    if (!folder_writable(order->out)) {
-        cli_complain(cli, "cli.output_folder", order->out);
-        return false;
-    }
     order->word = args.words[0];
     return true;
 }
@@ -300,6 +305,8 @@ int cli_make(struct cli *cli)
     struct err e = {0};
     if (!read_options(cli, &order))
         return CLI_USAGE;
+    if (!output_possible(cli, &order))
+        return CLI_FAILED;
     const char *text = order.word;
     if (strcmp(text, "-") != 0) {
         order.text = str_dup(text);
@@ -319,6 +326,8 @@ int cli_render(struct cli *cli)
     size_t len = 0;
     if (!read_options(cli, &order))
         return CLI_USAGE;
+    if (!output_possible(cli, &order))
+        return CLI_FAILED;
     const char *path = order.word;
     if (!fs_read(path, STORY_JSON_MAX, &order.text, &len, &e)) {
         if (e.code == ERR_NOT_FOUND)
