@@ -22,7 +22,7 @@
 enum { BURST = 200, DECODES = 60000, COMMIT_US = 3000, WAIT_MS = 10000 };
 
 static struct {
-    struct fake_discord fake;
+    struct fake_node fake;
     struct net_engine *net;
     struct chat_adapter chat;
 } b;
@@ -136,6 +136,6 @@ int main(void)
     pthread_join(thread, NULL);
     b.chat.ops->destroy(b.chat.self);
     net_engine_destroy(b.net);
-    dfake_stop(&b.fake);
+    fake_node_stop(&b.fake);
     return missed > 0 || s.acks < BURST;
 }

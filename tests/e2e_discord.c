@@ -18,8 +18,8 @@
 
 enum { START_MS = 60000, ANSWER_MS = 15000, VIDEO_MS = 180000, STOP_MS = 30000 };
 
-static struct fake_discord fake;
-static struct fake_telegram other;
+static struct fake_node fake;
+static struct fake_node other;
 
 static int open_all(void **state)
 {
@@ -32,8 +32,8 @@ static int open_all(void **state)
 
 static int close_all(void **state)
 {
-    dfake_stop(&fake);
-    fake_stop(&other);
+    fake_node_stop(&fake);
+    fake_node_stop(&other);
     return site_close(state);
 }
 
@@ -70,7 +70,7 @@ static bool has_button(const cJSON *message, const char *label)
 /* The newest message with this text (and, unless NULL, this button); "" when there is none. */
 static void find_message(const char *text, const char *label, char ret_id[32])
 {
-    AUTO(json_free) cJSON *state = dfake_state(&fake);
+    AUTO(json_free) cJSON *state = fake_node_state(&fake);
     const cJSON *message;
     ret_id[0] = '\0';
     cJSON_ArrayForEach(
@@ -88,7 +88,7 @@ static void wait_message(const char *text, const char *label, int ms, char ret_i
         if (*ret_id)
             return;
         if (clock_mono_ms() > until) {
-            AUTO(json_free) cJSON *state = dfake_state(&fake);
+            AUTO(json_free) cJSON *state = fake_node_state(&fake);
             AUTO(free_ptr) char *all = cJSON_Print(json_array(state, "messages"));
             fail_msg("no message says '%s': %s", text, all);
         }
@@ -98,7 +98,7 @@ static void wait_message(const char *text, const char *label, int ms, char ret_i
 
 static size_t films(const char *channel)
 {
-    AUTO(json_free) cJSON *state = dfake_state(&fake);
+    AUTO(json_free) cJSON *state = fake_node_state(&fake);
     const cJSON *message;
     size_t count = 0;
     cJSON_ArrayForEach(message, json_array(state, "messages")) if (cJSON_GetArraySize(json_array(
@@ -184,7 +184,7 @@ static void from_make_to_a_video_on_both_networks(void **state)
     AUTO(free_ptr) char *log = session_log(s);
     assert_null(strstr(log, DFAKE_TOKEN)); /* the token is nowhere */
     assert_int_equal(dfake_number(&fake, "unanswered"), 0);
-    dfake_no_complaints(&fake);
+    fake_node_no_complaints(&fake);
     site_ledger_must_hold(p);
 }
 

@@ -39,7 +39,7 @@ static void settings_free(struct settings *s)
         free(s->texts[i]);
 }
 
-static struct settings settings_for(const struct fake_stock *f, const char *pexels,
+static struct settings settings_for(const struct fake_node *f, const char *pexels,
                                     const char *pixabay)
 {
     struct settings s = {
@@ -56,7 +56,7 @@ static struct settings settings_for(const struct fake_stock *f, const char *pexe
     return s;
 }
 
-static void start(struct site *p, struct fake_stock *f)
+static void start(struct site *p, struct fake_node *f)
 {
     AUTO(free_ptr) char *clip = str_printf("%s/clip.mp4", p->folder);
     site_shell(p, "ffmpeg -v error -f lavfi -i testsrc2=size=720x1280:rate=30:duration=12 "
@@ -69,7 +69,7 @@ static void start(struct site *p, struct fake_stock *f)
 static void a_chat_sees_no_clip_twice(void **state)
 {
     struct site *p = *state;
-    struct fake_stock f;
+    struct fake_node f;
     start(p, &f);
     fake_stock_tell(&f, "keys", "{\"pexels\":[\"good-key-22\"]}");
     AUTO(settings_free) struct settings env = settings_for(&f, "bad-key-11,good-key-22", "");
@@ -85,8 +85,8 @@ static void a_chat_sees_no_clip_twice(void **state)
     AUTO(free_ptr) char *log = session_log(s);
     if (strstr(log, "bad-key-11") || strstr(log, "good-key-22"))
         fail_msg("a key is in the log: %s", log);
-    fake_stock_no_complaints(&f);
-    fake_stock_stop(&f);
+    fake_node_no_complaints(&f);
+    fake_node_stop(&f);
 }
 
 static void read_story(const char *path, struct storyboard *ret)
@@ -116,7 +116,7 @@ static void the_next_source_stands_in(void **state)
          "backdrop"                                                                      },
     };
     struct site *p = *state;
-    struct fake_stock f;
+    struct fake_node f;
     start(p, &f);
     AUTO(settings_free) struct settings env = settings_for(&f, "good-key-22", "good-key-33");
     AUTO(free_ptr) char *film = str_printf("%s/one.mp4", p->folder);
@@ -136,14 +136,14 @@ static void the_next_source_stands_in(void **state)
             fail_msg("%s: %s", rows[i].why, story.scenes[0].footage.provider);
         film_must_be_good(film, 720, 1280, (double)storyboard_frames(&story) / STORY_FPS);
     }
-    fake_stock_no_complaints(&f);
-    fake_stock_stop(&f);
+    fake_node_no_complaints(&f);
+    fake_node_stop(&f);
 }
 
 static void doctor_asks_with_each_key(void **state)
 {
     struct site *p = *state;
-    struct fake_stock f;
+    struct fake_node f;
     fake_stock_start(&f, NULL);
     fake_stock_tell(&f, "keys", "{\"pexels\":[\"good-key-22\"],\"pixabay\":[\"good-key-33\"]}");
     AUTO(settings_free)
@@ -160,7 +160,7 @@ static void doctor_asks_with_each_key(void **state)
         if (!strstr(seen, lines[i]))
             fail_msg("doctor lacks '%s': %s", lines[i], seen);
     assert_null(strstr(seen, "key-11"));
-    fake_stock_stop(&f);
+    fake_node_stop(&f);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, site_open, site_close)

@@ -22,7 +22,7 @@ enum { START_MS = 60000, ANSWER_MS = 15000, VIDEO_MS = 180000, STOP_MS = 30000 }
 #define GROUP (-4987654321LL)
 #define FORUM (-1002233445566LL)
 
-static struct fake_telegram fake;
+static struct fake_node fake;
 static char uploads[SITE_MAX + 16];
 
 static int open_all(void **state)
@@ -42,7 +42,7 @@ static int open_all(void **state)
 
 static int close_all(void **state)
 {
-    fake_stop(&fake);
+    fake_node_stop(&fake);
     return site_close(state);
 }
 
@@ -104,7 +104,7 @@ static void wait_text(int64_t chat, const char *field, const char *part, int ms)
 static void press(int64_t chat, int64_t user, const char *label)
 {
     char name[32];
-    AUTO(json_free) cJSON *state = fake_state(&fake);
+    AUTO(json_free) cJSON *state = fake_node_state(&fake);
     const cJSON *message;
     int64_t id = 0;
     snprintf(name, sizeof(name), "%" PRId64, chat);
@@ -173,7 +173,7 @@ static void from_start_to_a_video(void **state)
     assert_true(fake_number(&fake, "conflicts") <= 1);
     AUTO(free_ptr) char *log = session_log(s);
     assert_null(strstr(log, "AAExample")); /* the token is nowhere */
-    fake_no_complaints(&fake);
+    fake_node_no_complaints(&fake);
     site_ledger_must_hold(p);
 }
 
@@ -215,7 +215,7 @@ static void groups_topics_and_money(void **state)
     free(wait_messages(GROUP, "text", before + 1, ANSWER_MS));
     assert_int_equal(site_number(p, "select count(*) from users"), users);
     stop(s);
-    fake_no_complaints(&fake);
+    fake_node_no_complaints(&fake);
     site_ledger_must_hold(p);
 }
 
@@ -246,7 +246,7 @@ static void chats_that_change_meanwhile(void **state)
 
 static bool is_polling(void)
 {
-    AUTO(json_free) cJSON *state = fake_state(&fake);
+    AUTO(json_free) cJSON *state = fake_node_state(&fake);
     return json_true(state, "polling");
 }
 

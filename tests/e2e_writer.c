@@ -16,7 +16,7 @@
 
 enum { SOON_MS = 60000, RENDER_MS = 180000, ENV = 12 };
 
-static struct fake_llm fake;
+static struct fake_node fake;
 
 static int open_all(void **state)
 {
@@ -28,7 +28,7 @@ static int open_all(void **state)
 
 static int close_all(void **state)
 {
-    fake_llm_stop(&fake);
+    fake_node_stop(&fake);
     return site_close(state);
 }
 
@@ -69,7 +69,7 @@ static void down(const char *service, int status)
 /* The service that was asked last. */
 static void asked_last(const char *service)
 {
-    AUTO(json_free) cJSON *state = fake_llm_state(&fake);
+    AUTO(json_free) cJSON *state = fake_node_state(&fake);
     const cJSON *calls = json_array(state, "calls");
     const cJSON *last = cJSON_GetArrayItem(calls, cJSON_GetArraySize(calls) - 1);
     assert_string_equal(json_text(last, "service", ""), service);
@@ -150,7 +150,7 @@ static void topics_in_three_languages_with_providers_down_in_turn(void **state)
         film_must_be_good(film, 720, 720, seconds);
         captions_match(film, &story);
     }
-    AUTO(json_free) cJSON *world = fake_llm_state(&fake);
+    AUTO(json_free) cJSON *world = fake_node_state(&fake);
     assert_int_equal(cJSON_GetArraySize(json_array(world, "complaints")), 0);
 }
 

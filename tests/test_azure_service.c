@@ -20,7 +20,7 @@ static const char story[] = "The tide comes in, slowly. Twice a day the moon pul
 enum { STORY_WORDS = 13 };
 
 static struct {
-    struct fake_azure fake;
+    struct fake_node fake;
     struct net_engine *net;
     struct speech_engine engine;
     char dir[64], wav[96];
@@ -51,7 +51,7 @@ static int teardown(void **state)
 {
     (void)state;
     net_engine_destroy(w.net);
-    fake_azure_stop(&w.fake);
+    fake_node_stop(&w.fake);
     fs_remove(w.dir);
     return 0;
 }

@@ -31,7 +31,7 @@ struct heard {
 };
 
 static struct {
-    struct fake_discord fake;
+    struct fake_node fake;
     struct net_engine *net;
     struct chat_adapter chat;
     char dir[64], video[96];
@@ -225,7 +225,7 @@ static int teardown(void **state)
     if (w.chat.self)
         adapter_end();
     net_engine_destroy(w.net);
-    dfake_stop(&w.fake);
+    fake_node_stop(&w.fake);
     fs_remove(w.dir);
     return 0;
 }
@@ -324,7 +324,7 @@ static void a_journey_in_a_server(void **state)
     adapter_end();
     assert_true(w.run_ok);
     assert_int_equal(dfake_lines(&w.fake, "ops", "close 4000"), 1);
-    dfake_no_complaints(&w.fake);
+    fake_node_no_complaints(&w.fake);
 }
 
 static void a_journey_in_direct_messages(void **state)
@@ -353,7 +353,7 @@ static void a_journey_in_direct_messages(void **state)
         fail_msg("%s", e.detail);
     assert_string_equal(film, ref);
     assert_int_equal(dfake_lines(&w.fake, "log", "PATCH /channels"), 1);
-    dfake_no_complaints(&w.fake);
+    fake_node_no_complaints(&w.fake);
 }
 
 /* --- the ladder of delivery --- */
@@ -428,7 +428,7 @@ static void modals_choices_menus_and_files(void **state)
     dfake_do(&w.fake, "command", "{\"name\":\"script\"}");
     for (int i = 0; i < 300 && dfake_lines(&w.fake, "log", "/callback") < 1; i++)
         usleep(10000);
-    AUTO(json_free) cJSON *s = dfake_state(&w.fake);
+    AUTO(json_free) cJSON *s = fake_node_state(&w.fake);
     const char *custom = json_text(json_object(s, "modal"), "custom_id", "");
     assert_true(*custom);
     dfake_do(&w.fake, "modal", "{\"custom_id\":\"%s\",\"text\":\"One. 30s\\nTwo.\"}", custom);
@@ -439,7 +439,7 @@ static void modals_choices_menus_and_files(void **state)
     expect_message("Quote", 64, CHANNEL, 0, 0);
     dfake_do(&w.fake, "complete", "{\"name\":\"voice\",\"option\":\"name\",\"typed\":\"am\"}");
     dfake_wait_lines(&w.fake, "log", "/callback", 3);
-    AUTO(json_free) cJSON *s2 = dfake_state(&w.fake);
+    AUTO(json_free) cJSON *s2 = fake_node_state(&w.fake);
     const cJSON *choice = cJSON_GetArrayItem(json_array(s2, "choices"), 0);
     assert_string_equal(json_text(choice, "value", ""), "voice-name-am");
     dfake_do(
@@ -461,7 +461,7 @@ static void modals_choices_menus_and_files(void **state)
     h = wait_heard(4); /* nobody but us makes buttons */
     assert_int_equal(h.kind, CHAT_REFUSED);
     assert_string_equal(h.text, "chat.old_button");
-    dfake_no_complaints(&w.fake);
+    fake_node_no_complaints(&w.fake);
 }
 
 static void commands_are_registered_when_they_changed(void **state)
@@ -474,7 +474,7 @@ static void commands_are_registered_when_they_changed(void **state)
     usleep(100000);
     adapter_end();
     assert_int_equal(dfake_number(&w.fake, "registrations"), 1);
-    AUTO(json_free) cJSON *s = dfake_state(&w.fake);
+    AUTO(json_free) cJSON *s = fake_node_state(&w.fake);
     const cJSON *make = cJSON_GetArrayItem(json_array(s, "commands"), 0);
     assert_string_equal(json_text(make, "name", ""), "make");
     assert_false(json_has(json_object(make, "description_localizations"), "ar"));
@@ -691,7 +691,7 @@ static void limits_are_kept(void **state)
         if (!w.chat.ops->edit(w.chat.self, &h.addr, ref, &card, &e))
             fail_msg("fault %zu: %s", i, e.detail);
     }
-    dfake_no_complaints(&w.fake);
+    fake_node_no_complaints(&w.fake);
 }
 
 int main(void)

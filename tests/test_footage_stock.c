@@ -22,7 +22,7 @@
 #include "tests/fake_stock.h"
 
 static struct {
-    struct fake_stock fake;
+    struct fake_node fake;
     char dir[64];
 } world;
 
@@ -52,7 +52,7 @@ static int group_setup(void **state)
 static int group_teardown(void **state)
 {
     (void)state;
-    fake_stock_stop(&world.fake);
+    fake_node_stop(&world.fake);
     return 0;
 }
 
@@ -69,7 +69,7 @@ static int teardown(void **state)
 {
     (void)state;
     fs_remove(world.dir);
-    fake_stock_no_complaints(&world.fake);
+    fake_node_no_complaints(&world.fake);
     return 0;
 }
 
@@ -172,7 +172,7 @@ static void is_the_clip(const char *path)
     size_t len = 0;
     if (!fs_read(path, 1 << 20, &text, &len, &e))
         fail_msg("%s", e.detail);
-    AUTO(json_free) cJSON *state = fake_stock_ask(&world.fake, "state", "{}");
+    AUTO(json_free) cJSON *state = fake_node_ask(&world.fake, "state", "{}");
     assert_int_equal(len, json_int_or(state, "clipBytes", -1));
     size_t body = 24 + 72 + 8;
     assert_memory_equal(text + 4, "ftyp", 4);

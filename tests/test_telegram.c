@@ -31,7 +31,7 @@ struct heard {
 };
 
 static struct {
-    struct fake_telegram fake;
+    struct fake_node fake;
     struct net_engine *net;
     struct chat_adapter chat;
     char dir[64], video[96], poster[96];
@@ -200,7 +200,7 @@ static int teardown(void **state)
     if (w.chat.self)
         adapter_end();
     net_engine_destroy(w.net);
-    fake_stop(&w.fake);
+    fake_node_stop(&w.fake);
     fs_remove(w.dir);
     return 0;
 }
@@ -279,7 +279,7 @@ static void hears_answers_and_sees_buttons(void **state)
     adapter_end();
     assert_true(w.run_ok);
     assert_int_equal(fake_number(&w.fake, "queued"), 0); /* the goodbye confirmed the rest */
-    fake_no_complaints(&w.fake);
+    fake_node_no_complaints(&w.fake);
 }
 
 static void nothing_is_lost_or_repeated(void **state)
@@ -386,7 +386,7 @@ static bool polling_becomes(bool want)
 {
     bool polling = !want;
     for (int i = 0; i < 150 && polling != want; i++) {
-        AUTO(json_free) cJSON *state = fake_state(&w.fake);
+        AUTO(json_free) cJSON *state = fake_node_state(&w.fake);
         polling = json_true(state, "polling");
         usleep(10000);
     }
@@ -552,7 +552,7 @@ static void refusals_are_answered_with_a_way(void **state)
         if (e.code == ERR_RETRY)
             assert_in_range(w.chat.ops->hold_ms(w.chat.self, &to), 90000, 100000);
     }
-    fake_no_complaints(&w.fake);
+    fake_node_no_complaints(&w.fake);
 }
 
 static void topics_are_answered_in_place(void **state)
@@ -669,7 +669,7 @@ static void the_card_becomes_the_video(void **state)
         assert_non_null(strstr(last, "\"callback_data\":\"/go 1\""));
         assert_true(done[0] != '\0' && w.file_id[0] != '\0');
     }
-    fake_no_complaints(&w.fake);
+    fake_node_no_complaints(&w.fake);
 }
 
 static void new_videos_are_repeated_once_at_most(void **state)
@@ -691,15 +691,15 @@ static void uploads_are_reused(void **state)
     char done[CHAT_REF_MAX] = "";
     struct chat_addr to = ana();
     assert_true(deliver(&to, "", done, &e));
-    AUTO(json_free) cJSON *first = fake_state(&w.fake);
+    AUTO(json_free) cJSON *first = fake_node_state(&w.fake);
     int uploads = cJSON_GetArraySize(json_array(first, "uploads"));
     assert_true(deliver(&to, "", done, &e));
-    AUTO(json_free) cJSON *second = fake_state(&w.fake);
+    AUTO(json_free) cJSON *second = fake_node_state(&w.fake);
     assert_int_equal(cJSON_GetArraySize(json_array(second, "uploads")), uploads);
     str_copy(w.file_id, sizeof(w.file_id), "of_another_bot");
     assert_true(deliver(&to, "", done, &e)); /* refused, so uploaded */
     assert_string_not_equal(w.file_id, "of_another_bot");
-    fake_no_complaints(&w.fake);
+    fake_node_no_complaints(&w.fake);
 }
 
 static void *cancel_soon(void *arg)
@@ -754,7 +754,7 @@ static void menus_are_written_once(void **state)
         usleep(10000);
     adapter_end();
     assert_int_equal(fake_number(&w.fake, "menuWrites"), 9);
-    fake_no_complaints(&w.fake);
+    fake_node_no_complaints(&w.fake);
 }
 
 /* The canary: whatever goes wrong, the token is in no line of the log and in no error. */

@@ -13,7 +13,7 @@
 #include "core/story/text.h"
 #include "tests/fake_llm.h"
 
-static struct fake_llm fake;
+static struct fake_node fake;
 
 static int start(void **state)
 {
@@ -26,7 +26,7 @@ static int start(void **state)
 static int stop(void **state)
 {
     (void)state;
-    fake_llm_stop(&fake);
+    fake_node_stop(&fake);
     return 0;
 }
 
@@ -85,21 +85,21 @@ static void done(struct result *r)
 
 static int calls(void)
 {
-    AUTO(json_free) cJSON *state = fake_llm_state(&fake);
+    AUTO(json_free) cJSON *state = fake_node_state(&fake);
     return cJSON_GetArraySize(json_array(state, "calls"));
 }
 
 /* Body of the n-th question; caller deletes. */
 static cJSON *body(int n)
 {
-    AUTO(json_free) cJSON *state = fake_llm_state(&fake);
+    AUTO(json_free) cJSON *state = fake_node_state(&fake);
     const cJSON *call = cJSON_GetArrayItem(json_array(state, "calls"), n);
     return cJSON_Duplicate(json_object(call, "body"), true);
 }
 
 static void no_complaints(void)
 {
-    AUTO(json_free) cJSON *state = fake_llm_state(&fake);
+    AUTO(json_free) cJSON *state = fake_node_state(&fake);
     const cJSON *first = cJSON_GetArrayItem(json_array(state, "complaints"), 0);
     if (first)
         fail_msg("the service complains: %s", first->valuestring);
