@@ -1,6 +1,7 @@
 /*
  * `nanotik make` and `nanotik render`: one video without chat, database and credits.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +104,7 @@ static bool folder_writable(const char *path)
 /* Before minutes of work, not after. */
 static bool output_possible(struct cli *cli, const struct order *o)
 {
+    assert(o->out); /* read_options asked for it */
     bool possible = folder_writable(o->out);
     if (!possible)
         cli_complain(cli, "cli.output_folder", o->out);

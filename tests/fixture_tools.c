@@ -181,7 +181,9 @@ static bool speak(int which, const struct speech_request *request, struct speech
         return err_set_arg(e, ERR_UNSUPPORTED, "make.unknown_voice", request->voice, "not here");
     if (!step(&fake->speak[which], what, -1, request->cancel, e))
         return false;
+    pthread_mutex_lock(&fake->lock); /* two films may be made at once */
     str_copy(fake->spoke_as, sizeof fake->spoke_as, request->voice);
+    pthread_mutex_unlock(&fake->lock);
     size_t len = strlen(request->text), count = 0;
     struct speech_word *words AUTO(free_ptr) = calloc(len + 1, sizeof *words);
     for (size_t at = 0; words && at < len;) {
