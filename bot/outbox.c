@@ -139,14 +139,7 @@ static void row_send(struct lane *lane, const struct outbox_row *row)
 /* Waits for a wake-up, at most ms; true when the thread has to end. */
 static bool lane_wait(struct outbox *o, uint64_t *seen, int ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000L;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
+    struct timespec until = clock_until(ms);
     pthread_mutex_lock(&o->lock);
     int r = 0;
     while (*seen == o->wakes && !o->stopping && r == 0)

@@ -295,15 +295,7 @@ static void *status_main(void *data)
         } else if (due) {
             entry_look(s, due, now);
         } else {
-            struct timespec until;
-            clock_gettime(CLOCK_MONOTONIC, &until);
-            int64_t ms = MAX(wake_at - now, 1);
-            until.tv_sec += ms / 1000;
-            until.tv_nsec += ms % 1000 * 1000000;
-            if (until.tv_nsec >= 1000000000) {
-                until.tv_nsec -= 1000000000;
-                until.tv_sec++;
-            }
+            struct timespec until = clock_until(MAX(wake_at - now, 1));
             pthread_cond_timedwait(&s->changed, &s->lock, &until);
         }
     }

@@ -23,6 +23,8 @@ deny_but() {
     fi
 }
 
+deny_but 'waits and deadlines do not follow the wall clock' '^core/base/clock\.c:' \
+    'CLOCK_REALTIME|gettimeofday' core bot adapters
 deny 'core knows neither bot nor adapters' '^ *# *include "(bot|adapters)/' core
 deny_but 'core/base knows only itself' '"core/base/' '^ *# *include "' core/base
 deny_but 'core/port knows only base' '"core/(base|port)/' '^ *# *include "' core/port

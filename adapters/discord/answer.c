@@ -93,9 +93,7 @@ int64_t dc_ack_late(struct discord *d, int64_t now)
 
 void dc_ack_wait(struct discord *d, struct dc_inter *in)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WAIT_S;
+    struct timespec until = clock_until(WAIT_S * 1000);
     pthread_mutex_lock(&d->lock);
     for (size_t i = 0; i < DC_INTERS_MAX; i++) {
         struct dc_inter *live = &d->inters[i];
@@ -104,7 +102,7 @@ void dc_ack_wait(struct discord *d, struct dc_inter *in)
         int r = 0;
         while (r == 0 && strcmp(live->id, in->id) == 0 &&
                (live->ack == ACK_NONE || live->ack == ACK_SENT))
-            r = pthread_cond_timedwait(&d->changed, &d->lock, &until);
+            r = pthread_cond_clockwait(&d->changed, &d->lock, CLOCK_MONOTONIC, &until);
         if (strcmp(live->id, in->id) == 0)
             in->ack = live->ack;
         break;

@@ -39,15 +39,11 @@ static void *keeper_main(void *arg)
         int64_t now = clock_mono_ms();
         int64_t wait = MIN(dc_link_tick(d, now), dc_ack_late(d, now));
         dc_keep_warm(d, now);
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += CLAMP(wait, 1, 500) * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        struct timespec until = clock_until(CLAMP(wait, 1, 500));
         pthread_mutex_lock(&d->gate_lock);
         int r = 0;
         while (d->kicks == seen && r == 0)
-            r = pthread_cond_timedwait(&d->gate_changed, &d->gate_lock, &until);
+            r = pthread_cond_clockwait(&d->gate_changed, &d->gate_lock, CLOCK_MONOTONIC, &until);
         pthread_mutex_unlock(&d->gate_lock);
     }
     return NULL;

@@ -295,16 +295,13 @@ static bool any_open(const struct discord *d)
 void dc_link_stop(struct discord *d)
 {
     const struct gw_input in = {.kind = GW_STOP, .type = ""};
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += STOP_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = clock_until(STOP_MS);
     pthread_mutex_lock(&d->gate_lock);
     d->gate_runs = false;
     for (int i = 0; i < d->shard_count; i++)
         step(&d->shards[i], &in);
-    while (any_open(d) && pthread_cond_timedwait(&d->gate_changed, &d->gate_lock, &until) == 0)
+    while (any_open(d) &&
+           pthread_cond_clockwait(&d->gate_changed, &d->gate_lock, CLOCK_MONOTONIC, &until) == 0)
         continue;
     struct ws *left[DC_SHARDS_MAX];
     int count = 0;

@@ -126,14 +126,10 @@ void dc_enqueue(struct discord *d, struct dc_queued *q)
 /* The event stays in the queue while it is handled: a session saved meanwhile asks for it again. */
 static struct dc_queued *next_event(struct discord *d, int ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += ms * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = clock_until(ms);
     pthread_mutex_lock(&d->lock);
     if (!d->first)
-        pthread_cond_timedwait(&d->changed, &d->lock, &until);
+        pthread_cond_clockwait(&d->changed, &d->lock, CLOCK_MONOTONIC, &until);
     struct dc_queued *q = d->first;
     pthread_mutex_unlock(&d->lock);
     return q;

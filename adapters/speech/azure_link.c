@@ -237,11 +237,7 @@ static bool turn_send(struct azure_link *l, const struct azure_turn *t, const ch
 
 static void wait_slice(struct azure_link *l)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += SLICE_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = clock_until(SLICE_MS);
     pthread_cond_timedwait(&l->changed, &l->lock, &until);
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "adapters/speech/espeak_parts.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/proc.h"
 #include "core/base/strbuf.h"
@@ -288,11 +289,7 @@ bool speak_pool_say(struct speak_pool *p, const char *voice, unsigned rate, cons
     queue_add(p, &t);
     pthread_cond_broadcast(&p->changed);
     while (t.state != TASK_DONE) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += SLICE_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        struct timespec until = clock_until(SLICE_MS);
         pthread_cond_timedwait(&p->changed, &p->lock, &until);
         if (t.state == TASK_QUEUED && cancel_fired(cancel)) {
             queue_drop(p, &t);

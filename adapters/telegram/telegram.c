@@ -159,13 +159,9 @@ static void *keeper_main(void *arg)
     struct telegram *t = arg;
     while (!cancel_fired(&t->stop)) {
         int64_t wait = CLAMP(tg_status_flush(t, clock_mono_ms()), 20, 500);
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += wait * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        struct timespec until = clock_until(wait);
         pthread_mutex_lock(&t->lock);
-        pthread_cond_timedwait(&t->changed, &t->lock, &until);
+        pthread_cond_clockwait(&t->changed, &t->lock, CLOCK_MONOTONIC, &until);
         pthread_mutex_unlock(&t->lock);
     }
     return NULL;

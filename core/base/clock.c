@@ -38,3 +38,13 @@ void clock_iso(int64_t wall_ms, char ret_text[static 32])
     if (!gmtime_r(&seconds, &tm) || strftime(ret_text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
         snprintf(ret_text, 32, "?");
 }
+
+struct timespec clock_until(int64_t ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t ns = t.tv_nsec + MAX(ms, 0) % 1000 * 1000000;
+    t.tv_sec += MAX(ms, 0) / 1000 + ns / 1000000000;
+    t.tv_nsec = ns % 1000000000;
+    return t;
+}

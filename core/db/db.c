@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/crash.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
@@ -111,13 +112,7 @@ static struct db_conn *take_slot(struct db *db, int64_t deadline, struct err *e)
             err_set(e, ERR_RETRY, "error.database", "all %zu connections are in use", db->max);
             break;
         }
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += 100000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
-        }
+        struct timespec until = clock_until(100);
         pthread_cond_timedwait(&db->freed, &db->lock, &until);
     }
     if (c) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "core/base/clock.h"
 #include "core/base/crash.h"
 #include "core/base/strbuf.h"
 #include "core/job/pipeline_internal.h"
@@ -40,11 +41,7 @@ void run_fail(struct run_state *r, const struct err *e)
 
 void run_wait_locked(struct run_state *r, int ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + (int64_t)ms * 1000000;
-    until.tv_sec += ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
+    struct timespec until = clock_until(ms);
     pthread_cond_timedwait(&r->changed, &r->lock, &until);
 }
 

@@ -12,11 +12,7 @@ enum { DEFAULT_THREADS = 2, DEFAULT_POLL_MS = 1000, OUTAGE_WAIT_MS = 1000 };
 
 void workers_wait_locked(struct workers *w, int ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + (int64_t)ms * 1000000;
-    until.tv_sec += ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
+    struct timespec until = clock_until(ms);
     pthread_cond_timedwait(&w->changed, &w->lock, &until);
 }
 
