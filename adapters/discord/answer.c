@@ -93,7 +93,7 @@ int64_t dc_ack_late(struct discord *d, int64_t now)
 
 void dc_ack_wait(struct discord *d, struct dc_inter *in)
 {
-    struct timespec until = clock_until(WAIT_S * 1000);
+    struct timespec until = clock_until(INT64_C(1000) * WAIT_S);
     pthread_mutex_lock(&d->lock);
     for (size_t i = 0; i < DC_INTERS_MAX; i++) {
         struct dc_inter *live = &d->inters[i];
