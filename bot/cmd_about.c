@@ -5,8 +5,9 @@
 
 #include "bot/command.h"
 #include "bot/reply.h"
+#include "core/job/pipeline.h"
 
-enum { FILES_MAX = 4096, TEXT_LINES_MAX = 12 };
+enum { FILES_MAX = 3 * 4096, TEXT_LINES_MAX = 12 };
 
 /* key.1, key.2 ... as long as there are any. */
 static void add_numbered(struct card_doc *doc, const char *lang, const char *prefix)
@@ -90,13 +91,26 @@ bool cmd_privacy(struct command_ctx *ctx, struct err *e)
 }
 
 /* Remembers a file to delete after the commit; the body may run again. */
-static void remember_file(void *data, const char *path)
+static void remember(struct command_ctx *ctx, const char *path)
 {
-    struct command_ctx *ctx = data;
     if (!ctx->after.files)
         ctx->after.files = arena_alloc(&ctx->arena, FILES_MAX * sizeof(*ctx->after.files));
     if (ctx->after.file_count < FILES_MAX && path[0])
         ctx->after.files[ctx->after.file_count++] = arena_dup(&ctx->arena, path);
+}
+
+/* A film goes with its poster and the subtitles, which hold the person's words. */
+static void remember_film(void *data, const char *path)
+{
+    static const char *const beside[] = {"jpg", "srt"};
+    struct command_ctx *ctx = data;
+    remember(ctx, path);
+    for (size_t i = 0; path[0] && i < COUNT(beside); i++) {
+        char file[CACHE_PATH_MAX];
+        struct err ignored;
+        if (pipeline_beside(path, beside[i], file, &ignored))
+            remember(ctx, file);
+    }
 }
 
 bool cmd_forget(struct command_ctx *ctx, struct err *e)
@@ -109,6 +123,6 @@ bool cmd_forget(struct command_ctx *ctx, struct err *e)
         card_button(&doc, ctx->lang, "button.forget", true, "/forget yes");
         return reply_send(ctx, &doc, e);
     }
-    return account_forget(ctx->tx, ctx->account.id, remember_file, ctx, e) &&
+    return account_forget(ctx->tx, ctx->account.id, remember_film, ctx, e) &&
            reply_text(ctx, e, "forget.done");
 }

@@ -6,9 +6,12 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
 #include "bot/bot.h"
 #include "bot/card_json.h"
 #include "bot/command.h"
+#include "core/base/fs.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_chat.h"
 #include "core/db/store_job.h"
@@ -414,10 +417,26 @@ static void test_forget(void **state)
     world_open(&w, false);
     say(&w, "/make How tides work");
     say(&w, "/cancel");
+    static const char *const kinds[] = {"mp4", "jpg", "srt"};
+    char folder[300], path[400];
+    const char *tmp = getenv("TMPDIR");
+    struct err e = {0};
+    snprintf(folder, sizeof(folder), "%.200s/forget-XXXXXX", tmp ? tmp : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        snprintf(path, sizeof(path), "%s/film.%s", folder, kinds[i]);
+        assert_true(fs_write(path, "x", 1, &e));
+    }
+    AUTO(free_ptr)
+    char *film = str_printf("insert into videos(job_id, user_id, title, path, duration_ms, bytes)"
+                            " select id, user_id, 't', '%s/film.mp4', 1, 1 from jobs returning 1",
+                            folder);
+    assert_int_equal(number(&w, film), 1);
     expect(&w, "/forget", "/forget yes");
     assert_int_equal(number(&w, "select count(*) from identities"), 1);
     expect(&w, "/forget yes", "has been deleted");
     assert_int_equal(number(&w, "select count(*) from identities"), 0);
+    assert_int_equal(rmdir(folder), 0); /* film, poster and subtitles went with the rest */
     expect(&w, "/credits", "You have 0 credits"); /* a new account, but no second trial */
     world_close(&w);
 }
