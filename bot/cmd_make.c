@@ -140,6 +140,13 @@ static void build_quote(struct command_ctx *ctx, struct card_doc *doc, const str
 
 static bool start_job(struct command_ctx *ctx, const char *id, bool edits_card, struct err *e);
 
+/* The largest file that the chat takes; 0: any. What was told for this one chat counts more. */
+static int64_t byte_limit(const struct command_ctx *ctx)
+{
+    int64_t here = ctx->event->video_bytes_max;
+    return here > 0 ? here : ctx->abilities->video_bytes_max;
+}
+
 /* Checks, stores and answers; on a network without buttons the quote is accepted at once. */
 static bool make_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
 {
@@ -147,7 +154,7 @@ static bool make_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
         !estimate_length(ctx->bot->tools, ctx->lang, q->topic, &q->settings, &q->estimate_ms, e))
         return false;
     q->price = bot_price(ctx->bot, &q->settings, q->estimate_ms);
-    q->settings.byte_limit = ctx->abilities->video_bytes_max;
+    q->settings.byte_limit = byte_limit(ctx);
     if (!load_balance(ctx, q, e) || !store_quote(ctx, q, e))
         return false;
     AUTO(card_doc_free) struct card_doc doc;

@@ -51,6 +51,8 @@ struct chat_event {
     bool is_group;        /* more people than this one read the answer */
     bool is_group_admin;
     bool repaired;            /* bytes that were no UTF-8 were taken out of text */
+    int64_t video_bytes_max;  /* largest film that this very chat takes, as the event told; 0:
+                                 chat_abilities.video_bytes_max */
     const char *const *media; /* files sent along (footage of the person's own), in the adapter's
                                  own names: chat_adapter_ops.fetch turns one into a file */
     size_t media_count;
@@ -88,6 +90,9 @@ struct card {
     int percent;         /* 0-100; -1: no progress bar */
     const char *eta;     /* "about 20 s left", or NULL */
     const char *picture; /* path of a PNG or JPEG, or NULL */
+    const char
+        *file; /* path of a file that the card brings (chat_adapter_ops.send_file), or NULL */
+    const char *file_name; /* what it is called in the chat; set with file */
     struct chat_button buttons[CARD_BUTTONS_MAX];
     bool ends_row[CARD_BUTTONS_MAX];
     size_t button_count;
@@ -155,10 +160,17 @@ struct chat_adapter_ops {
     bool (*edit)(void *self, const struct chat_addr *to, const char *ref, const struct card *card,
                  struct err *e);
     /* REQUIRED. Any thread, blocks for the upload. Repeatable: with ref the card becomes the video;
-       with "" it is a new message. ret_ref names the result. */
+       with "" it is a new message. ret_ref names the result. Errors, beside those of send: ERR_LIMIT:
+       larger than this chat takes; arg = the bytes into which it must fit (digits; always less than
+       the film has), or "" when no size will do. ERR_REFUSED: every way to the person is closed
+       (blocked, kicked, forbidden, deleted); user_key says why; the film is kept for them. */
     bool (*deliver)(void *self, const struct chat_addr *to, const char *ref,
                     const struct chat_video *video, const struct cancel *cancel,
                     char ret_ref[CHAT_REF_MAX], struct err *e);
+    /* OPTIONAL. Any thread, blocks for the upload. A new message with card->file, the card's texts
+       and buttons below it; as send otherwise. NULL: send is called, and the file does not go. */
+    bool (*send_file)(void *self, const struct chat_addr *to, const struct card *card,
+                      char ret_ref[CHAT_REF_MAX], struct err *e);
     /* OPTIONAL. Any thread. How long this chat wants to be left alone: after ERR_RETRY from send or
        edit, ask this instead of the usual back-off, and do not count it as a try. 0: nothing known.
      */
