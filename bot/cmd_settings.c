@@ -18,6 +18,14 @@ static const char *or_auto(struct command_ctx *ctx, struct card_doc *doc, const 
     return text[0] ? text : card_text(doc, ctx->lang, "settings.auto");
 }
 
+/* As it is typed: 120 -> "1.2" */
+static const char *speed_text(struct card_doc *doc, int percent)
+{
+    bool tenths = percent % 10 == 0;
+    return card_keep(doc, str_printf(tenths ? "%d.%d" : "%d.%02d", percent / 100,
+                                     tenths ? percent / 10 % 10 : percent % 100));
+}
+
 static bool show_settings(struct command_ctx *ctx, const struct story_settings *s, bool changed,
                           struct err *e)
 {
@@ -33,6 +41,8 @@ static bool show_settings(struct command_ctx *ctx, const struct story_settings *
                                      : card_text(&doc, lang, "settings.as_long_as_needed")));
     card_line(&doc, lang, "settings.lang", I18N_TEXT("value", or_auto(ctx, &doc, s->lang)));
     card_line(&doc, lang, "settings.voice", I18N_TEXT("value", or_auto(ctx, &doc, s->voice)));
+    if (s->speed)
+        card_line(&doc, lang, "settings.speed", I18N_TEXT("value", speed_text(&doc, s->speed)));
     card_line(&doc, lang, "settings.style", I18N_TEXT("value", or_auto(ctx, &doc, s->style)));
     card_line(&doc, lang, "settings.music", I18N_TEXT("value", or_auto(ctx, &doc, s->music)));
     if (!changed)

@@ -72,6 +72,26 @@ static bool set_lang(struct make_args *args, const char *value, struct err *e)
     return true;
 }
 
+/* "1.2" is 120 percent. */
+static bool set_speed(struct make_args *args, const char *value, const char *word, struct err *e)
+{
+    int64_t units = 0, parts = 0;
+    size_t len = strlen(value), point = strcspn(value, ".");
+    char whole[8], rest[8] = "0";
+    bool ok = point < sizeof(whole) && len <= point + 3;
+    if (ok) {
+        str_copy(whole, point + 1, value);
+        if (point + 1 < len)
+            snprintf(rest, sizeof(rest), "%s%s", value + point + 1, len == point + 2 ? "0" : "");
+        ok = str_to_int(whole, 0, 2, &units) && str_to_int(rest, 0, 99, &parts);
+    }
+    int64_t percent = units * 100 + parts;
+    if (!ok || percent < STORY_SPEED_MIN || percent > STORY_SPEED_MAX)
+        return err_set_arg(e, ERR_INPUT, "make.bad_speed", word, "speed: %s", value);
+    args->settings.speed = percent == 100 ? 0 : (int)percent;
+    return true;
+}
+
 static bool set_named(struct make_args *args, const char *word, size_t key_len, struct err *e)
 {
     struct story_settings *s = &args->settings;
@@ -85,6 +105,8 @@ static bool set_named(struct make_args *args, const char *word, size_t key_len, 
         args->has_voice = true;
         return true;
     }
+    if (strcmp(key, "speed") == 0)
+        return set_speed(args, value, word, e);
     if (strcmp(key, "lang") == 0)
         return set_lang(args, value, e);
     if (strcmp(key, "style") == 0) {

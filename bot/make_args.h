@@ -1,13 +1,13 @@
 /*
  * make_args - the words after /make: settings at the edges, the topic between them.
  *
- * What:    `60s`, `9:16|16:9|1:1`, `basic|hd|premium`, `voice:NAME`, `lang:xx`, `style:NAME`, `script:NAME`,
+ * What:    `60s`, `9:16|16:9|1:1`, `basic|hd|premium`, `voice:NAME`, `speed:0.8`-`1.3`, `lang:xx`, `style:NAME`, `script:NAME`,
  *          `music:off|MOOD`, `seed:N` count only as leading or trailing words; a word with a colon
  *          in the middle of the text is text. When the first line holds nothing but settings, all
  *          that follows is text, to the letter (files and dictated text).
  * Owner:   make_args_free (AUTO works).
  * Threads: pure.
- * Fails:   ERR_INPUT with arg = the word: "make.unknown_setting", "make.bad_seconds",
+ * Fails:   ERR_INPUT with arg = the word: "make.unknown_setting", "make.bad_seconds", "make.bad_speed",
  *          "make.bad_aspect", "make.unknown_style", "make.unknown_script", "make.unknown_mood", "make.bad_lang",
  *          "make.bad_value". The text may be empty: the caller decides what that means.
  */

@@ -183,6 +183,7 @@ static bool speak(int which, const struct speech_request *request, struct speech
         return false;
     pthread_mutex_lock(&fake->lock); /* two films may be made at once */
     str_copy(fake->spoke_as, sizeof fake->spoke_as, request->voice);
+    fake->spoke_percent = (int)lround(request->speed * 100);
     pthread_mutex_unlock(&fake->lock);
     size_t len = strlen(request->text), count = 0;
     struct speech_word *words AUTO(free_ptr) = calloc(len + 1, sizeof *words);

@@ -47,6 +47,7 @@ struct fake_tools {
     bool speaks[2];       /* engine knows the language */
     bool own_voices;      /* engine two has voices of its own, and both refuse the other's */
     char spoke_as[16];    /* voice of the last spoken scene */
+    int spoke_percent;    /* and its speed */
     int64_t film_bytes;   /* 0: as long as its parts */
     /* --- results --- */
     pthread_mutex_t lock;

@@ -30,6 +30,16 @@ static const struct {
      "lang:zh voice:mei style:neon music:calm",                                                                    NULL,                   "named settings"                            },
     {"cats lang:PT-br",                              "cats",                               "lang:pt-br",           NULL,                   "primary language in lower case"            },
     {"cats music:off",                               "cats",                               "music:off",            NULL,                   "no music"                                  },
+    {"cats speed:1.2",                               "cats",                               "speed:120",            NULL,                   "a faster voice"                            },
+    {"cats speed:0.85",                              "cats",                               "speed:85",             NULL,                   "hundredths"                                },
+    {"cats speed:1",                                 "cats",                               "",                     NULL,                   "the voice's own"                           },
+    {"cats speed:1.30",                              "cats",                               "speed:130",            NULL,                   "the fastest"                               },
+    {"cats speed:1.31",                              NULL,                                 "speed:1.31",           "make.bad_speed",       "too fast"                                  },
+    {"cats speed:0.79",                              NULL,                                 "speed:0.79",           "make.bad_speed",       "too slow"                                  },
+    {"cats speed:120",                               NULL,                                 "speed:120",            "make.bad_speed",       "no factor"                                 },
+    {"cats speed:1.2.3",                             NULL,                                 "speed:1.2.3",          "make.bad_speed",       "no number"                                 },
+    {"cats speed:-1",                                NULL,                                 "speed:-1",             "make.bad_speed",       "negative"                                  },
+    {"cats speed:1.",                                "cats",                               "",                     NULL,                   "a point too many is read kindly"           },
     {"cats seed:7",                                  "cats",                               "seed:7",               NULL,                   "a seed"                                    },
     {"60s",                                          "",                                   "60s",                  NULL,                   "only settings"                             },
     {"",                                             "",                                   "",                     NULL,                   "nothing"                                   },
@@ -72,6 +82,8 @@ static char *describe(const struct story_settings *s)
         strbuf_addf(&out, "lang:%s ", s->lang);
     if (s->voice[0])
         strbuf_addf(&out, "voice:%s ", s->voice);
+    if (s->speed)
+        strbuf_addf(&out, "speed:%d ", s->speed);
     if (s->style[0])
         strbuf_addf(&out, "style:%s ", s->style);
     if (s->script[0])

@@ -208,6 +208,7 @@ static void test_settings(void **state)
                                     .seconds = 90,
                                     .style = "neon",
                                     .music = "calm",
+                                    .speed = 120,
                                     .seed = 5,
                                     .byte_limit = 7};
     for (int i = 0; i < 2; i++) /* first new, then over it */
@@ -219,6 +220,7 @@ static void test_settings(void **state)
     assert_int_equal(c.got.seconds, 90);
     assert_string_equal(c.got.style, "neon");
     assert_string_equal(c.got.music, "calm");
+    assert_int_equal(c.got.speed, 120);
     assert_true(c.got.seed == 0 && c.got.byte_limit == 0); /* belong to one video */
     assert_string_equal(find(db, "test", "x", 0).lang, "ar");
 }

@@ -269,6 +269,22 @@ static void another_seed_shows_other_moments(void **state)
     assert_int_not_equal(x->story.scenes[0].footage.in_ms, in_ms);
 }
 
+static void another_speed_is_spoken_anew(void **state)
+{
+    struct fixture *x = *state;
+    must_run(x);
+    assert_int_equal(x->f->spoke_percent, 100);
+    int64_t usual = pipeline_estimate_ms(&x->f->box, "Some words of my own.", &x->story.settings);
+    fake_forget(x->f);
+    story_reset(x);
+    x->story.settings.speed = 130;
+    must_run(x);
+    assert_int_equal(fake_count(x->f, "speak0", '<'), SCENES);
+    assert_int_equal(x->f->spoke_percent, 130);
+    int64_t fast = pipeline_estimate_ms(&x->f->box, "Some words of my own.", &x->story.settings);
+    assert_true(fast <= usual);
+}
+
 static void a_short_clip_starts_at_its_beginning(void **state)
 {
     struct fixture *x = *state;
@@ -691,6 +707,7 @@ int main(void)
         CASE(a_scene_that_becomes_the_last_one_is_encoded_anew),
         CASE(a_broken_cache_entry_is_made_again),
         CASE(another_seed_shows_other_moments),
+        CASE(another_speed_is_spoken_anew),
         CASE(a_short_clip_starts_at_its_beginning),
         CASE(a_failing_writer_is_followed_by_the_next),
         CASE(a_failing_engine_is_followed_by_the_next_for_all_that_is_left),

@@ -14,6 +14,7 @@ static const struct story_settings settings = {.lang = "en",
                                                .aspect = ASPECT_1_1,
                                                .tier = TIER_PREMIUM,
                                                .seconds = 45,
+                                               .speed = 85,
                                                .style = "neon",
                                                .music = "off",
                                                .seed = UINT64_MAX - 4,
@@ -170,6 +171,8 @@ static const struct {
     {"{\"version\":1,\"title\":\"T\",\"settings\":{\"aspect\":\"9:16\",\"tier\":\"hd\",\"lang\":"
      "\"en\","
      "\"music\":\"loud\"}}",                                                                   "settings.music",         "unknown"                },
+    {"{\"version\":1,\"title\":\"T\",\"settings\":{\"aspect\":\"9:16\",\"tier\":\"hd\",\"lang\":"
+     "\"en\",\"speed\":131}}",                                                                 "settings.speed",         "too fast"               },
     {"{\"version\":1,\"title\":\"T\",\"settings\":{\"aspect\":\"9:16\",\"tier\":\"hd\","
      "\"lang\":\"0123456789abcdef\"}}",                                                        "settings.lang",          "too long"               },
     {"{\"version\":1,\"title\":\"T\"," SETTINGS "}",                                                "scenes",                 "missing"                },

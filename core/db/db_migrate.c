@@ -12,6 +12,7 @@
 
 EMBED(schema_0001, "schema/0001_start.sql");
 EMBED(schema_0002, "schema/0002_notes.sql");
+EMBED(schema_0003, "schema/0003_speed.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -20,6 +21,7 @@ static const struct {
 } migrations[] = {
     {"0001_start", schema_0001},
     {"0002_notes", schema_0002},
+    {"0003_speed", schema_0003},
 };
 
 enum { LOCK_TRIES = 30 };

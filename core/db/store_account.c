@@ -170,7 +170,7 @@ bool account_get_settings(struct db_tx *tx, const char *account, struct story_se
     const char *params[] = {account};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx,
-                 "select lang, voice, aspect, tier, seconds, style, music from settings"
+                 "select lang, voice, aspect, tier, seconds, style, music, speed from settings"
                  " where user_id = $1",
                  params, 1, &rows, e))
         return false;
@@ -187,21 +187,29 @@ bool account_get_settings(struct db_tx *tx, const char *account, struct story_se
     ret->seconds = (int)db_int(rows, 0, 4);
     str_copy(ret->style, sizeof(ret->style), row_text(rows, 0, 5));
     str_copy(ret->music, sizeof(ret->music), row_text(rows, 0, 6));
+    ret->speed = (int)db_int(rows, 0, 7);
     return true;
 }
 
 bool account_set_settings(struct db_tx *tx, const char *account, const struct story_settings *s,
                           struct err *e)
 {
-    struct num seconds = num_make(s->seconds);
-    const char *params[] = {
-        account,      s->lang,  s->voice, story_aspect_name(s->aspect), story_tier_name(s->tier),
-        seconds.text, s->style, s->music};
+    struct num seconds = num_make(s->seconds), speed = num_make(s->speed);
+    const char *params[] = {account,
+                            s->lang,
+                            s->voice,
+                            story_aspect_name(s->aspect),
+                            story_tier_name(s->tier),
+                            seconds.text,
+                            s->style,
+                            s->music,
+                            speed.text};
     return db_exec(tx,
-                   "insert into settings(user_id, lang, voice, aspect, tier, seconds, style, music)"
-                   " values ($1, $2, $3, $4, $5, $6, $7, $8)"
+                   "insert into settings(user_id, lang, voice, aspect, tier, seconds, style, music,"
+                   " speed) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
                    " on conflict (user_id) do update set lang = excluded.lang,"
                    " voice = excluded.voice, aspect = excluded.aspect, tier = excluded.tier,"
-                   " seconds = excluded.seconds, style = excluded.style, music = excluded.music",
+                   " seconds = excluded.seconds, style = excluded.style, music = excluded.music,"
+                   " speed = excluded.speed",
                    params, COUNT(params), NULL, e);
 }

@@ -12,7 +12,7 @@
 
 #define LOG_MODULE "speak"
 
-enum { WORDS_FILE_MAX = 1 << 20, SPEED_PERCENT = 100 };
+enum { WORDS_FILE_MAX = 1 << 20 };
 
 static const char words_head[] = "nanotik-words 1";
 
@@ -26,7 +26,7 @@ static void speech_key(const struct story_settings *s, const char *voice, const 
     hash_text(&h, "lang", s->lang);
     hash_text(&h, "voice", voice);
     hash_text(&h, "engine", engine);
-    hash_int(&h, "speed", SPEED_PERCENT);
+    hash_int(&h, "speed", story_speed(s));
     hash_end(&h, ret_key);
 }
 
@@ -120,7 +120,7 @@ static bool speak_with(struct run_state *r, const struct speech_engine *engine, 
     struct speech_request request = {.text = text,
                                      .lang = s->lang,
                                      .voice = voice,
-                                     .speed = SPEED_PERCENT / 100.0,
+                                     .speed = story_speed(s) / 100.0,
                                      .wav_path = temp,
                                      .cancel = &r->stop};
     if (!engine->ops->speak(engine->self, &request, &w->spoken, e)) {

@@ -18,14 +18,15 @@ static bool same_language(const char *a, const char *b)
     return len_a == len_b && strncasecmp(a, b, len_a) == 0;
 }
 
+/* Units a minute, at the speed that is asked for. */
 static int speaking_rate(const struct toolbox *t, const struct story_settings *s)
 {
     for (size_t i = 0; i < t->engine_count; i++) {
         int rate = t->engines[i].ops->rate(t->engines[i].self, s->lang, s->voice);
         if (rate > 0)
-            return rate;
+            return rate * story_speed(s) / 100;
     }
-    return DEFAULT_RATE;
+    return DEFAULT_RATE * story_speed(s) / 100;
 }
 
 /* 0: as long as the person's own words take. */

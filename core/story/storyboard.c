@@ -43,6 +43,11 @@ bool story_aspect_parse(const char *text, enum story_aspect *ret)
     return true;
 }
 
+int story_speed(const struct story_settings *s)
+{
+    return s->speed > 0 ? s->speed : 100;
+}
+
 const char *story_tier_name(enum story_tier t)
 {
     return tier_names[t];

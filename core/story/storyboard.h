@@ -19,6 +19,8 @@
 
 enum {
     STORY_VERSION = 1,
+    STORY_SPEED_MIN = 80, /* percent; outside of it voices sound wrong */
+    STORY_SPEED_MAX = 130,
     STORY_SCENES_MAX = 600,
     STORY_NARRATION_MAX = 2000, /* bytes of one scene */
     STORY_TERMS_MAX = 8,
@@ -39,6 +41,7 @@ struct story_settings {
     enum story_aspect aspect;
     enum story_tier tier;
     int seconds;     /* wanted; 0 = as long as the words take */
+    int speed;       /* of the voice, percent of its own; 0 = 100 */
     char style[32];  /* look of captions and backdrops; "" = "clean" */
     char script[16]; /* how a writer tells it, one of story_scripts; "" = as it likes */
     char music[16];  /* mood, "off", or "" = the script's mood */
@@ -88,6 +91,8 @@ const char *story_aspect_name(enum story_aspect a); /* "9:16" */
 bool story_aspect_parse(const char *text, enum story_aspect *ret);
 const char *story_tier_name(enum story_tier t); /* "basic" */
 bool story_tier_parse(const char *text, enum story_tier *ret);
+/* Percent of the voice's own speed, never 0. */
+int story_speed(const struct story_settings *s);
 void story_size(enum story_aspect a, enum story_tier t, int *ret_width, int *ret_height);
 
 /* Takes the writer's script over: scenes with ids, terms, title, mood. Blank scenes are dropped,

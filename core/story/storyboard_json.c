@@ -33,6 +33,8 @@ static void write_settings(struct strbuf *out, const struct story_settings *s)
     put_text(out, "lang", s->lang);
     put_text(out, "voice", s->voice);
     put_int(out, "seconds", s->seconds);
+    if (s->speed)
+        put_int(out, "speed", s->speed);
     put_text(out, "style", s->style);
     if (s->script[0])
         put_text(out, "script", s->script);

@@ -160,6 +160,8 @@ static void read_settings(struct reader *r, const cJSON *doc, struct story_setti
         fault(r, "lang", "missing");
     READ_ARRAY(r, o, "voice", s->voice);
     s->seconds = (int)read_int(r, o, "seconds", 0, 86400);
+    if (item_of(o, "speed"))
+        s->speed = (int)read_int(r, o, "speed", STORY_SPEED_MIN, STORY_SPEED_MAX);
     READ_ARRAY(r, o, "style", s->style);
     if (s->style[0] && !in_list(story_styles, s->style))
         fault(r, "style", "unknown");
