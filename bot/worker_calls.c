@@ -102,6 +102,7 @@ static bool deliver(void *data, const struct job *job, const struct storyboard *
     AUTO(card_doc_free) struct card_doc doc;
     build_caption(bot, &doc, job, story, video);
     struct chat_video with = *video;
+    with.id = job->id;
     with.caption = &doc.card;
     int side = bot_abilities(bot, job->addr.network)->thumb_side;
     AUTO(free_ptr) char *thumb = make_thumb(video, side, cancel);

@@ -569,6 +569,38 @@ static void events_are_decoded(void **state)
     }
 }
 
+static void the_told_limit_is_obeyed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *told;
+        int64_t most;
+        const char *why;
+    } rows[] = {
+        {"10485760",  10485760, "everybody's"                                },
+        {"8388608",   8388608,  "less than usual"                            },
+        {"52428800",  25 << 20, "a boosted server: one request takes no more"},
+        {"524288000", 25 << 20, "a limit that would not hold"                },
+        {"-5",        0,        "nonsense: nothing told"                     },
+        {"\"9\"",     0,        "no number: nothing told"                    },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct dc_event ev;
+        struct err e = {0};
+        AUTO(json_free) cJSON *doc = NULL;
+        AUTO(free_ptr)
+        char *json = str_printf("{" WHO ",\"type\":2,\"attachment_size_limit\":%s,"
+                                "\"data\":{\"name\":\"help\",\"type\":1}}",
+                                rows[i].told);
+        assert_true(json_parse(json, strlen(json), NULL, &doc, &e));
+        assert_true(dc_decode(doc, key, &ev));
+        if (ev.event.video_bytes_max > rows[i].most ||
+            ev.event.video_bytes_max < rows[i].most / 10 * 9)
+            fail_msg("%s: %lld", rows[i].why, (long long)ev.event.video_bytes_max);
+        dc_event_free(&ev);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -587,6 +619,7 @@ int main(void)
         cmocka_unit_test(buttons_are_signed),
         cmocka_unit_test(refusals_mean_something),
         cmocka_unit_test(events_are_decoded),
+        cmocka_unit_test(the_told_limit_is_obeyed),
     };
     hash_setup();
     return cmocka_run_group_tests(tests, NULL, NULL);

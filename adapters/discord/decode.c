@@ -397,7 +397,8 @@ bool dc_decode(const cJSON *d, const unsigned char key[static 32], struct dc_eve
     ev->token = arena_dup(&ev->arena, token);
     ev->event.event_id = ev->id;
     ev->event.lang = clean(ev, json_text(d, "locale", ""));
-    ev->limit = MAX(json_int_or(d, "attachment_size_limit", 0), 0);
+    int64_t told = MAX(json_int_or(d, "attachment_size_limit", 0), 0);
+    ev->event.video_bytes_max = DC_FIT(MIN(told, DC_FILE_MAX));
     if (!read_who(ev, d))
         return false;
     switch (json_int_or(d, "type", 0)) {

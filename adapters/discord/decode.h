@@ -18,6 +18,9 @@
 #include "core/port/chat.h"
 
 enum { DC_ID_MAX = 24, DC_TOKEN_MAX = 1024, DC_MEDIA_MAX = 10, DC_CUSTOM_MAX = 100 };
+/* One request takes no more, whatever is told; a twentieth is left for the form around the file. */
+#define DC_FILE_MAX (INT64_C(25) << 20)
+#define DC_FIT(limit) ((limit) / 100 * 95)
 
 enum dc_kind {
     DC_NOTHING,
@@ -34,7 +37,6 @@ struct dc_event {
     struct chat_event event; /* what the bot hears, except for DC_COMPLETE and DC_ASK */
     char id[DC_ID_MAX], app[DC_ID_MAX], message[DC_ID_MAX];
     const char *token;
-    int64_t limit;                        /* attachment_size_limit, 0: not told */
     bool may_post;                        /* with the bot's own token, files too */
     bool message_is_private;              /* DC_PRESS: the message is ephemeral */
     const char *command, *option, *typed; /* DC_COMPLETE */

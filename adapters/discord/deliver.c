@@ -205,7 +205,7 @@ bool dc_deliver(void *self, const struct chat_addr *to, const char *ref,
     bool hidden = false;
     if (!dc_id_ok(to->chat))
         return err_set(e, ERR_INTERNAL, "error.internal", "discord: not a channel");
-    if (video->bytes > d->abilities.video_bytes_max)
+    if (video->bytes > MAX(d->abilities.video_bytes_max, DC_FIT(DC_FILE_MAX)))
         return err_set(e, ERR_LIMIT, "deliver.too_large", "discord: film of %" PRId64 " bytes",
                        video->bytes);
     if (!dc_ref_get(ref, message, channel, &hidden))

@@ -7,9 +7,7 @@
 
 enum {
     EDIT_MS = 5000,
-    /* 95 % of the 10 MiB that every server takes: what a server is told to allow beyond has been
-       seen refused. */
-    VIDEO_MAX = 10 * 1024 * 1024 / 100 * 95,
+    EVERYBODY_MAX = 10 * 1024 * 1024, /* the limit where nothing was told */
 };
 
 static void discord_stop(void *self)
@@ -143,7 +141,7 @@ bool discord_create(const struct discord_options *o, struct chat_adapter *ret, s
     d->auth_header = str_printf("Authorization: Bot %s", o->token);
     d->o.token = d->o.api_url = d->o.guild = NULL;
     d->abilities = (struct chat_abilities){
-        .video_bytes_max = o->video_bytes_max ? o->video_bytes_max : VIDEO_MAX,
+        .video_bytes_max = o->video_bytes_max ? o->video_bytes_max : DC_FIT(EVERYBODY_MAX),
         .edit_interval_ms = EDIT_MS,
         .buttons = true,
         .quiet_edits = true,
