@@ -56,9 +56,6 @@ struct chat_event {
     const char *const *media; /* files sent along (footage of the person's own), in the adapter's
                                  own names: chat_adapter_ops.fetch turns one into a file */
     size_t media_count;
-    int64_t
-        video_bytes_max; /* largest video that this chat takes from what was told with the event;
-                                0: nothing told, chat_abilities says */
 };
 
 /* Blocks until the event is stored (inbox) or dropped for good. False: the network should offer it
