@@ -27,10 +27,13 @@ deny_but 'waits and deadlines do not follow the wall clock' '^core/base/clock\.c
     'CLOCK_REALTIME|gettimeofday' core bot adapters
 deny 'core knows neither bot nor adapters' '^ *# *include "(bot|adapters)/' core
 deny_but 'core/base knows only itself' '"core/base/' '^ *# *include "' core/base
-deny_but 'core/port knows only base' '"core/(base|port)/' '^ *# *include "' core/port
+deny_but 'core/port knows base and the values of Nano' '"core/(base|port|nano)/|"core/money/raw\.h"' \
+    '^ *# *include "' core/port
+deny_but 'core/nano and core/money know base, guarded JSON and each other' \
+    '"core/(base|nano|money)/|"core/net/json\.h"' '^ *# *include "' core/nano core/money
 deny_but 'core/net knows only base' '"core/(base|net)/' '^ *# *include "' core/net
-deny_but 'adapters know base, net, port and text preparation' \
-    '"core/(base|net|port)/|"adapters/|^adapters/(writer|speech)/[^:]*:[0-9]+:#include "core/story/text.h"' \
+deny_but 'adapters know base, net, port and the values they carry' \
+    '"core/(base|net|port)/|"adapters/|^adapters/(writer|speech)/[^:]*:[0-9]+:#include "core/story/text.h"|^adapters/nano/[^:]*:[0-9]+:#include "core/(nano/|money/raw\.h)' \
     '^ *# *include "' adapters
 deny_but 'only main.c and wire_*.c name an adapter' '^bot/(main|wire_[a-z0-9_]*)\.[ch]:' \
     '^ *# *include "adapters/' bot
