@@ -13,6 +13,7 @@
 EMBED(schema_0001, "schema/0001_start.sql");
 EMBED(schema_0002, "schema/0002_notes.sql");
 EMBED(schema_0003, "schema/0003_speed.sql");
+EMBED(schema_0004, "schema/0004_leases.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -22,6 +23,7 @@ static const struct {
     {"0001_start", schema_0001},
     {"0002_notes", schema_0002},
     {"0003_speed", schema_0003},
+    {"0004_leases", schema_0004},
 };
 
 enum { LOCK_TRIES = 30 };
