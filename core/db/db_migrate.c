@@ -14,16 +14,18 @@ EMBED(schema_0001, "schema/0001_start.sql");
 EMBED(schema_0002, "schema/0002_notes.sql");
 EMBED(schema_0003, "schema/0003_speed.sql");
 EMBED(schema_0004, "schema/0004_leases.sql");
+EMBED(schema_0005, "schema/0005_drafts.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
     const char *name;
     const char *sql;
 } migrations[] = {
-    {"0001_start", schema_0001},
-    {"0002_notes", schema_0002},
-    {"0003_speed", schema_0003},
+    {"0001_start",  schema_0001},
+    {"0002_notes",  schema_0002},
+    {"0003_speed",  schema_0003},
     {"0004_leases", schema_0004},
+    {"0005_drafts", schema_0005},
 };
 
 enum { LOCK_TRIES = 30 };

@@ -170,7 +170,7 @@ bool account_get_settings(struct db_tx *tx, const char *account, struct story_se
     const char *params[] = {account};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx,
-                 "select lang, voice, aspect, tier, seconds, style, music, speed from settings"
+                 "select lang, voice, aspect, tier, seconds, style, music, speed, script from settings"
                  " where user_id = $1",
                  params, 1, &rows, e))
         return false;
@@ -188,6 +188,7 @@ bool account_get_settings(struct db_tx *tx, const char *account, struct story_se
     str_copy(ret->style, sizeof(ret->style), row_text(rows, 0, 5));
     str_copy(ret->music, sizeof(ret->music), row_text(rows, 0, 6));
     ret->speed = (int)db_int(rows, 0, 7);
+    str_copy(ret->script, sizeof(ret->script), row_text(rows, 0, 8));
     return true;
 }
 
@@ -203,13 +204,14 @@ bool account_set_settings(struct db_tx *tx, const char *account, const struct st
                             seconds.text,
                             s->style,
                             s->music,
-                            speed.text};
+                            speed.text,
+                            s->script};
     return db_exec(tx,
                    "insert into settings(user_id, lang, voice, aspect, tier, seconds, style, music,"
-                   " speed) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+                   " speed, script) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
                    " on conflict (user_id) do update set lang = excluded.lang,"
                    " voice = excluded.voice, aspect = excluded.aspect, tier = excluded.tier,"
                    " seconds = excluded.seconds, style = excluded.style, music = excluded.music,"
-                   " speed = excluded.speed",
+                   " speed = excluded.speed, script = excluded.script",
                    params, COUNT(params), NULL, e);
 }

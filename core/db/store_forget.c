@@ -60,6 +60,7 @@ bool account_forget(struct db_tx *tx, const char *account,
         "update videos set title = '', path = '' where user_id = $1",
         "update jobs set topic = '', story = '', addr = '', card_ref = '', fail_arg = '',"
         " dedupe_key = sha256(id::text::bytea) where user_id = $1",
+        "delete from drafts where user_id = $1",
         "delete from settings where user_id = $1",
         "delete from identities where user_id = $1",
         "update users set lang = '', forgotten_at = clock_timestamp() where id = $1",

@@ -72,6 +72,7 @@ struct pipeline_run {
     struct storyboard *story; /* settings set; the rest is filled in */
     const char *out_path;     /* the film; .jpg and .srt of the same stem beside it */
     const struct cancel *cancel;
+    const char *person;        /* as script_request.person; may be NULL */
     const char *const *recent; /* "provider:id" of the chat's last films; may be NULL */
     size_t recent_count;
     /* The storyboard changed in a way worth keeping (script written, scenes spoken, footage found).
@@ -79,6 +80,7 @@ struct pipeline_run {
     bool (*on_save)(void *ctx, const struct storyboard *story, struct err *e);
     void (*on_progress)(void *ctx,
                         const struct pipeline_progress *p); /* may be NULL; at most 5 a second */
+    void (*on_call)(void *ctx, const struct script_call *call); /* a writer asked; may be NULL */
     void *ctx;
 };
 
@@ -94,6 +96,20 @@ bool pipeline_beside(const char *out_path, const char *ext, char ret_path[static
                      struct err *e);
 
 bool pipeline_run(const struct pipeline_run *run, struct pipeline_result *ret, struct err *e);
+
+/* WRITE alone, for a look at the script before anything is paid. */
+struct pipeline_order {
+    const char *topic;
+    const char *person; /* as script_request.person */
+    const struct cancel *cancel;
+    void (*on_call)(void *ctx, const struct script_call *call); /* may be NULL */
+    void *ctx;
+};
+/* story has its settings; its scenes are replaced, on success only. */
+bool pipeline_write(const struct toolbox *t, const struct pipeline_order *o,
+                    struct storyboard *story, struct err *e);
+/* The same for a storyboard with a script; near the wanted length it is that. */
+int64_t pipeline_script_ms(const struct toolbox *t, const struct storyboard *story);
 
 /* Seconds the finished film will take (estimate before speech) at the engine's rate. */
 int64_t pipeline_estimate_ms(const struct toolbox *t, const char *topic,

@@ -1,6 +1,8 @@
 /* WRITE, and what can be known before anything is made: length and voice. */
 #include "core/job/pipeline_internal.h"
 
+#include <stdlib.h>
+
 #include "core/base/strbuf.h"
 #include "core/story/text.h"
 
@@ -8,7 +10,8 @@
 
 enum {
     DEFAULT_RATE = 150,
-    WANTED_SECONDS = 60,     /* of a script, when nobody named a length */
+    WANTED_SECONDS = 60, /* of a script, when nobody named a length */
+    NEAR_PERCENT = 10,
     NARRATION_MIN_MS = 6000, /* a topic that is shorter is no narration */
 };
 
@@ -77,12 +80,12 @@ bool pipeline_check_voice(const struct toolbox *t, const struct story_settings *
                        s->voice, s->lang);
 }
 
-static bool write_with(struct run_state *r, const struct script_writer *writer,
+static bool write_with(struct storyboard *board, const struct script_writer *writer,
                        const struct script_request *request, struct err *e)
 {
     struct script script = {0};
     struct storyboard story = {0};
-    const struct story_settings settings = r->story->settings;
+    const struct story_settings settings = board->settings;
     bool ok = writer->ops->write(writer->self, request, &script, e) &&
               storyboard_from_script(&story, &script, &settings, e);
     arena_free(&script.arena);
@@ -90,8 +93,8 @@ static bool write_with(struct run_state *r, const struct script_writer *writer,
         storyboard_free(&story);
         return false;
     }
-    storyboard_free(r->story);
-    *r->story = story;
+    storyboard_free(board);
+    *board = story;
     return true;
 }
 
@@ -114,21 +117,22 @@ static bool can_stand_alone(const struct script_request *request)
 
 /* Tries the writers in order. Own words behind others are the way out when all of those failed;
    then `fell_back` says so, for the caption and the price. */
-static bool write_any(struct run_state *r, const struct script_request *request, struct err *e)
+static bool write_any(const struct toolbox *t, struct storyboard *story,
+                      const struct script_request *request, struct err *e)
 {
     struct err worst = {0}; /* what may pass later counts more than what will not */
-    for (size_t i = 0; i < r->tools->writer_count; i++) {
-        const struct script_writer *writer = &r->tools->writers[i];
+    for (size_t i = 0; i < t->writer_count; i++) {
+        const struct script_writer *writer = &t->writers[i];
         bool instead = writer->ops->own_words && i > 0;
         if (instead && !can_stand_alone(request))
             break;
-        if (write_with(r, writer, request, e)) {
-            r->story->fell_back = instead;
+        if (write_with(story, writer, request, e)) {
+            story->fell_back = instead;
             return true;
         }
         if (!instead && !worth_another_writer(e))
             return false;
-        if (i + 1 < r->tools->writer_count)
+        if (i + 1 < t->writer_count)
             log_err(e->code == ERR_CONFIG ? LOG_ERROR : LOG_WARN, LOG_MODULE, e);
         if (i == 0 || (!instead && worst.code != ERR_RETRY))
             worst = *e;
@@ -137,23 +141,50 @@ static bool write_any(struct run_state *r, const struct script_request *request,
     return false;
 }
 
-bool write_story(struct run_state *r, struct err *e)
+bool pipeline_write(const struct toolbox *t, const struct pipeline_order *o,
+                    struct storyboard *story, struct err *e)
 {
-    const struct story_settings *s = &r->story->settings;
-    if (!r->run->topic || !text_has_words(r->run->topic))
+    const struct story_settings *s = &story->settings;
+    if (!o->topic || !text_has_words(o->topic))
         return err_set(e, ERR_INPUT, "make.nothing_to_say", "no letter or digit in the topic");
     struct script_request request = {
-        .topic = r->run->topic,
+        .topic = o->topic,
         .lang = s->lang,
-        .seconds = wanted_seconds(r->tools, s),
-        .seconds_max = r->tools->seconds_max,
-        .units_per_minute = speaking_rate(r->tools, s),
+        .seconds = wanted_seconds(t, s),
+        .seconds_max = t->seconds_max,
+        .units_per_minute = speaking_rate(t, s),
         .style = s->script,
-        .cancel = &r->stop,
+        .wish = s->wish,
+        .person = o->person,
+        .cancel = o->cancel,
+        .on_call = o->on_call,
+        .ctx = o->ctx,
     };
-    if (r->tools->writer_count == 0)
+    if (t->writer_count == 0)
         return err_set(e, ERR_CONFIG, "error.internal", "no script writer");
-    if (!write_any(r, &request, e))
+    return write_any(t, story, &request, e);
+}
+
+int64_t pipeline_script_ms(const struct toolbox *t, const struct storyboard *story)
+{
+    const struct story_settings *s = &story->settings;
+    int rate = speaking_rate(t, s);
+    int64_t want = (int64_t)wanted_seconds(t, s) * 1000, ms = STORY_END_MS;
+    for (size_t i = 0; i < story->scene_count; i++)
+        ms += text_duration_ms(story->scenes[i].narration, s->lang, rate);
+    return want > 0 && llabs(ms - want) * 100 <= want * NEAR_PERCENT ? want : ms;
+}
+
+bool write_story(struct run_state *r, struct err *e)
+{
+    struct pipeline_order order = {
+        .topic = r->run->topic,
+        .person = r->run->person,
+        .cancel = &r->stop,
+        .on_call = r->run->on_call,
+        .ctx = r->run->ctx,
+    };
+    if (!pipeline_write(r->tools, &order, r->story, e))
         return false;
     r->dirty = true;
     return true;

@@ -9,14 +9,29 @@
 #include "core/base/cancel.h"
 #include "core/base/err.h"
 
+/* One call to a service, for support: what was asked costs money, and what came is hostile. Texts are
+   borrowed for the call. */
+struct script_call {
+    const char *writer, *model;
+    const char *outcome;           /* "ok", "retry", "no money", ... */
+    int64_t tokens_in, tokens_out; /* -1 unknown */
+    int ms;
+    const char *text; /* the answer as it came; NULL when there was none */
+    size_t text_len;
+};
+
 struct script_request {
     const char *topic;    /* the person's words, cleaned; data, never instructions */
     const char *lang;     /* BCP 47 of the narration */
     int seconds;          /* wanted length; 0 = as long as the words take */
     int units_per_minute; /* speaking rate: words, or code points for zh, ja, th */
     const char *style;    /* one of story_scripts, or "" */
-    int seconds_max;      /* the film may not be longer; 0 = no bound */
+    const char *wish;     /* how to tell it, in the person's words; data too; "" or NULL = none */
+    const char *person; /* says that two requests are of one person, and nothing else; NULL = not */
+    int seconds_max;    /* the film may not be longer; 0 = no bound */
     const struct cancel *cancel;
+    void (*on_call)(void *ctx, const struct script_call *call); /* may be NULL */
+    void *ctx;
 };
 
 struct script_scene {

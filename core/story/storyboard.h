@@ -25,6 +25,7 @@ enum {
     STORY_NARRATION_MAX = 2000, /* bytes of one scene */
     STORY_TERMS_MAX = 8,
     STORY_CAPTION_MAX = 900, /* bytes */
+    STORY_WISH_MAX = 240,    /* bytes */
     STORY_FPS = 30,
     STORY_HEAD_MS = 200, /* silence before the first word of a scene */
     STORY_TAIL_MS = 350, /* after its last word, then up to a whole frame more */
@@ -44,7 +45,8 @@ struct story_settings {
     int speed;       /* of the voice, percent of its own; 0 = 100 */
     char style[32];  /* look of captions and backdrops; "" = "clean" */
     char script[16]; /* how a writer tells it, one of story_scripts; "" = as it likes */
-    char music[16];  /* mood, "off", or "" = the script's mood */
+    char wish[STORY_WISH_MAX + 1]; /* the person's own words about how; "" = none */
+    char music[16];                /* mood, "off", or "" = the script's mood */
     uint64_t seed;
     int64_t byte_limit; /* of the finished file; 0 = none */
 };

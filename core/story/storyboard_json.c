@@ -38,6 +38,8 @@ static void write_settings(struct strbuf *out, const struct story_settings *s)
     put_text(out, "style", s->style);
     if (s->script[0])
         put_text(out, "script", s->script);
+    if (s->wish[0])
+        put_text(out, "wish", s->wish);
     put_text(out, "music", s->music);
     put_seed(out, s->seed);
     put_int(out, "byte_limit", s->byte_limit);

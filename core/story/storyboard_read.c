@@ -168,6 +168,7 @@ static void read_settings(struct reader *r, const cJSON *doc, struct story_setti
     READ_ARRAY(r, o, "script", s->script);
     if (s->script[0] && !in_list(story_scripts, s->script))
         fault(r, "script", "unknown");
+    READ_ARRAY(r, o, "wish", s->wish);
     READ_ARRAY(r, o, "music", s->music);
     if (s->music[0] && strcmp(s->music, "off") != 0 && !in_list(story_moods, s->music))
         fault(r, "music", "unknown");

@@ -1,0 +1,69 @@
+/*
+ * store_draft - scripts of quoted jobs that are written before any credit is held.
+ *
+ * What:    draft_ask orders one, a writer thread claims it under a lease, draft_done or draft_fail
+ *          end its turn. The script itself is the job's story (job_requote, same transaction).
+ * Fence:   a writer's end of a turn carries (job, turn, worker); ERR_CONFLICT "error.lease_lost":
+ *          somebody else has it, or the person ordered anew: store nothing.
+ * Bounds:  scripts at once and scripts a day per account, counted under the wallet's row lock. A
+ *          script that failed does not count for the day.
+ * Locks:   wallet, then job, then draft.
+ * Table:   drafts.
+ * Threads: as db_tx.
+ */
+#ifndef NANOTIK_STORE_DRAFT_H
+#define NANOTIK_STORE_DRAFT_H
+
+#include "core/base/base.h"
+#include "core/base/err.h"
+#include "core/base/hash.h"
+#include "core/db/db.h"
+#include "core/db/store_job.h"
+
+enum {
+    DRAFT_WISH_MAX = 240, /* bytes */
+    DRAFT_LEASE_SECONDS = 45,
+    DRAFT_TRIES_MAX = 3, /* writers that may die over one script */
+};
+
+struct draft_limits {
+    int at_once; /* scripts of one account that are being written */
+    int per_day; /* scripts of one account in 24 hours; 0 = no bound */
+};
+
+enum draft_ask { DRAFT_ASKED, DRAFT_IN_WORK, DRAFT_BUSY, DRAFT_USED_UP };
+/* Orders a script, or another one (then the old one stays until the new one is there). DRAFT_IN_WORK:
+   this one is being written already. ERR_CONFLICT "make.quote_gone" once the job is not quoted. */
+bool draft_ask(struct db_tx *tx, const char *job, const char *wish,
+               const struct draft_limits *limits, enum draft_ask *ret, struct err *e);
+
+struct draft {
+    char job[UUID_TEXT]; /* "" = none */
+    char wish[DRAFT_WISH_MAX + 1];
+    int turn;  /* rises with each claim */
+    int tries; /* of this order */
+};
+/* The oldest that is wanted, or whose writer is lost. */
+bool draft_claim(struct db_tx *tx, const char *worker, struct draft *ret, struct err *e);
+/* Keeps the leases of everything that this worker writes. */
+bool draft_renew(struct db_tx *tx, const char *worker, struct err *e);
+/* The turn ended; the job is locked and still quoted. *ret_before: it had ended before (a commit in
+   doubt), all that belonged to it is stored. */
+bool draft_done(struct db_tx *tx, const struct draft *d, const char *worker, bool *ret_before,
+                struct err *e);
+/* A draft with an earlier script is ready again, else it is failed. */
+bool draft_fail(struct db_tx *tx, const struct draft *d, const char *worker, bool *ret_before,
+                struct err *e);
+/* A drain: wanted again, without a lost try. */
+bool draft_give_back(struct db_tx *tx, const struct draft *d, const char *worker, struct err *e);
+/* Leases of any worker but this one end now. */
+bool draft_expire_leases(struct db_tx *tx, const char *worker, struct err *e);
+
+/* The open draft (a quoted job) of this account whose card this is; card_ref NULL: the newest. Id ""
+   when there is none. */
+bool draft_find(struct db_tx *tx, const char *account, const char *card_ref,
+                char ret_job[static UUID_TEXT], struct err *e);
+/* Rows of ended jobs, in small batches. */
+bool draft_sweep(struct db_tx *tx, struct err *e);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * drafter - threads that write the scripts which people want to see before they pay.
+ *
+ * What:    claims orders of core/db/store_draft, asks the writers, stores the script with the job.
+ *          A writer takes seconds, so no command waits for it; whatever dies in between is done
+ *          again under a new lease.
+ * Owner:   drafter_stop joins; the options are copied, what they point to is borrowed.
+ * Threads: two writers and a keeper of leases. Calls come on these, inside a transaction that may
+ *          run again: database only.
+ * Fails:   a script that cannot be written ends in calls.failed.
+ */
+#ifndef NANOTIK_DRAFTER_H
+#define NANOTIK_DRAFTER_H
+
+#include "core/db/store_draft.h"
+#include "core/job/pipeline.h"
+
+struct drafter_calls {
+    /* REQUIRED. The script is there: stores it with its price (job_requote) and shows it. */
+    bool (*written)(struct db_tx *tx, void *ctx, const struct job *job,
+                    const struct storyboard *story, struct err *e);
+    /* REQUIRED. There is none: says so. `why` is for the person and the log. */
+    bool (*failed)(struct db_tx *tx, void *ctx, const struct job *job, const struct err *why,
+                   struct err *e);
+    /* OPTIONAL. After one of the above was committed. */
+    void (*stored)(void *ctx);
+    void *ctx;
+};
+
+struct drafter_options {
+    struct db *db;
+    const struct toolbox *tools;
+    const char *name; /* unique per start of the program */
+    struct drafter_calls calls;
+    int renew_ms; /* for tests; 0 = a third of the lease */
+};
+
+struct drafter;
+bool drafter_start(const struct drafter_options *o, struct drafter **ret, struct err *e);
+/* Scripts in work are given back; NULL is fine. */
+void drafter_stop(struct drafter *d);
+/* An order was stored in this process. Any thread; NULL is fine. */
+void drafter_wake(struct drafter *d);
+
+#endif
