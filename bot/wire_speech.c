@@ -1,5 +1,6 @@
 #include "adapters/speech/azure.h"
 #include "bot/wire.h"
+#include "core/job/cache.h"
 
 static struct azure_options options_of(struct net_engine *net, const struct config *config)
 {
@@ -21,6 +22,15 @@ bool wire_speech_add(struct net_engine *net, const struct config *config, struct
                      struct err *e)
 {
     struct azure_options o = options_of(net, config);
+    char hex[HASH_HEX], path[CACHE_PATH_MAX];
+    struct hash h;
+    hash_begin(&h, "azure-voices"); /* each region has its own list */
+    hash_text(&h, "region", o.region);
+    hash_text(&h, "url", o.url);
+    hash_end(&h, hex);
+    if (!cache_path(box->cache, hex, "json", path, e))
+        return false;
+    o.list_path = path;
     if (!azure_create(&o, &box->engines[box->engine_count], e))
         return false;
     box->engine_count++;

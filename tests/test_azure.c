@@ -22,6 +22,8 @@
 
 /* --- frames --- */
 
+static struct azure_roster *roster; /* ours alone */
+
 static const struct {
     const char *bytes;
     const char *path, *id, *body; /* path NULL: unreadable */
@@ -303,18 +305,18 @@ static void markup_is_safe(void **state)
     AUTO(spoken_free) struct spoken s;
     AUTO(strbuf_free) struct strbuf out = STRBUF(4096);
     azure_spoken_make(&s, "Hi.", "en");
-    const struct azure_voice *v = azure_voice_choose("en", "", &e);
-    azure_ssml(&out, v, &s, 1.04);
+    const struct azure_member *m = azure_voice_choose(roster, "en", "", &e);
+    azure_ssml(&out, &m->voice, &s, 1.04);
     assert_string_equal(out.text,
                         "<speak version=\"1.0\" xmlns=\"http://www.w3.org/2001/10/synthesis\" "
                         "xmlns:mstts=\"http://www.w3.org/2001/mstts\" xml:lang=\"en-US\"><voice "
                         "name=\"en-US-JennyNeural\"><prosody rate=\"+4%\">Hi.</prosody></voice>"
                         "</speak>");
     strbuf_reset(&out);
-    azure_ssml(&out, v, &s, 0.8);
+    azure_ssml(&out, &m->voice, &s, 0.8);
     assert_non_null(strstr(out.text, "rate=\"-20%\""));
     strbuf_reset(&out);
-    azure_ssml(&out, v, &s, 1.0);
+    azure_ssml(&out, &m->voice, &s, 1.0);
     assert_null(strstr(out.text, "prosody"));
 }
 
@@ -346,14 +348,16 @@ static void voices_are_curated(void **state)
     local.ops->destroy(local.self);
     for (size_t i = 0; i < COUNT(langs); i++) {
         bool female = false, male = false;
-        const struct azure_voice *first = azure_voice_choose(langs[i], "", &e);
+        const struct azure_member *first = azure_voice_choose(roster, langs[i], "", &e);
         assert_non_null(first);
-        assert_true(azure_voice_is_default(first));
+        assert_true(azure_voice_is_default(&first->voice));
         for (size_t k = 0; k < count; k++)
             if (strncmp(v[k].lang, langs[i], 2) == 0) {
                 female |= v[k].female;
                 male |= !v[k].female;
-                assert_ptr_equal(azure_voice_choose(langs[i], v[k].name, &e), &v[k]);
+                assert_string_equal(
+                    azure_voice_choose(roster, langs[i], v[k].name, &e)->voice.service,
+                    v[k].service);
             }
         assert_true(female && male);
     }
@@ -378,11 +382,83 @@ static void voices_are_chosen(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(choices); i++) {
         struct err e = {0};
-        const struct azure_voice *v = azure_voice_choose(choices[i].lang, choices[i].voice, &e);
-        if (v ? !choices[i].service || strcmp(v->service, choices[i].service) != 0
+        const struct azure_member *v =
+            azure_voice_choose(roster, choices[i].lang, choices[i].voice, &e);
+        if (v ? !choices[i].service || strcmp(v->voice.service, choices[i].service) != 0
               : choices[i].service != NULL || e.code != ERR_UNSUPPORTED)
-            fail_msg("%s: %s", choices[i].why, v ? v->service : e.detail);
+            fail_msg("%s: %s", choices[i].why, v ? v->voice.service : e.detail);
     }
+}
+
+/* The service's list: what it lacks is gone, what it has besides can be chosen by its own name. */
+static void the_list_decides(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "[{\"ShortName\":\"en-US-GuyNeural\",\"Locale\":\"en-US\",\"Status\":\"GA\","
+        "\"WordsPerMinute\":\"215\"},"
+        "{\"ShortName\":\"en-US-JennyNeural\",\"Locale\":\"en-US\",\"Status\":\"Deprecated\"},"
+        "{\"ShortName\":\"en-GB-RyanNeural\",\"Locale\":\"en-GB\",\"WordsPerMinute\":\"9000\"},"
+        "{\"ShortName\":\"en-US-AriaNeural\",\"Locale\":\"en-US\",\"Gender\":\"Female\","
+        "\"LocalName\":\"Aria\",\"WordsPerMinute\":\"148\"},"
+        "{\"ShortName\":\"en-US-Ava:DragonHDLatestNeural\",\"Locale\":\"en-US\"},"
+        "{\"ShortName\":\"en-US-Old\",\"Locale\":\"en-US\"},"
+        "{\"ShortName\":\"en-US-Gone2Neural\",\"Locale\":\"en-US\",\"Status\":\"Deprecated\"},"
+        "{\"ShortName\":\"sw-KE-RafikiNeural\",\"Locale\":\"sw-KE\",\"Gender\":\"Male\","
+        "\"LocalName\":\"Rafiki\",\"WordsPerMinute\":\"120\"},"
+        "{\"ShortName\":\"xx-XX-NoRateNeural\",\"Locale\":\"xx-XX\"},"
+        "{\"ShortName\":\"fr-FR-\\\"><x>Neural\",\"Locale\":\"fr-FR\"},7,null,{}]";
+    static const struct {
+        const char *lang, *voice, *service;
+        int rate;
+        const char *why;
+    } rows[] = {
+        {"en",    "",                               "en-US-GuyNeural",    215, "the first that is left, at the listed rate"},
+        {"en",    "en-jenny",                       NULL,                 0,   "withdrawn"                                 },
+        {"en-GB", "",                               "en-GB-RyanNeural",   150, "an impossible rate is not believed"        },
+        {"en",    "en-us-arianeural",               "en-US-AriaNeural",   148, "not one of ours"                           },
+        {"en",    "en-US-Ava:DragonHDLatestNeural", NULL,                 0,   "sends no word times"                       },
+        {"en",    "en-US-Old",                      NULL,                 0,   "of a kind we do not know"                  },
+        {"en",    "en-US-Gone2Neural",              NULL,                 0,   "withdrawn, not ours"                       },
+        {"sw",    "",                               "sw-KE-RafikiNeural", 120, "a language that we do not curate"          },
+        {"xx",    "",                               NULL,                 0,   "no rate: no price, no length"              },
+        {"fr",    "",                               NULL,                 0,   "what would break the markup"               },
+    };
+    struct err e = {0};
+    AUTO(json_free) cJSON *list = NULL;
+    assert_true(json_parse(text, sizeof(text) - 1, NULL, &list, &e));
+    struct azure_roster *r = azure_roster_make(list, NULL);
+    assert_non_null(r);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct azure_member *m = azure_voice_choose(r, rows[i].lang, rows[i].voice, &e);
+        if (m ? !rows[i].service || strcmp(m->voice.service, rows[i].service) != 0 ||
+                    azure_member_rate(m) != rows[i].rate
+              : rows[i].service != NULL)
+            fail_msg("%s: %s", rows[i].why, m ? m->voice.service : e.detail);
+    }
+    azure_roster_free(r);
+    AUTO(json_free) cJSON *empty = cJSON_CreateArray();
+    assert_null(azure_roster_make(empty, NULL));
+}
+
+static void rates_follow_what_was_spoken(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct azure_roster *first = azure_roster_make(NULL, NULL);
+    struct azure_member *m = azure_voice_choose(first, "de", "", &e);
+    int documented = azure_member_rate(m);
+    azure_member_spoke(m, 0, 5000);
+    azure_member_spoke(m, 10, 0);
+    assert_int_equal(azure_member_rate(m), documented);
+    azure_member_spoke(m, 200, 60000); /* a minute weighs as much as the document */
+    assert_int_equal(azure_member_rate(m), (documented + 200) / 2);
+    for (int i = 0; i < 200; i++)
+        azure_member_spoke(m, 200, 60000);
+    assert_in_range(azure_member_rate(m), 198, 200);
+    struct azure_roster *next = azure_roster_make(NULL, first);
+    assert_in_range(azure_member_rate(azure_voice_choose(next, "de", "", &e)), 198, 200);
+    azure_roster_free(next);
 }
 
 /* --- times --- */
@@ -563,11 +639,16 @@ int main(void)
         cmocka_unit_test(markup_is_safe),
         cmocka_unit_test(voices_are_curated),
         cmocka_unit_test(voices_are_chosen),
+        cmocka_unit_test(the_list_decides),
+        cmocka_unit_test(rates_follow_what_was_spoken),
         cmocka_unit_test(spread_hits_the_pauses),
         cmocka_unit_test(spread_survives_odd_pauses),
         cmocka_unit_test(words_are_found),
         cmocka_unit_test(silence_is_refused),
     };
     hash_setup();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    roster = azure_roster_make(NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    azure_roster_free(roster);
+    return failed;
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "adapters/speech/azure_parts.h"
@@ -92,6 +93,12 @@ static void restart(const char *key, struct azure_limits limits)
 {
     w.engine.ops->destroy(w.engine.self);
     engine_start(key, limits);
+}
+
+static int64_t count_number(const char *name)
+{
+    AUTO(json_free) cJSON *doc = fake_azure_ask(&w.fake, "state", "{}");
+    return json_int_or(doc, name, -1);
 }
 
 static int count_of(const char *name)
@@ -476,6 +483,87 @@ static void doctor_asks_for_the_voices(void **state)
     }
 }
 
+/* The list of the service, once it is there, or NULL. */
+static const struct speech_voice *listed(const char *name)
+{
+    int64_t until = clock_mono_ms() + 20000;
+    do {
+        size_t count;
+        const struct speech_voice *v = w.engine.ops->voices(w.engine.self, &count);
+        for (size_t i = 0; i < count; i++)
+            if (strcmp(v[i].name, name) == 0)
+                return &v[i];
+        cancel_wait(NULL, 5);
+    } while (clock_mono_ms() < until);
+    return NULL;
+}
+
+static void restart_with_list(const char *path)
+{
+    struct err e = {0};
+    struct azure_options o = {
+        .net = w.net, .key = FAKE_AZURE_KEY, .url = w.fake.url, .list_path = path};
+    w.engine.ops->destroy(w.engine.self);
+    if (!azure_create(&o, &w.engine, &e))
+        fail_msg("%s", e.detail);
+}
+
+/* Asked for once a day; a voice that only the list knows can be spoken with. */
+static void the_list_is_kept_for_a_day(void **state)
+{
+    (void)state;
+    char path[96];
+    struct speech_result r = {0};
+    struct err e = {0};
+    size_t count;
+    snprintf(path, sizeof(path), "%s/voices.json", w.dir);
+    fake_azure_do(&w.fake, "set", "{\"voices\":[\"en-US-GuyNeural\",\"en-US-AriaNeural\"]}");
+    restart_with_list(path);
+    assert_non_null(listed("en-US-AriaNeural"));
+    assert_int_equal(w.engine.ops->rate(w.engine.self, "en", "en-US-AriaNeural"), 152);
+    w.engine.ops->voices(w.engine.self, &count);
+    assert_int_equal(count, 2); /* what the region does not have is not offered */
+    struct speech_request say = {.text = "Hello there, you two.",
+                                 .lang = "en",
+                                 .voice = "en-US-AriaNeural",
+                                 .speed = 1,
+                                 .wav_path = w.wav};
+    assert_true(w.engine.ops->speak(w.engine.self, &say, &r, &e));
+    free(r.words);
+    restart_with_list(path); /* the file is there and fresh */
+    assert_non_null(listed("en-US-AriaNeural"));
+    assert_int_equal(count_number("lists"), 1);
+    struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+    fake_azure_do(&w.fake, "set", "{\"voices\":[\"en-US-GuyNeural\",\"en-US-DavisNeural\"]}");
+    restart_with_list(path);
+    assert_non_null(listed("en-US-DavisNeural"));
+    fs_remove(path);
+}
+
+/* No list, no harm: the voices that we know are there at once, and stay. */
+static void without_a_list_ours_remain(void **state)
+{
+    (void)state;
+    static const char *const faults[] = {"\"kind\":\"status\",\"code\":503", "\"kind\":\"html\"",
+                                         "\"kind\":\"hang\"", "\"kind\":\"none\""};
+    char path[96];
+    snprintf(path, sizeof(path), "%s/voices.json", w.dir);
+    fake_azure_do(&w.fake, "set", "{\"voices\":[]}"); /* the last row: an empty list */
+    for (size_t i = 0; i < COUNT(faults); i++) {
+        size_t count, known;
+        add_fault("list", faults[i]);
+        fake_azure_do(&w.fake, "set", "{\"lists\":0}");
+        restart_with_list(path);
+        while (count_number("lists") == 0)
+            cancel_wait(NULL, 5);
+        w.engine.ops->voices(w.engine.self, &count);
+        azure_voices(&known);
+        assert_int_equal(count, known);
+        assert_false(fs_exists(path));
+    }
+}
+
 static void settings_are_checked(void **state)
 {
     (void)state;
@@ -524,6 +612,8 @@ int main(void)
         CASE(many_at_once),
         CASE(bad_requests_never_leave),
         CASE(doctor_asks_for_the_voices),
+        CASE(the_list_is_kept_for_a_day),
+        CASE(without_a_list_ours_remain),
         CASE(settings_are_checked),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

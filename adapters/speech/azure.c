@@ -11,8 +11,6 @@ enum { TEXT_MAX = 4000, TURNS = 2, STALE_MAX = 4, REST_TRIES = 2, QUOTA_RESTS = 
 
 struct azure {
     struct azure_service service;
-    struct speech_voice *voices;
-    size_t voice_count;
 };
 
 /* --- faults --- */
@@ -130,9 +128,11 @@ static bool azure_speak(void *self, const struct speech_request *request,
     AUTO(strbuf_free) struct strbuf ssml = STRBUF(AZURE_SSML_MAX);
     if (cancel_fired(request->cancel))
         return err_set(e, ERR_CANCELLED, "make.cancelled", "cancelled before speaking");
-    const struct azure_voice *v = azure_voice_choose(request->lang, request->voice, e);
-    if (!v)
+    struct azure_member *m =
+        azure_voice_choose(a->service.roster, request->lang, request->voice, e);
+    if (!m)
         return false;
+    const struct azure_voice *v = &m->voice;
     if (strlen(request->text) > TEXT_MAX)
         return err_set_arg(e, ERR_LIMIT, "make.too_long", "600", "scene of %zu bytes",
                            strlen(request->text));
@@ -152,7 +152,11 @@ static bool azure_speak(void *self, const struct speech_request *request,
             (int64_t)((double)text_units(request->text, v->lang) * 60000 / v->rate / speed),
         .cancel = request->cancel,
     };
-    return say(&a->service, &y, e);
+    if (!say(&a->service, &y, e))
+        return false;
+    azure_member_spoke(m, (int64_t)text_units(request->text, v->lang),
+                       (int64_t)(ret_result->duration_ms * speed));
+    return true;
 }
 
 /* --- the other slots --- */
@@ -160,16 +164,17 @@ static bool azure_speak(void *self, const struct speech_request *request,
 static const struct speech_voice *list_voices(void *self, size_t *ret_count)
 {
     const struct azure *a = self;
-    *ret_count = a->voice_count;
-    return a->voices;
+    const struct azure_roster *r = a->service.roster;
+    *ret_count = r->count;
+    return r->shown;
 }
 
 static int rate(void *self, const char *lang, const char *voice)
 {
-    (void)self;
+    const struct azure *a = self;
     struct err ignored = {0};
-    const struct azure_voice *v = azure_voice_choose(lang, voice, &ignored);
-    return v ? v->rate : 0;
+    const struct azure_member *m = azure_voice_choose(a->service.roster, lang, voice, &ignored);
+    return m ? azure_member_rate(m) : 0;
 }
 
 static void destroy(void *self)
@@ -177,10 +182,12 @@ static void destroy(void *self)
     struct azure *a = self;
     if (!a)
         return;
+    azure_refresh_stop(&a->service);
     azure_links_free(&a->service);
     ws_engine_destroy(a->service.ws);
     pthread_mutex_destroy(&a->service.lock);
-    free(a->voices);
+    pthread_cond_destroy(&a->service.stopped);
+    azure_roster_free(a->service.roster);
     free(a);
 }
 
@@ -229,16 +236,6 @@ static int limit(int given, int fallback)
     return given > 0 ? given : fallback;
 }
 
-static bool make_voices(struct azure *a)
-{
-    const struct azure_voice *v = azure_voices(&a->voice_count);
-    a->voices = calloc(a->voice_count, sizeof(*a->voices));
-    for (size_t i = 0; a->voices && i < a->voice_count; i++)
-        a->voices[i] = (struct speech_voice){
-            .name = v[i].name, .lang = v[i].lang, .label = v[i].label, .female = v[i].female};
-    return a->voices;
-}
-
 bool azure_create(const struct azure_options *o, struct speech_engine *ret, struct err *e)
 {
     struct azure *a = calloc(1, sizeof(*a));
@@ -256,13 +253,18 @@ bool azure_create(const struct azure_options *o, struct speech_engine *ret, stru
         .rest_ms = limit(o->limits.rest_ms, 60000),
     };
     pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->stopped, NULL);
+    cancel_init(&s->stop, NULL);
+    if (o->list_path)
+        str_copy(s->list_path, sizeof(s->list_path), o->list_path);
     bool ok = str_copy(s->key, sizeof(s->key), o->key) && s->key[0] && !strpbrk(s->key, "\r\n");
     if (!ok)
         err_set_arg(e, ERR_CONFIG, "start.bad_config", "AZURE_SPEECH_KEY",
                     "azure: AZURE_SPEECH_KEY is no key");
-    else if (!make_voices(a))
+    else if (!(s->roster = azure_roster_make(NULL, NULL)))
         ok = err_set(e, ERR_INTERNAL, "error.internal", "azure: no memory");
-    ok = ok && make_base(s, o, e) && ws_engine_create(o->allow_plain, &s->ws, e);
+    ok = ok && make_base(s, o, e) && ws_engine_create(o->allow_plain, &s->ws, e) &&
+         azure_refresh_start(s, e);
     if (!ok) {
         destroy(a);
         return false;

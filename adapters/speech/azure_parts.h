@@ -6,10 +6,14 @@
 #define NANOTIK_AZURE_PARTS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "adapters/speech/azure.h"
 #include "adapters/speech/espeak_parts.h"
+#include "core/base/arena.h"
+#include "core/base/hash.h"
 #include "core/base/strbuf.h"
+#include "core/net/json.h"
 #include "core/net/ws.h"
 
 enum {
@@ -30,13 +34,36 @@ struct azure_voice {
     const char *service; /* the service's name for it */
     const char *label;
     bool female;
-    int rate; /* units a minute */
+    int rate; /* units a minute, as documented */
 };
+/* Those that are known without asking: curated, the first of a language is its default. */
 const struct azure_voice *azure_voices(size_t *ret_count);
+
+/* --- the roster: the voices that the service has, ours first, then what else is in its list --- */
+struct azure_member {
+    struct azure_voice voice;
+    _Atomic int64_t units, ms; /* spoken with it so far, at its own speed */
+};
+struct azure_roster {
+    struct azure_member *members;
+    struct speech_voice *shown; /* the same, for ops->voices */
+    size_t count;
+    struct arena arena;
+    char hash[HASH_HEX];        /* of the list that it was made from; "" without one */
+    struct azure_roster *older; /* kept: callers hold its voices */
+};
+/* list: the service's array; NULL: ours alone, all of them. What `before` measured is taken over; the new one owns
+   it. NULL: the list has none of our voices, or no memory. */
+struct azure_roster *azure_roster_make(const cJSON *list, struct azure_roster *before);
+void azure_roster_free(struct azure_roster *r); /* and all older ones */
 /* The voice to speak with; NULL: ERR_UNSUPPORTED. */
-const struct azure_voice *azure_voice_choose(const char *lang, const char *name, struct err *e);
-/* The first voice of each language. */
+struct azure_member *azure_voice_choose(const struct azure_roster *r, const char *lang,
+                                        const char *name, struct err *e);
+/* Our first voice of each language. */
 bool azure_voice_is_default(const struct azure_voice *v);
+/* Units a minute: as documented at first, more and more as measured. */
+int azure_member_rate(const struct azure_member *m);
+void azure_member_spoke(struct azure_member *m, int64_t units, int64_t ms);
 
 /* --- what is said: the text without what cannot be spoken or would break the markup --- */
 void azure_spoken_make(struct spoken *ret, const char *text, const char *lang);
@@ -104,6 +131,12 @@ struct azure_service {
     char base[AZURE_URL_MAX]; /* http(s), no slash at its end */
     bool trusted;             /* base was configured */
     struct azure_limits limits;
+    _Atomic(struct azure_roster *) roster;
+    char list_path[1024];
+    struct cancel stop;
+    pthread_t refresher;
+    bool refreshing;
+    pthread_cond_t stopped;
     pthread_mutex_t lock;
     /* --- with lock held --- */
     struct azure_link *idle[AZURE_IDLE_MAX];
@@ -124,6 +157,12 @@ void azure_links_free(struct azure_service *s);
 /* One call; the audio is the turn's, which has no events then. */
 enum azure_fault azure_rest_speak(struct azure_service *s, const struct azure_job *job,
                                   struct azure_turn *turn, struct err *e);
+/* The service's list of voices, an array; the caller frees it. */
+bool azure_rest_list(struct azure_service *s, const struct cancel *cancel, cJSON **ret_list,
+                     struct err *e);
+/* Keeps the roster like the service's list: from the file, when it is not a day old, else asked for. */
+bool azure_refresh_start(struct azure_service *s, struct err *e);
+void azure_refresh_stop(struct azure_service *s);
 bool azure_rest_check(struct azure_service *s, const struct cancel *cancel, struct err *e);
 
 /* --- sound and times --- */

@@ -70,34 +70,8 @@ enum azure_fault azure_rest_speak(struct azure_service *s, const struct azure_jo
 
 /* --- the service's list --- */
 
-static bool is_listed(const cJSON *list, const char *service)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach(item, list)
-    {
-        if (strcmp(json_text(item, "ShortName", ""), service) == 0)
-            return strcmp(json_text(item, "Status", "GA"), "Deprecated") != 0;
-    }
-    return false;
-}
-
-static bool check_list(const struct net_reply *reply, struct err *e)
-{
-    AUTO(json_free) cJSON *list = NULL;
-    struct err why = {0};
-    size_t count;
-    if (!json_parse(reply->body, reply->len, NULL, &list, &why) || !cJSON_IsArray(list))
-        return err_set(e, ERR_RETRY, "doctor.azure_down", "azure: no list of voices (%s)",
-                       why.detail);
-    const struct azure_voice *voices = azure_voices(&count);
-    for (size_t i = 0; i < count; i++)
-        if (azure_voice_is_default(&voices[i]) && !is_listed(list, voices[i].service))
-            return err_set_arg(e, ERR_CONFIG, "doctor.azure_voice", voices[i].service,
-                               "azure: %s is not in the region's list", voices[i].service);
-    return true;
-}
-
-bool azure_rest_check(struct azure_service *s, const struct cancel *cancel, struct err *e)
+bool azure_rest_list(struct azure_service *s, const struct cancel *cancel, cJSON **ret_list,
+                     struct err *e)
 {
     char url[AZURE_URL_MAX + 64], key[320];
     snprintf(url, sizeof(url), "%s/cognitiveservices/voices/list", s->base);
@@ -119,5 +93,31 @@ bool azure_rest_check(struct azure_service *s, const struct cancel *cancel, stru
         return err_set(e, ERR_CONFIG, "doctor.azure_refused", "azure: HTTP %d", reply.status);
     if (reply.status != 200)
         return err_set(e, ERR_RETRY, "doctor.azure_down", "azure: HTTP %d", reply.status);
-    return check_list(&reply, e);
+    AUTO(json_free) cJSON *list = NULL;
+    if (!json_parse(reply.body, reply.len, NULL, &list, &why) || !cJSON_IsArray(list))
+        return err_set(e, ERR_RETRY, "doctor.azure_down", "azure: no list of voices (%s)",
+                       why.detail);
+    *ret_list = TAKE(list);
+    return true;
+}
+
+bool azure_rest_check(struct azure_service *s, const struct cancel *cancel, struct err *e)
+{
+    AUTO(json_free) cJSON *list = NULL;
+    size_t count;
+    if (!azure_rest_list(s, cancel, &list, e))
+        return false;
+    struct azure_roster *r = azure_roster_make(list, NULL);
+    const struct azure_voice *ours = azure_voices(&count);
+    const char *missing = NULL;
+    for (size_t i = 0; i < count && !missing; i++) {
+        bool there = false;
+        for (size_t k = 0; r && k < r->count; k++)
+            there |= strcmp(r->members[k].voice.service, ours[i].service) == 0;
+        if (!there && azure_voice_is_default(&ours[i]))
+            missing = ours[i].service;
+    }
+    azure_roster_free(r);
+    return !missing || err_set_arg(e, ERR_CONFIG, "doctor.azure_voice", missing,
+                                   "azure: %s is not in the region's list", missing);
 }

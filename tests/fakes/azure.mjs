@@ -208,7 +208,7 @@ function serveList(world, req, res) {
   if (f.kind === 'status') return end(res, f.code, 'text/plain', '');
   if (f.kind === 'html') return end(res, 200, 'text/html', '<html>');
   if (keyOf(req) !== world.key) return end(res, 401, 'text/plain', '');
-  const list = (world.voices ?? []).map((v) => ({ Name: `Microsoft Server Speech Text to Speech Voice (${v})`, ShortName: v, Locale: v.split('-').slice(0, 2).join('-'), SampleRateHertz: '24000', VoiceType: 'Neural', Status: f.deprecated === v ? 'Deprecated' : 'GA', WordsPerMinute: '152' }));
+  const list = (world.voices ?? []).map((v) => ({ Name: `Microsoft Server Speech Text to Speech Voice (${v})`, ShortName: v, Locale: v.split('-').slice(0, 2).join('-'), LocalName: v.split('-')[2].replace('Neural', ''), Gender: 'Female', SampleRateHertz: '24000', VoiceType: 'Neural', Status: f.deprecated === v ? 'Deprecated' : 'GA', WordsPerMinute: '152' }));
   return end(res, 200, 'application/json; charset=utf-8', JSON.stringify(list));
 }
 
