@@ -15,6 +15,7 @@ EMBED(schema_0002, "schema/0002_notes.sql");
 EMBED(schema_0003, "schema/0003_speed.sql");
 EMBED(schema_0004, "schema/0004_leases.sql");
 EMBED(schema_0005, "schema/0005_drafts.sql");
+EMBED(schema_0006, "schema/0006_money.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -26,6 +27,7 @@ static const struct {
     {"0003_speed",  schema_0003},
     {"0004_leases", schema_0004},
     {"0005_drafts", schema_0005},
+    {"0006_money", schema_0006},
 };
 
 enum { LOCK_TRIES = 30 };

@@ -95,7 +95,7 @@ bool ledger_give(struct db_tx *tx, const char *key, const char *verb, const char
                      .account = account,
                      .amount = credits,
                      .avail = credits,
-                     .other = "promo",
+                     .other = strcmp(verb, "buy") == 0 ? "world" : "promo",
                      .other_gain = -credits};
     bool done;
     if (!post(tx, &m, &done, e))

@@ -31,7 +31,7 @@ struct wallet {
 };
 bool wallet_lock(struct db_tx *tx, const char *account, struct wallet *ret, struct err *e);
 
-/* promo -> avail, for grants and trials. */
+/* promo -> avail, for grants, trials and bonuses; world -> avail for verb "buy". */
 bool ledger_give(struct db_tx *tx, const char *key, const char *verb, const char *account,
                  int64_t credits, enum ledger_result *ret, struct err *e);
 
