@@ -35,6 +35,13 @@ static bool on_event(void *ctx, const struct chat_event *ev)
     return true;
 }
 
+static bool keep(void *ctx, const struct discord_note *notes, size_t count, bool sure)
+{
+    (void)ctx, (void)notes, (void)count;
+    usleep(sure ? COMMIT_US : COMMIT_US / 10);
+    return true;
+}
+
 static void *run_main(void *arg)
 {
     (void)arg;
@@ -114,7 +121,7 @@ int main(void)
     int64_t before = memory_kb();
     int64_t begin = clock_mono_ms();
     struct discord_options o = {
-        .net = b.net, .token = DFAKE_TOKEN, .api_url = b.fake.api, .text = text};
+        .net = b.net, .token = DFAKE_TOKEN, .api_url = b.fake.api, .text = text, .keep = keep};
     if (!discord_create(&o, &b.chat, &e))
         return 1;
     pthread_create(&thread, NULL, run_main, NULL);

@@ -10,7 +10,7 @@
 #include "core/db/store_note.h"
 #include "tests/fixture_db.h"
 
-struct note {
+struct asked {
     const char *name, *value;
     int seconds;
     char ret[SEAL_TEXT_MAX + 1];
@@ -19,19 +19,20 @@ struct note {
 
 static bool put_body(struct db_tx *tx, void *ctx, struct err *e)
 {
-    struct note *n = ctx;
-    return note_put(tx, n->name, n->value, n->seconds, e);
+    struct asked *n = ctx;
+    const struct note one = {n->name, n->value, n->seconds};
+    return note_put(tx, &one, 1, e);
 }
 
 static bool get_body(struct db_tx *tx, void *ctx, struct err *e)
 {
-    struct note *n = ctx;
+    struct asked *n = ctx;
     return note_get(tx, n->name, n->ret, sizeof(n->ret), &n->found, e);
 }
 
 static bool found(struct db *db, const char *name, const char *value)
 {
-    struct note n = {.name = name};
+    struct asked n = {.name = name};
     struct err e = {0};
     if (!db_run(db, get_body, &n, &e))
         fail_msg("%s", e.detail);
@@ -40,9 +41,28 @@ static bool found(struct db *db, const char *name, const char *value)
 
 static void put(struct db *db, const char *name, const char *value, int seconds)
 {
-    struct note n = {.name = name, .value = value, .seconds = seconds};
+    struct asked n = {.name = name, .value = value, .seconds = seconds};
     struct err e = {0};
     if (!db_run(db, put_body, &n, &e))
+        fail_msg("%s", e.detail);
+}
+
+struct notes {
+    const struct note *list;
+    size_t count;
+};
+
+static bool put_many_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    const struct notes *n = ctx;
+    return note_put(tx, n->list, n->count, e);
+}
+
+static void put_many(struct db *db, const struct note *list, size_t count)
+{
+    struct notes n = {list, count};
+    struct err e = {0};
+    if (!db_run(db, put_many_body, &n, &e))
         fail_msg("%s", e.detail);
 }
 
@@ -74,7 +94,15 @@ static void notes_are_kept_for_their_time(void **state)
     assert_false(found(db, "new", "b"));
     longest[SEAL_TEXT_MAX] = 'x';
     longest[SEAL_TEXT_MAX + 1] = '\0';
-    struct note n = {.name = "longer", .value = longest, .seconds = 1};
+    const struct note many[] = {
+        {"one", "1", 600},
+        {"two", "2", 600},
+        {"one", "3", 600}
+    };
+    put_many(db, many, COUNT(many));
+    assert_true(found(db, "one", "3")); /* the last of those with the same name */
+    assert_true(found(db, "two", "2"));
+    struct asked n = {.name = "longer", .value = longest, .seconds = 1};
     struct err e = {0};
     assert_false(db_run(db, put_body, &n, &e));
     assert_int_equal(e.code, ERR_LIMIT);

@@ -45,9 +45,10 @@ static struct {
     size_t count;
     int refuse;   /* so many events cannot be stored at first */
     int store_ms; /* how long storing takes */
+    int keep_refuse, keep_ms;
     struct {
         char key[80], value[1600];
-    } kept[256];
+    } kept[1024];
     size_t kept_count;
 } w = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -111,10 +112,8 @@ static bool recall(void *ctx, const char *key, char *ret, size_t size)
     return found;
 }
 
-static void keep(void *ctx, const char *key, const char *value, int seconds)
+static void keep_one(const char *key, const char *value)
 {
-    (void)ctx, (void)seconds;
-    pthread_mutex_lock(&w.lock);
     size_t i = 0;
     while (i < w.kept_count && strcmp(w.kept[i].key, key) != 0)
         i++;
@@ -123,7 +122,23 @@ static void keep(void *ctx, const char *key, const char *value, int seconds)
         str_copy(w.kept[i].value, sizeof(w.kept[i].value), value);
         w.kept_count = MAX(w.kept_count, i + 1);
     }
+}
+
+static bool keep(void *ctx, const struct discord_note *notes, size_t count, bool sure)
+{
+    (void)ctx, (void)sure;
+    pthread_mutex_lock(&w.lock);
+    int keep_ms = w.keep_ms;
+    bool ok = w.keep_refuse == 0;
+    w.keep_refuse -= w.keep_refuse > 0;
     pthread_mutex_unlock(&w.lock);
+    if (keep_ms)
+        usleep((unsigned)keep_ms * 1000);
+    pthread_mutex_lock(&w.lock);
+    for (size_t i = 0; i < count && ok; i++)
+        keep_one(notes[i].key, notes[i].value);
+    pthread_mutex_unlock(&w.lock);
+    return ok;
 }
 
 static char *text(void *ctx, const char *lang, const char *key)
@@ -205,7 +220,7 @@ static int setup(void **state)
     struct err e = {0};
     char *bytes = calloc(1, 400000);
     w.count = w.kept_count = 0;
-    w.refuse = w.store_ms = 0;
+    w.refuse = w.store_ms = w.keep_refuse = w.keep_ms = 0;
     w.token_ms = 0;
     w.run_error = (struct err){0};
     snprintf(w.dir, sizeof(w.dir), "/tmp/test-discord-XXXXXX");
@@ -641,6 +656,46 @@ static void first_answers_are_quick(void **state)
     assert_true(s.ack_ms_max < 1500);
 }
 
+static bool is_kept(const char *key)
+{
+    char value[1600];
+    return recall(NULL, key, value, sizeof(value));
+}
+
+/* The acknowledgement follows the note; without a note it still comes in time. */
+static void written_down_before_the_answer(void **state)
+{
+    (void)state;
+    w.keep_ms = 150;
+    w.keep_refuse = 2; /* the session's, and the first try of the interaction's */
+    adapter_run();
+    dfake_wait_lines(&w.fake, "ops", "op 2", 1);
+    usleep(400000);
+    w.store_ms = 1500; /* the bot itself is slower than that */
+    AUTO(json_free)
+    cJSON *told = dfake_control(&w.fake, "command", "{\"name\":\"help\"}");
+    AUTO(free_ptr) char *key = str_printf("discord.i.%s", json_text(told, "id", ""));
+    int64_t begin = clock_mono_ms();
+    while (dfake_lines(&w.fake, "log", "/callback") == 0 && clock_mono_ms() - begin < 3000) {
+        bool kept = is_kept(key);
+        if (!kept)
+            assert_int_equal(dfake_lines(&w.fake, "log", "/callback"), 0);
+        usleep(5000);
+    }
+    assert_true(is_kept(key));
+    assert_in_range(clock_mono_ms() - begin, 100, 1000);
+    wait_heard(1);
+    pthread_mutex_lock(&w.lock);
+    w.keep_refuse = 1000; /* the store is away */
+    w.keep_ms = w.store_ms = 0;
+    pthread_mutex_unlock(&w.lock);
+    say_and_hear(2);
+    dfake_wait_lines(&w.fake, "log", "/callback", 2);
+    AUTO(json_free) cJSON *s = fake_node_state(&w.fake);
+    const cJSON *ms;
+    cJSON_ArrayForEach(ms, json_array(s, "acks")) assert_true(ms->valuedouble < 2000);
+}
+
 static void nothing_is_heard_twice_or_lost(void **state)
 {
     (void)state;
@@ -709,6 +764,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(hostile_frames_are_stepped_over, setup, teardown),
         cmocka_unit_test_setup_teardown(fatal_codes_end_it, setup, teardown),
         cmocka_unit_test_setup_teardown(first_answers_are_quick, setup, teardown),
+        cmocka_unit_test_setup_teardown(written_down_before_the_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_heard_twice_or_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(limits_are_kept, setup, teardown),
     };

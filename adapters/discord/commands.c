@@ -228,8 +228,10 @@ void dc_commands_publish(struct discord *d)
         dc_reply_free(&r);
         ok = put(d, strbuf_text(&body), &r, &e);
     }
-    if (ok && d->o.keep)
-        d->o.keep(d->o.ctx, key, hex, KEEP_SECONDS);
+    AUTO(dc_notes_free) struct dc_notes notes = {.count = 0};
+    if (ok)
+        dc_notes_add(&notes, KEEP_SECONDS, hex, "%s", key);
+    dc_keep(d, &notes, false);
     if (ok)
         log_info("commands registered");
     else if (!cancel_fired(&d->stop))

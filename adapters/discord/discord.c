@@ -66,6 +66,7 @@ static void discord_destroy(void *self)
     pthread_cond_destroy(&d->gate_changed);
     pthread_mutex_destroy(&d->gate_lock);
     pthread_cond_destroy(&d->changed);
+    pthread_cond_destroy(&d->pen_changed);
     pthread_mutex_destroy(&d->lock);
     free(d->inters);
     free(d->token);
@@ -152,6 +153,7 @@ bool discord_create(const struct discord_options *o, struct chat_adapter *ret, s
     pthread_cond_init(&d->gate_changed, NULL);
     pthread_mutex_init(&d->lock, NULL);
     pthread_cond_init(&d->changed, NULL);
+    pthread_cond_init(&d->pen_changed, NULL);
     d->limits = limits_create();
     d->inters = calloc(DC_INTERS_MAX, sizeof(*d->inters));
     bool ok = d->inters ? make_engines(d, e)

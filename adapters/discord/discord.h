@@ -23,6 +23,12 @@
 
 enum { DISCORD_CHOICES_MAX = 25, DISCORD_CHOICE_SIZE = 101 };
 
+/* A small text (up to 1500 bytes) that outlives the process, kept sealed for `seconds` at least. */
+struct discord_note {
+    const char *key, *value;
+    int seconds;
+};
+
 struct discord_options {
     struct net_engine *net;  /* outlives the adapter */
     const char *token;       /* DISCORD_BOT_TOKEN */
@@ -40,10 +46,11 @@ struct discord_options {
        DISCORD_CHOICES_MAX. */
     size_t (*complete)(void *ctx, const char *command, const char *option, const char *typed,
                        const char *lang, char ret[][DISCORD_CHOICE_SIZE]);
-    /* OPTIONAL. Small texts (up to 1500 bytes) that outlive the process, kept sealed for `seconds`
-       at least: sessions, interaction tokens, the hash of the commands. Any thread, may block. */
+    /* OPTIONAL. Sessions, interaction tokens, deliveries, the hash of the commands. keep: all of
+       them or none; the last of those with the same key; sure: also beyond a power cut; false: not
+       now. Any thread, may block. */
     bool (*recall)(void *ctx, const char *key, char *ret, size_t size);
-    void (*keep)(void *ctx, const char *key, const char *value, int seconds);
+    bool (*keep)(void *ctx, const struct discord_note *notes, size_t count, bool sure);
     void *ctx;
 };
 

@@ -24,6 +24,7 @@ enum {
     DC_QUEUE_MAX = 1024,  /* events that wait for the bot */
     DC_BODY_MAX = 256 * 1024,
     DC_NONCE_SIZE = 25,
+    DC_NOTES_MAX = 256,
 };
 
 /* --- inter.c: interactions and their tokens --- */
@@ -40,7 +41,19 @@ struct dc_inter {
     bool answered; /* "@original" shows something already: the next card is a new message */
     int acks;      /* tries */
     int64_t heard_ms;
+    bool unwritten; /* pen.c has to note it, and acknowledges it then */
 };
+
+/* --- pen.c: what must outlive the process --- */
+struct dc_notes {
+    struct arena arena;
+    struct discord_note list[DC_NOTES_MAX];
+    size_t count;
+};
+void dc_notes_add(struct dc_notes *n, int seconds, const char *value, const char *key_fmt, ...)
+    PRINTF(4, 5);
+void dc_notes_free(struct dc_notes *n); /* for AUTO */
+
 /* --- api.c --- */
 struct dc_call {
     const char *name;   /* for logs: "edit original" */
@@ -96,6 +109,8 @@ struct discord {
     struct cancel stop;
     pthread_t keeper; /* timers: gateway, late acks, warm connection */
     bool keeper_runs;
+    pthread_t pen; /* writes down */
+    bool pen_runs;
 
     pthread_mutex_t gate_lock;
     pthread_cond_t gate_changed;
@@ -109,7 +124,7 @@ struct discord {
     struct err fatal_err;
 
     pthread_mutex_t lock;
-    pthread_cond_t changed;
+    pthread_cond_t changed, pen_changed;
     /* --- below: only with lock held --- */
     struct limits *limits;
     struct dc_inter *inters; /* DC_INTERS_MAX, a ring */
@@ -118,7 +133,9 @@ struct discord {
     size_t queued;
     size_t flying; /* background requests that still hold a pointer to us */
     char app[DC_ID_MAX];
-    bool sessions_dirty, token_dead;
+    bool sessions_moved, sessions_new; /* new: not only its number */
+    bool pen_called, pen_stops;
+    bool token_dead;
     struct discord_stats stats;
     struct {
         char user[DC_ID_MAX], channel[DC_ID_MAX];
@@ -148,8 +165,15 @@ void dc_inter_answered(struct discord *d, const struct dc_inter *in, const char 
 /* A further card of it is this message. */
 void dc_inter_follow(struct discord *d, const struct dc_inter *in, const char *message);
 void dc_inter_dead(struct discord *d, const char *id);
-/* Remembers it beyond this process; may block. */
-void dc_inter_keep(struct discord *d, const char *id);
+/* Adds what a later process has to know of it. */
+void dc_inter_note(const struct dc_inter *in, struct dc_notes *notes);
+
+/* --- pen.c --- */
+/* All or none; false: not now. sure: also beyond a power cut. May block. */
+bool dc_keep(struct discord *d, const struct dc_notes *notes, bool sure);
+bool dc_pen_start(struct discord *d, struct err *e);
+void dc_pen_stop(struct discord *d);
+void dc_pen_call(struct discord *d); /* with lock held: there is something to write */
 
 /* --- answer.c: the first answer, within three seconds --- */
 void dc_ack(struct discord *d, const char *id);

@@ -41,6 +41,7 @@ void dc_inter_add(struct discord *d, const struct dc_event *ev, int64_t heard_ms
                           .may_post = ev->may_post,
                           .answered = ev->kind == DC_PRESS,
                           .heard_ms = heard_ms,
+                          .unwritten = true,
                           .until_ms = heard_ms + token_ms(d)};
     str_copy(in.id, sizeof(in.id), ev->id);
     str_copy(in.app, sizeof(in.app), ev->app);
@@ -50,21 +51,20 @@ void dc_inter_add(struct discord *d, const struct dc_event *ev, int64_t heard_ms
     if (!find(d, ev->id)) {
         d->inters[d->inter_next] = in;
         d->inter_next = (d->inter_next + 1) % DC_INTERS_MAX;
+        dc_pen_call(d);
     }
     pthread_mutex_unlock(&d->lock);
 }
 
 /* --- beyond a restart --- */
 
-static void keep(struct discord *d, const struct dc_inter *in, const char *key_kind,
-                 const char *key_id)
+static void put(const struct dc_inter *in, const char *key_kind, const char *key_id,
+                struct dc_notes *notes)
 {
     AUTO(strbuf_free) struct strbuf out = STRBUF(1500);
-    char key[64];
     int64_t left = in->until_ms - clock_mono_ms();
-    if (!d->o.keep || left <= 0)
+    if (left <= 0)
         return;
-    snprintf(key, sizeof(key), "discord.%s.%s", key_kind, key_id);
     strbuf_addf(&out,
                 "{\"id\":\"%s\",\"app\":\"%s\",\"message\":\"%s\",\"until\":%" PRId64 ",\"token\":",
                 in->id, in->app, in->message, clock_wall_ms() + left);
@@ -73,22 +73,22 @@ static void keep(struct discord *d, const struct dc_inter *in, const char *key_k
                 in->is_group ? "true" : "false", in->may_post ? "true" : "false",
                 in->answered ? "true" : "false", in->follow ? "true" : "false");
     if (!out.failed)
-        d->o.keep(d->o.ctx, key, out.text, KEEP_SECONDS);
+        dc_notes_add(notes, KEEP_SECONDS, out.text, "discord.%s.%s", key_kind, key_id);
 }
 
-void dc_inter_keep(struct discord *d, const char *id)
+void dc_inter_note(const struct dc_inter *in, struct dc_notes *notes)
 {
-    struct dc_inter copy = {.id = ""};
-    pthread_mutex_lock(&d->lock);
-    struct dc_inter *in = find(d, id);
-    if (in)
-        copy = *in;
-    pthread_mutex_unlock(&d->lock);
-    if (!copy.id[0] || copy.kind == DC_COMPLETE || copy.kind == DC_ASK)
-        return;
-    keep(d, &copy, "i", copy.id);
-    if (copy.message[0])
-        keep(d, &copy, "m", copy.message);
+    if (!in->follow)
+        put(in, "i", in->id, notes);
+    if (in->message[0])
+        put(in, "m", in->message, notes);
+}
+
+static void keep(struct discord *d, const struct dc_inter *in)
+{
+    AUTO(dc_notes_free) struct dc_notes notes = {.count = 0};
+    dc_inter_note(in, &notes);
+    dc_keep(d, &notes, false); /* lost, it costs a message by a longer way */
 }
 
 static bool recall(struct discord *d, const char *key_kind, const char *key_id,
@@ -157,21 +157,20 @@ void dc_inter_answered(struct discord *d, const struct dc_inter *in, const char 
         str_copy(live->message, sizeof(live->message), message);
     }
     pthread_mutex_unlock(&d->lock);
-    keep(d, &copy, "i", copy.id);
-    if (copy.message[0])
-        keep(d, &copy, "m", copy.message);
+    keep(d, &copy);
 }
 
 void dc_inter_follow(struct discord *d, const struct dc_inter *in, const char *message)
 {
     struct dc_inter copy = *in;
     copy.follow = true;
+    copy.unwritten = false;
     str_copy(copy.message, sizeof(copy.message), message);
     pthread_mutex_lock(&d->lock);
     d->inters[d->inter_next] = copy;
     d->inter_next = (d->inter_next + 1) % DC_INTERS_MAX;
     pthread_mutex_unlock(&d->lock);
-    keep(d, &copy, "m", copy.message);
+    keep(d, &copy);
 }
 
 void dc_inter_dead(struct discord *d, const char *id)

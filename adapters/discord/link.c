@@ -57,7 +57,9 @@ static void note_end(struct dc_shard *s)
     }
     d->reshard |= s->out.reshard;
     pthread_mutex_lock(&d->lock);
-    d->sessions_dirty |= s->out.live;
+    d->sessions_new |= s->out.live;
+    if (s->out.live)
+        dc_pen_call(d);
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
 }
@@ -190,18 +192,13 @@ static void on_message(void *ctx, const char *bytes, size_t len, bool is_text)
 
 /* --- sessions that outlive the process --- */
 
-static void session_key(const struct dc_shard *s, char ret[static 40])
-{
-    snprintf(ret, 40, "discord.session.%d", s->index);
-}
-
 static void session_load(struct dc_shard *s)
 {
     struct discord *d = s->d;
     char key[40], value[1500];
     struct err ignored = {0};
     AUTO(json_free) cJSON *doc = NULL;
-    session_key(s, key);
+    snprintf(key, sizeof(key), "discord.session.%d", s->index);
     if (!d->o.recall || !d->o.recall(d->o.ctx, key, value, sizeof(value)) ||
         !json_parse(value, strlen(value), NULL, &doc, &ignored) ||
         json_int_or(doc, "shards", 0) != d->shard_count)
@@ -228,28 +225,22 @@ static int64_t safe_seq(struct discord *d, int shard, int64_t seq)
 
 void dc_sessions_save(struct discord *d)
 {
-    for (int i = 0; d->o.keep; i++) {
-        char key[40];
+    AUTO(dc_notes_free) struct dc_notes notes = {.count = 0};
+    pthread_mutex_lock(&d->gate_lock);
+    for (int i = 0; i < d->shard_count; i++) {
         AUTO(strbuf_free) struct strbuf out = STRBUF(1400);
-        pthread_mutex_lock(&d->gate_lock);
-        bool there = i < d->shard_count;
-        if (there) {
-            struct dc_shard *s = &d->shards[i];
-            const struct gw_session *g = &s->gw.session;
-            session_key(s, key);
-            strbuf_addf(&out, "{\"shards\":%d,\"seq\":%" PRId64 ",\"id\":", d->shard_count,
-                        safe_seq(d, i, g->seq));
-            json_put_text(&out, g->id);
-            strbuf_adds(&out, ",\"url\":");
-            json_put_text(&out, g->url);
-            strbuf_addc(&out, '}');
-        }
-        pthread_mutex_unlock(&d->gate_lock);
-        if (!there)
-            return;
+        const struct gw_session *g = &d->shards[i].gw.session;
+        strbuf_addf(&out, "{\"shards\":%d,\"seq\":%" PRId64 ",\"id\":", d->shard_count,
+                    safe_seq(d, i, g->seq));
+        json_put_text(&out, g->id);
+        strbuf_adds(&out, ",\"url\":");
+        json_put_text(&out, g->url);
+        strbuf_addc(&out, '}');
         if (!out.failed)
-            d->o.keep(d->o.ctx, key, out.text, KEEP_SECONDS);
+            dc_notes_add(&notes, KEEP_SECONDS, out.text, "discord.session.%d", i);
     }
+    pthread_mutex_unlock(&d->gate_lock);
+    dc_keep(d, &notes, false); /* lost, what came since comes once more */
 }
 
 /* --- life --- */

@@ -9,7 +9,6 @@
 enum {
     STORE_MS = 1000,             /* pause while the bot cannot store */
     GIVE_UP_MS = 14 * 60 * 1000, /* nobody can be answered any more */
-    SAVE_MS = 5000,
     PATIENCE_MS = 60000,
 };
 
@@ -100,9 +99,12 @@ static void *commands_main(void *arg)
 
 void dc_enqueue(struct discord *d, struct dc_queued *q)
 {
-    dc_inter_add(d, &q->ev, q->heard_ms);
     pthread_mutex_lock(&d->lock);
     bool room = d->queued < DC_QUEUE_MAX;
+    pthread_mutex_unlock(&d->lock);
+    if (room) /* before the bot can ask for it */
+        dc_inter_add(d, &q->ev, q->heard_ms);
+    pthread_mutex_lock(&d->lock);
     if (room) {
         if (d->last)
             d->last->next = q;
@@ -143,7 +145,9 @@ static void drop_first(struct discord *d)
     if (!d->first)
         d->last = NULL;
     d->queued--;
-    d->sessions_dirty = true;
+    d->sessions_moved = true;
+    if (!d->first)
+        dc_pen_call(d);
     pthread_mutex_unlock(&d->lock);
     dc_event_free(&q->ev);
     free(q);
@@ -159,8 +163,7 @@ static void handle(struct discord *d, struct dc_queued *q, chat_event_fn *on_eve
             break;
         }
     }
-    dc_ack(d, q->ev.id);
-    dc_inter_keep(d, q->ev.id);
+    dc_ack(d, q->ev.id); /* stored with all that follows from it */
     drop_first(d);
 }
 
@@ -184,22 +187,12 @@ static bool look_at_gate(struct discord *d, struct err *e)
 
 static bool event_loop(struct discord *d, chat_event_fn *on_event, void *ctx, struct err *e)
 {
-    int64_t saved = clock_mono_ms();
     while (!cancel_fired(&d->stop)) {
         if (!look_at_gate(d, e))
             return cancel_fired(&d->stop);
         struct dc_queued *q = next_event(d, 200);
         if (q && !cancel_fired(&d->stop))
             handle(d, q, on_event, ctx);
-        int64_t now = clock_mono_ms();
-        pthread_mutex_lock(&d->lock);
-        bool due = d->sessions_dirty && now - saved >= SAVE_MS;
-        d->sessions_dirty &= !due;
-        pthread_mutex_unlock(&d->lock);
-        if (due) {
-            dc_sessions_save(d);
-            saved = now;
-        }
     }
     return true;
 }
@@ -212,7 +205,9 @@ bool dc_run(void *self, chat_event_fn *on_event, void *ctx, struct err *e)
     if (!ask_gateway(d, &bot, e))
         return cancel_fired(&d->stop);
     bool has_commands = pthread_create(&commands, NULL, commands_main, d) == 0;
-    bool ok = dc_link_start(d, bot.url, bot.shards, e) && event_loop(d, on_event, ctx, e);
+    bool ok = dc_pen_start(d, e) && dc_link_start(d, bot.url, bot.shards, e) &&
+              event_loop(d, on_event, ctx, e);
+    dc_pen_stop(d); /* the last word on sessions is dc_link_stop's */
     dc_link_stop(d);
     if (!ok)
         cancel_fire(&d->stop);

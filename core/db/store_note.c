@@ -1,22 +1,44 @@
 #include "core/db/store_note.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "core/base/strbuf.h"
 #include "core/db/seal.h"
 #include "core/db/store_util.h"
 
-bool note_put(struct db_tx *tx, const char *name, const char *value, int seconds, struct err *e)
+enum { LIST_MAX = 2 << 20 };
+
+/* [["hash of the name","sealed value",seconds],...]: hex and base64, nothing to escape. */
+static bool put_list(struct strbuf *out, const struct note *notes, size_t count, struct err *e)
 {
-    char mac[SEAL_MAC_TEXT];
-    AUTO(free_ptr) char *sealed = seal_text(value);
-    if (!sealed)
-        return err_set(e, ERR_LIMIT, "error.internal", "a note is too long");
-    seal_mac(SEAL_NOTE, name, mac);
-    struct num life = num_make(seconds);
-    const char *params[] = {mac, sealed, life.text};
+    for (size_t i = 0; i < count; i++) {
+        char mac[SEAL_MAC_TEXT];
+        AUTO(free_ptr) char *sealed = seal_text(notes[i].value);
+        if (!sealed)
+            return err_set(e, ERR_LIMIT, "error.internal", "a note is too long");
+        seal_mac(SEAL_NOTE, notes[i].name, mac);
+        strbuf_addf(out, "%s[\"%s\",\"%s\",%d]", i ? "," : "[", mac + strlen("\\x"), sealed,
+                    notes[i].seconds);
+    }
+    strbuf_addc(out, ']');
+    return !out->failed || err_set(e, ERR_LIMIT, "error.internal", "too many notes");
+}
+
+bool note_put(struct db_tx *tx, const struct note *notes, size_t count, struct err *e)
+{
+    AUTO(strbuf_free) struct strbuf list = STRBUF(LIST_MAX);
+    if (count == 0)
+        return true;
+    if (!put_list(&list, notes, count, e))
+        return false;
+    const char *params[] = {strbuf_text(&list)};
     return db_exec(tx,
-                   "insert into notes(name, value, until) values ($1, $2,"
-                   " clock_timestamp() + make_interval(secs => $3::int))"
+                   "insert into notes(name, value, until)"
+                   " select distinct on (n ->> 0) decode(n ->> 0, 'hex'), n ->> 1,"
+                   " clock_timestamp() + make_interval(secs => (n ->> 2)::int)"
+                   " from json_array_elements($1::json) with ordinality as list(n, place)"
+                   " order by n ->> 0, place desc" /* a fixed order: no two can block each other */
                    " on conflict (name) do update set value = excluded.value,"
                    " until = excluded.until",
                    params, COUNT(params), NULL, e) &&

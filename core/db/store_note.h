@@ -10,8 +10,14 @@
 #include "core/base/err.h"
 #include "core/db/db.h"
 
-/* Replaces what was there. ERR_LIMIT over SEAL_TEXT_MAX bytes. Expired ones are swept on the way. */
-bool note_put(struct db_tx *tx, const char *name, const char *value, int seconds, struct err *e);
+struct note {
+    const char *name, *value;
+    int seconds; /* that it is kept */
+};
+
+/* Replaces what was there, in one statement however many; of those with the same name the last
+   counts. ERR_LIMIT: a value over SEAL_TEXT_MAX bytes. Expired ones are swept on the way. */
+bool note_put(struct db_tx *tx, const struct note *notes, size_t count, struct err *e);
 /* *ret_found false: none, expired, or sealed with another key. */
 bool note_get(struct db_tx *tx, const char *name, char *ret, size_t size, bool *ret_found,
               struct err *e);

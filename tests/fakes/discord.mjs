@@ -330,7 +330,11 @@ const control = {
   set(world, c) { Object.assign(world, c); return {}; },
   forget(world) { world.sessions.clear(); return {}; },
   burst(world, c) {
-    for (let i = 0; i < c.count; i++) control.command(world, { ...c, options: { topic: `number ${i}` } });
+    // `ms`: spread over so long; `users`: so many people
+    for (let i = 0; i < c.count; i++) {
+      const one = { ...c, user: c.users ? String(720000 + i % c.users) : c.user, options: { topic: `number ${i}` } };
+      if (c.ms) setTimeout(() => control.command(world, one), c.ms * i / c.count); else control.command(world, one);
+    }
     return {};
   },
   state(world) {
