@@ -42,6 +42,10 @@ void nano_hash_print(const struct nano_hash *h, char ret_hex[static NANO_HEX]);
 bool nano_hash_equal(const struct nano_hash *a, const struct nano_hash *b);
 bool nano_hash_is_zero(const struct nano_hash *h);
 
+/* Any number of bytes: exactly 2 * len digits of either case; 2 * len + 1 characters out. */
+MUST_USE bool nano_hex_parse(const char *hex, unsigned char *ret_bytes, size_t len);
+void nano_hex_print(const unsigned char *bytes, size_t len, char *ret_hex);
+
 /* nano:ADDRESS?amount=RAW, the raw as an integer; amount 0 leaves it out. */
 enum { NANO_URI = 128 };
 struct raw;
