@@ -95,12 +95,6 @@ static void restart(const char *key, struct azure_limits limits)
     engine_start(key, limits);
 }
 
-static int64_t count_number(const char *name)
-{
-    AUTO(json_free) cJSON *doc = fake_azure_ask(&w.fake, "state", "{}");
-    return json_int_or(doc, name, -1);
-}
-
 static int count_of(const char *name)
 {
     AUTO(json_free) cJSON *doc = fake_azure_ask(&w.fake, "state", "{}");
@@ -532,7 +526,7 @@ static void the_list_is_kept_for_a_day(void **state)
     free(r.words);
     restart_with_list(path); /* the file is there and fresh */
     assert_non_null(listed("en-US-AriaNeural"));
-    assert_int_equal(count_number("lists"), 1);
+    assert_int_equal(count_of("lists"), 1);
     struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
     assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
     fake_azure_do(&w.fake, "set", "{\"voices\":[\"en-US-GuyNeural\",\"en-US-DavisNeural\"]}");
@@ -555,12 +549,45 @@ static void without_a_list_ours_remain(void **state)
         add_fault("list", faults[i]);
         fake_azure_do(&w.fake, "set", "{\"lists\":0}");
         restart_with_list(path);
-        while (count_number("lists") == 0)
+        while (count_of("lists") == 0)
             cancel_wait(NULL, 5);
         w.engine.ops->voices(w.engine.self, &count);
         azure_voices(&known);
         assert_int_equal(count, known);
         assert_false(fs_exists(path));
+    }
+}
+
+/* REST that asks for a pause gets it; one that asks for a long one is given up for the next engine. */
+static void a_wanted_pause_is_kept(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *wait;
+        bool ok;
+        int asked;
+        const char *why;
+    } rows[] = {
+        {"1",    true,  2, "one second"},
+        {"3600", false, 1, "an hour"   },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct speech_result r = {0};
+        struct err e = {0};
+        char fault[96];
+        world_reset();
+        restart(FAKE_AZURE_KEY, (struct azure_limits){.backoff_ms = 1});
+        add_fault("upgrade", "\"kind\":\"status\",\"code\":503,\"times\":99");
+        snprintf(fault, sizeof(fault), "\"kind\":\"status\",\"code\":429,\"retryAfter\":\"%s\"",
+                 rows[i].wait);
+        add_fault("rest", fault);
+        int64_t begin = clock_mono_ms();
+        bool ok = speak_to(w.wav, story, "en", 1.0, NULL, &r, &e);
+        int64_t took = clock_mono_ms() - begin;
+        free(r.words);
+        if (ok != rows[i].ok || count_of("rest") != rows[i].asked || (!ok && e.code != ERR_RETRY) ||
+            (ok && took < 1000) || took > 20000)
+            fail_msg("%s: %s after %d ms", rows[i].why, e.detail, (int)took);
     }
 }
 
@@ -614,6 +641,7 @@ int main(void)
         CASE(doctor_asks_for_the_voices),
         CASE(the_list_is_kept_for_a_day),
         CASE(without_a_list_ours_remain),
+        CASE(a_wanted_pause_is_kept),
         CASE(settings_are_checked),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -7,7 +7,14 @@
 #include "core/base/clock.h"
 #include "core/story/text.h"
 
-enum { TEXT_MAX = 4000, TURNS = 2, STALE_MAX = 4, REST_TRIES = 2, QUOTA_RESTS = 5 };
+enum {
+    TEXT_MAX = 4000,
+    TURNS = 2,
+    STALE_MAX = 4,
+    REST_TRIES = 2,
+    QUOTA_RESTS = 5,
+    WAIT_MAX_MS = 20000
+};
 
 struct azure {
     struct azure_service service;
@@ -94,13 +101,16 @@ static enum azure_fault try_way(struct azure_service *s, struct saying *y,
         fault = way(s, &y->job, &t, e);
         if (fault == AZURE_OK)
             fault = finish(y, &t, e);
+        int wanted = t.wait_ms;
         azure_turn_free(&t);
         if (fault == AZURE_STALE && ++stale <= STALE_MAX)
             continue;
         if (fault != AZURE_AGAIN && fault != AZURE_STALE)
             return fault;
+        if (wanted > WAIT_MAX_MS) /* the next engine is sooner */
+            return fault;
         int pause = s->limits.backoff_ms ? s->limits.backoff_ms : net_backoff_ms(failed);
-        if (++failed < tries && cancel_wait(y->job.cancel, pause))
+        if (++failed < tries && cancel_wait(y->job.cancel, MAX(pause, wanted)))
             return azure_fault_set(e, AZURE_STOPPED, "cancelled while speaking");
     }
     return fault;

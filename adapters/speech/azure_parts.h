@@ -97,7 +97,8 @@ struct azure_turn {
     struct strbuf words;
     struct azure_event *events;
     size_t event_count, event_room;
-    int frames; /* of this turn, so far */
+    int frames;  /* of this turn, so far */
+    int wait_ms; /* how long the service wants to be left alone; 0: it did not say */
 };
 void azure_turn_init(struct azure_turn *t);
 void azure_turn_free(struct azure_turn *t);

@@ -57,6 +57,7 @@ enum azure_fault azure_rest_speak(struct azure_service *s, const struct azure_jo
     struct err why = {0};
     if (!net_call(s->net, &r, &reply, &why))
         return fault_of_call(&reply, &why, e);
+    turn->wait_ms = MAX(reply.retry_after_ms, 0);
     enum azure_fault fault = fault_of_reply(&reply, e);
     if (fault != AZURE_OK)
         return fault;

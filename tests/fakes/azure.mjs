@@ -186,6 +186,7 @@ async function serveRest(world, req, res) {
   const f = takeFault(world, 'rest');
   const asked = speechOf(ssml);
   world.rest.push({ voice: asked.voice, text: asked.text, fault: f.kind ?? '' });
+  if (f.retryAfter) res.setHeader('Retry-After', f.retryAfter);
   if (f.kind === 'status') return end(res, f.code, 'text/plain', f.body ?? '');
   if (f.kind === 'empty') return end(res, 200, 'audio/x-wav', '');
   if (f.kind === 'html') return end(res, 200, 'text/html', '<html>sign in</html>');
