@@ -2,13 +2,16 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/base/fs.h"
+#include "core/net/json.h"
 #include "core/story/storyboard.h"
+#include "tests/fake_azure.h"
 #include "tests/film.h"
 #include "tests/session.h"
 
@@ -56,7 +59,9 @@ static void files_beside(const char *film, const char *said)
     assert_memory_equal(head, "\xff\xd8\xff", 3);
     snprintf(path, sizeof path, "%.*ssrt", (int)stem, film);
     assert_true(fs_read(path, 1 << 20, &text, &len, &e));
-    assert_non_null(strstr(text, "00:00:00,200 -->")); /* the first word comes after the head */
+    const char *first = strstr(text, "00:00:00,");
+    assert_non_null(first); /* the first word comes after the head, and what the voice waits */
+    assert_in_range(strtol(first + strlen("00:00:00,"), NULL, 10), STORY_HEAD_MS, 500);
     if (!strstr(text, said))
         fail_msg("%s is not in the subtitles: %s", said, text);
 }
@@ -184,6 +189,84 @@ static void three_languages_in_one_run_with_own_clips(void **state)
     site_audit_is(p, "select avail from wallets", "2");
 }
 
+/* --- the service's voices, through the fake of Azure --- */
+
+static void speak_with_service(struct site *p, struct fake_node *fake, const char *const *lines,
+                               size_t count, char films[][1024])
+{
+    char *footage AUTO(free_ptr) = str_printf("NANOTIK_FOOTAGE_DIR=%s/clips", p->folder);
+    char *url AUTO(free_ptr) = str_printf("AZURE_SPEECH_URL=%s", fake->url);
+    const char *env[] = {footage, url, "AZURE_SPEECH_KEY=" FAKE_AZURE_KEY,
+                         "NANOTIK_TRIAL_CREDITS=5", NULL};
+    struct session *s = session_run(p, false, env);
+    for (size_t i = 0; i < count; i++)
+        session_say(s, lines[i]);
+    int status = session_finish(s, RENDER_MS);
+    for (size_t i = 0; i < count; i++)
+        session_path(s, ".mp4\n", 0, films[i]);
+    assert_int_equal(status, 0);
+}
+
+static void spoken_by(struct site *p, const char *film, const char *engine)
+{
+    struct storyboard story AUTO(storyboard_free) = {0};
+    story_of(p, film, &story);
+    for (size_t i = 0; i < story.scene_count; i++)
+        assert_string_equal(story.scenes[i].speech.engine, engine);
+}
+
+static void three_languages_with_the_services_voices(void **state)
+{
+    struct site *p = *state;
+    struct fake_node fake;
+    char films[COUNT(languages)][1024];
+    const char *lines[COUNT(languages)];
+    for (size_t i = 0; i < COUNT(languages); i++)
+        lines[i] = languages[i].line;
+    make_footage(p);
+    fake_azure_start(&fake);
+    speak_with_service(p, &fake, lines, COUNT(lines), films);
+    AUTO(json_free) cJSON *said = fake_azure_ask(&fake, "state", "{}");
+    fake_node_stop(&fake);
+    assert_int_equal(cJSON_GetArraySize(json_array(said, "complaints")), 0);
+    for (size_t i = 0; i < COUNT(languages); i++) {
+        spoken_by(p, films[i], "azure");
+        check_language(p, &languages[i], films[i]);
+    }
+}
+
+/* Each way in which the service can be away: the film comes all the same, in one voice. */
+static void the_service_is_away(void **state)
+{
+    static const struct {
+        const char *where, *fault, *why;
+    } rows[] = {
+        {"upgrade", "\"kind\":\"status\",\"code\":401",                                "the key is refused"},
+        {"turn",    "\"kind\":\"close\",\"code\":1007,\"reason\":\"Quota exceeded.\"",
+         "no money there"                                                                                  },
+        {"turn",    "\"kind\":\"silence\"",                                            "only silence comes"},
+    };
+    struct site *p = *state;
+    struct fake_node fake;
+    make_footage(p);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char film[1][1024];
+        char *line AUTO(free_ptr) =
+            str_printf("/make Number %zu is here. The moon pulls the sea. music:off\n", i);
+        fake_azure_start(&fake);
+        fake_azure_do(&fake, "fault", "{\"where\":\"%s\",\"times\":1000,%s}", rows[i].where,
+                      rows[i].fault);
+        fake_azure_do(&fake, "fault",
+                      "{\"where\":\"rest\",\"times\":1000,\"kind\":\"status\","
+                      "\"code\":503}");
+        const char *const lines[] = {line};
+        speak_with_service(p, &fake, lines, 1, film);
+        fake_node_stop(&fake);
+        print_message("%s\n", rows[i].why);
+        spoken_by(p, film[0], "espeak");
+    }
+}
+
 static void the_bot_speaks_three_languages(void **state)
 {
     static const struct {
@@ -227,6 +310,8 @@ int main(void)
         CASE(the_bot_speaks_three_languages),
         CASE(nothing_configured),
         CASE(three_languages_in_one_run_with_own_clips),
+        CASE(three_languages_with_the_services_voices),
+        CASE(the_service_is_away),
     };
     if (getenv("TEST_FILTER"))
         cmocka_set_test_filter(getenv("TEST_FILTER")); /* "*name*" */
