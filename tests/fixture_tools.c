@@ -312,7 +312,7 @@ static bool fake_probe(const char *path, const struct cancel *cancel, struct med
         return false;
     char *id AUTO(free_ptr) = NULL;
     size_t len;
-    if (!fs_read(path, 100, &id, &len, e))
+    if (!fs_read(path, 1 << 20, &id, &len, e))
         return false;
     if (fake->broken[0] && strcmp(id, fake->broken) == 0)
         return err_set_arg(e, ERR_INPUT, "footage.broken", id, "fake");
@@ -371,6 +371,20 @@ static bool fake_join(const struct join_spec *spec, const char *path, struct err
     return fs_exists(spec->sound) && put(path, strbuf_text(&film), e);
 }
 
+/* As large as may be. */
+static bool fake_fit(const struct fit_spec *spec, const char *path, int *ret_width, int *ret_height,
+                     struct err *e)
+{
+    struct strbuf film AUTO(strbuf_free) = STRBUF(1 << 20);
+    if (!step(&fake->fit, "fit", spec->frames, spec->cancel, e) || !fs_exists(spec->film))
+        return false;
+    while (film.len < (size_t)spec->limit)
+        strbuf_addc(&film, 'f');
+    *ret_width = 360;
+    *ret_height = 640;
+    return put(path, strbuf_text(&film), e);
+}
+
 static bool fake_check(const char *path, int width, int height, int frames,
                        const struct cancel *cancel, struct err *e)
 {
@@ -391,6 +405,7 @@ static const struct pipeline_video video = {
     .segment = fake_segment,
     .sound = fake_sound,
     .join = fake_join,
+    .fit = fake_fit,
     .check = fake_check,
     .poster = fake_poster,
 };

@@ -36,7 +36,7 @@ struct fake_tools {
     struct toolbox box;
     char folder[FAKE_FOLDER_MAX]; /* removed by fake_tools_close */
     char cache_folder[FAKE_FOLDER_MAX + 16];
-    struct fake_step write[2], speak[2], search[2], fetch, probe, segment, sound, join, check,
+    struct fake_step write[2], speak[2], search[2], fetch, probe, segment, sound, join, fit, check,
         poster;
     int word_ms;          /* how long a spoken word lasts */
     int clips;            /* how many the first source offers */

@@ -629,16 +629,36 @@ static void a_film_that_gets_too_long_is_refused_early(void **state)
     assert_int_equal(fake_count(x->f, "join", '>'), 0);
 }
 
-static void a_file_above_the_byte_limit_is_refused(void **state)
+static void a_film_above_the_byte_limit_is_fitted_from_the_same_scenes(void **state)
+{
+    struct fixture *x = *state;
+    x->f->film_bytes = 50000;
+    x->story.settings.byte_limit = 60000;
+    must_run(x);
+    assert_int_equal(fake_count(x->f, "fit", '>'), 0);
+    assert_int_equal(x->result.bytes, 50000);
+    x->story.settings.byte_limit = 40000;
+    must_run(x);
+    assert_int_equal(x->result.made, 0);
+    assert_int_equal(fake_count(x->f, "segment", '>'), SCENES);
+    assert_int_equal(fake_count(x->f, "fit", '>'), 1);
+    assert_int_equal(x->result.bytes, 40000);
+    assert_int_equal(x->result.width, 360);
+    assert_int_equal(fs_size(x->out), 40000);
+    assert_int_equal(out_files(x), 3);
+    assert_int_equal(x->falls, 0);
+}
+
+static void a_film_that_cannot_be_fitted_is_refused(void **state)
 {
     struct fixture *x = *state;
     x->f->film_bytes = 50000;
     x->story.settings.byte_limit = 40000;
+    x->f->fit = (struct fake_step){.code = ERR_LIMIT, .times = 1};
     assert_false(run(x));
     assert_int_equal(x->err.code, ERR_LIMIT);
-    assert_string_equal(x->err.user_key, "make.file_too_large");
     assert_int_equal(out_files(x), 0);
-    x->story.settings.byte_limit = 60000;
+    assert_int_equal(fake_files(x->f->folder, ".tmp."), 0);
     must_run(x);
 }
 
@@ -724,7 +744,8 @@ int main(void)
         CASE(a_lost_lease_stops_the_run),
         CASE(an_odd_segment_is_encoded_once_more),
         CASE(a_film_that_gets_too_long_is_refused_early),
-        CASE(a_file_above_the_byte_limit_is_refused),
+        CASE(a_film_above_the_byte_limit_is_fitted_from_the_same_scenes),
+        CASE(a_film_that_cannot_be_fitted_is_refused),
         CASE(nothing_to_say_is_said),
         CASE(voices_are_checked_before_anything_costs),
         CASE(own_words_stand_in_only_for_a_text),

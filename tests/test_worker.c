@@ -32,6 +32,8 @@ struct world {
     /* What deliver shall do. */
     struct fake_step deliver;
     bool card_is_gone;
+    int64_t takes;      /* bytes; 0: any */
+    bool never_content; /* each film is too large for it */
     /* What the bot was told. */
     atomic_int delivering, delivered, failed, cancelled, done;
     atomic_int progress;
@@ -49,6 +51,12 @@ static bool deliver(void *ctx, const struct job *job, const struct storyboard *s
         return err_set(e, ERR_INTERNAL, "error.internal", "the film is not whole");
     if (w->card_is_gone && job->card_ref[0])
         return err_set(e, ERR_NOT_FOUND, "error.no_job", "card is gone");
+    if ((w->takes > 0 && v->bytes > w->takes) || w->never_content) {
+        char arg[24];
+        snprintf(arg, sizeof arg, "%lld",
+                 (long long)(w->never_content ? v->bytes * 9 / 10 : w->takes));
+        return err_set_arg(e, ERR_LIMIT, "deliver.too_large", arg, "fake 413");
+    }
     if (w->deliver.ms > 0 && cancel_wait(cancel, w->deliver.ms))
         return err_set(e, ERR_CANCELLED, "make.cancelled", "stopped");
     if (w->deliver.code != ERR_NONE && w->deliver.times != 0) {
@@ -477,6 +485,42 @@ static void an_upload_that_is_refused_is_paid_back(void **state)
     assert_balance(w, CREDITS, 0);
 }
 
+static void a_film_refused_for_its_size_is_fitted_and_charged_once(void **state)
+{
+    struct world *w = *state;
+    char id[UUID_TEXT];
+    w->f->film_bytes = 50000;
+    w->takes = 20000;
+    new_job(w, id);
+    start(w);
+    wait_state(w, id, JOB_DONE);
+    stop(w);
+    assert_int_equal(atomic_load(&w->delivering), 2);
+    assert_int_equal(atomic_load(&w->delivered), 1);
+    assert_int_equal(fake_count(w->f, "segment", '>'), SCENES); /* nothing is composed again */
+    assert_int_equal(fake_count(w->f, "fit", '<'), 1);
+    struct job j AUTO(job_free) = look(w, id);
+    assert_int_equal(j.video_bytes, 20000);
+    assert_int_equal(j.attempt, 1);
+    assert_balance(w, CREDITS - REAL_PRICE, 0);
+}
+
+static void a_chat_that_is_never_content_gets_no_film_and_pays_nothing(void **state)
+{
+    struct world *w = *state;
+    char id[UUID_TEXT];
+    w->f->film_bytes = 50000;
+    w->never_content = true;
+    new_job(w, id);
+    start(w);
+    wait_state(w, id, JOB_FAILED);
+    stop(w);
+    assert_in_range(atomic_load(&w->delivering), 2, 10);
+    assert_int_equal(atomic_load(&w->delivered), 0);
+    assert_string_equal(w->fail_key, "deliver.too_large");
+    assert_balance(w, CREDITS, 0);
+}
+
 static void without_its_card_the_film_is_a_message_of_its_own(void **state)
 {
     struct world *w = *state;
@@ -781,6 +825,8 @@ int main(void)
         CASE(cancel_just_before_delivery_still_counts),
         CASE(an_upload_that_fails_is_repeated_and_charged_once),
         CASE(an_upload_that_is_refused_is_paid_back),
+        CASE(a_film_refused_for_its_size_is_fitted_and_charged_once),
+        CASE(a_chat_that_is_never_content_gets_no_film_and_pays_nothing),
         CASE(without_its_card_the_film_is_a_message_of_its_own),
         CASE(uploads_are_too_late_to_cancel),
         CASE(a_lost_lease_publishes_nothing),

@@ -14,6 +14,7 @@ const struct pipeline_video pipeline_video = {
     .segment = segment_render,
     .sound = sound_render,
     .join = video_join,
+    .fit = video_fit,
     .check = video_check,
     .poster = video_poster,
     .look = video_look,

@@ -1,11 +1,12 @@
 /*
  * pipeline - a storyboard, run from the stage it stands at to a finished film.
  *
- *   WRITE -> SPEAK -> FIND -> COMPOSE (a segment per scene) + SOUND -> JOIN -> CHECK
+ *   WRITE -> SPEAK -> FIND -> COMPOSE (a segment per scene) + SOUND -> JOIN -> FIT -> CHECK
  *
  * What:    stages overlap by scene: scene 1 is encoded while scene 3 is still being spoken.
  *          Artifacts come from and go to the cache, so a run after a crash continues at the first
- *          unfinished scene.
+ *          unfinished scene. Segments do not depend on settings.byte_limit: a run with a smaller one
+ *          composes nothing, it joins and fits.
  * Owner:   the toolbox lives as long as the program; a run borrows everything.
  * Threads: pipeline_run blocks its caller; segments and sound run on toolbox.render, speech and
  *          search on two threads of the run; several runs may share a toolbox. Callbacks come on
@@ -26,6 +27,7 @@
 #include "core/port/speech.h"
 #include "core/port/writer.h"
 #include "core/story/storyboard.h"
+#include "core/video/fit.h"
 #include "core/video/video.h"
 
 /* The steps of core/video, so that tests can put others in their place. */
@@ -35,6 +37,8 @@ struct pipeline_video {
     bool (*segment)(const struct segment_spec *spec, const char *path, struct err *e);
     bool (*sound)(const struct sound_spec *spec, const char *path, struct err *e);
     bool (*join)(const struct join_spec *spec, const char *path, struct err *e);
+    bool (*fit)(const struct fit_spec *spec, const char *path, int *ret_width, int *ret_height,
+                struct err *e);
     bool (*check)(const char *path, int width, int height, int frames, const struct cancel *cancel,
                   struct err *e);
     bool (*poster)(const char *path, int64_t at_ms, const char *jpeg_path,

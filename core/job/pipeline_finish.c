@@ -1,4 +1,4 @@
-/* JOIN and CHECK: the film is made beside its place under a name of its own; poster, subtitles and
+/* JOIN, FIT and CHECK: the film is made beside its place under a name of its own; poster, subtitles and
  * film then appear in that order, so that a film that is there is complete. */
 #include "core/job/pipeline_internal.h"
 
@@ -19,7 +19,8 @@ enum {
 
 struct outputs {
     char film[CACHE_PATH_MAX], poster[CACHE_PATH_MAX], srt[CACHE_PATH_MAX];
-    char film_temp[CACHE_PATH_MAX], poster_temp[CACHE_PATH_MAX], srt_temp[CACHE_PATH_MAX];
+    char fitted_temp[CACHE_PATH_MAX], film_temp[CACHE_PATH_MAX], poster_temp[CACHE_PATH_MAX],
+        srt_temp[CACHE_PATH_MAX];
 };
 
 bool pipeline_beside(const char *out_path, const char *ext, char ret_path[static CACHE_PATH_MAX],
@@ -41,12 +42,14 @@ static bool outputs_name(const char *out_path, struct outputs *o, struct err *e)
         return err_set_arg(e, ERR_INPUT, "error.disk", out_path, "path too long");
     return pipeline_beside(out_path, "jpg", o->poster, e) &&
            pipeline_beside(out_path, "srt", o->srt, e) && cache_temp(o->film, o->film_temp, e) &&
-           cache_temp(o->poster, o->poster_temp, e) && cache_temp(o->srt, o->srt_temp, e);
+           cache_temp(o->film, o->fitted_temp, e) && cache_temp(o->poster, o->poster_temp, e) &&
+           cache_temp(o->srt, o->srt_temp, e);
 }
 
 static void outputs_discard(struct outputs *o)
 {
     unlink(o->film_temp);
+    unlink(o->fitted_temp);
     unlink(o->poster_temp);
     unlink(o->srt_temp);
 }
@@ -130,12 +133,51 @@ static int64_t poster_moment(const struct storyboard *s)
     return MIN(first_ms * POSTER_PERCENT / 100, POSTER_MAX_MS);
 }
 
-static bool check(struct run_state *r, const struct outputs *o, struct pipeline_result *ret,
-                  struct err *e)
+static void on_fit(void *ctx, double done)
+{
+    struct run_state *r = ctx;
+    r->progress.fitted = done;
+    progress_show(r, false);
+}
+
+/* A film that the chat would not take is made smaller, from the same segments. */
+static bool fit(struct run_state *r, const struct outputs *o, int *width, int *height,
+                struct err *e)
+{
+    int64_t limit = r->story->settings.byte_limit;
+    struct strbuf comment AUTO(strbuf_free) = STRBUF(COMMENT_ROOM);
+    if (limit <= 0 || fs_size(o->film_temp) <= limit)
+        return true;
+    credits(r->story, &comment);
+    const struct fit_spec spec = {
+        .film = o->film_temp,
+        .frames = storyboard_frames(r->story),
+        .limit = limit,
+        .tier = r->story->settings.tier,
+        .title = r->story->title,
+        .comment = strbuf_text(&comment),
+        .lang = r->story->settings.lang,
+        .threads = (int)pool_threads(r->tools->render),
+        .cancel = &r->stop,
+        .on_share = on_fit,
+        .ctx = r,
+    };
+    r->progress.fitting = true;
+    int64_t whole = fs_size(o->film_temp);
+    if (!r->video->fit(&spec, o->fitted_temp, width, height, e) ||
+        !cache_publish(o->fitted_temp, o->film_temp, e))
+        return false;
+    log_info("fitted from %lld to %lld of %lld bytes, %dx%d", (long long)whole,
+             (long long)fs_size(o->film_temp), (long long)limit, *width, *height);
+    return true;
+}
+
+static bool check(struct run_state *r, const struct outputs *o, int width, int height,
+                  struct pipeline_result *ret, struct err *e)
 {
     int frames = storyboard_frames(r->story);
     int64_t limit = r->story->settings.byte_limit;
-    if (!r->video->check(o->film_temp, r->width, r->height, frames, &r->stop, e))
+    if (!r->video->check(o->film_temp, width, height, frames, &r->stop, e))
         return false;
     int64_t bytes = fs_size(o->film_temp);
     if (limit > 0 && bytes > limit) {
@@ -147,8 +189,8 @@ static bool check(struct run_state *r, const struct outputs *o, struct pipeline_
     *ret = (struct pipeline_result){
         .duration_ms = (int64_t)frames * 1000 / STORY_FPS,
         .bytes = bytes,
-        .width = r->width,
-        .height = r->height,
+        .width = width,
+        .height = height,
         .cached = r->cached,
         .made = r->made,
     };
@@ -164,12 +206,14 @@ static bool subtitles(const struct storyboard *s, const char *path, struct err *
 static bool make_outputs(struct run_state *r, const struct outputs *o, struct pipeline_result *ret,
                          struct err *e)
 {
+    int width = r->width, height = r->height;
     if (!join(r, o->film_temp, e))
         return false;
     r->progress.joined = 0.6;
     progress_show(r, false);
-    if (!check(r, o, ret, e) ||
-        !r->video->poster(o->film_temp, poster_moment(r->story), o->poster_temp, &r->stop, e) ||
+    /* The poster is of the film as it was composed. */
+    if (!r->video->poster(o->film_temp, poster_moment(r->story), o->poster_temp, &r->stop, e) ||
+        !fit(r, o, &width, &height, e) || !check(r, o, width, height, ret, e) ||
         !subtitles(r->story, o->srt_temp, e))
         return false;
     crash_at("pipeline.joined");

@@ -82,7 +82,8 @@ struct progress_state {
     double ratio;     /* measured ms per estimated ms, smoothed; 0 = none yet */
     int percent;
     double joined; /* 0..1 */
-    bool joining, finished;
+    double fitted; /* 0..1 */
+    bool joining, fitting, finished;
 };
 
 /* Who speaks. stand_in: with a voice of its own, since the one asked for is of an engine that is

@@ -57,6 +57,8 @@ static struct tally tally(const struct run_state *r)
     }
     add(&t, film_ms * sound_per_ms, r->sound_composed);
     add(&t, join_cost + film_ms * join_per_ms, r->progress.joined);
+    if (r->progress.fitting)
+        add(&t, film_ms * STORY_FPS / 1000 * frame_cost(r), r->progress.fitted);
     return t;
 }
 

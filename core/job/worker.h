@@ -5,7 +5,8 @@
  *          -> done. A keeper thread renews the leases every JOB_HEARTBEAT_SECONDS and carries
  *          wishes to cancel. A job that this process cannot prove to own any more (last good
  *          heartbeat + lease - 15 s) is stopped and nothing of it is published.
- * Film:    OUT_DIR/<job id>.mp4; a claimed job whose film is already there and passes video_check
+ * Film:    OUT_DIR/<job id>.mp4; what a chat refuses for its size is fitted below the limit that it
+ *          named, from the same scenes, and delivered again; a claimed job whose film is already there and passes video_check
  *          is delivered without being rendered again.
  * Owner:   workers_stop joins every thread; the callbacks' ctx must live until then.
  * Threads: start and stop on one thread; callbacks come on worker threads, several at once.

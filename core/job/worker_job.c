@@ -11,7 +11,13 @@
 
 #define LOG_MODULE "worker"
 
-enum { RECENT_FILMS = 30, SAVE_EVERY_MS = 1000, DELIVER_TRIES = 3, DELIVER_WAIT_MS = 1500 };
+enum {
+    RECENT_FILMS = 30,
+    SAVE_EVERY_MS = 1000,
+    DELIVER_TRIES = 3,
+    DELIVER_WAIT_MS = 1500,
+    FITS_MAX = 3, /* refusals for its size after which a chat is believed to take no film at all */
+};
 
 struct work {
     struct slot *s;
@@ -22,7 +28,8 @@ struct work {
     char remote_ref[CHAT_REF_MAX];
     int64_t saved_ms; /* 0: not yet */
     int64_t credits;
-    char *json; /* of the story, for the write at hand */
+    char *json;   /* of the story, for the write at hand */
+    bool refused; /* the chat refused the film for its size: it is being fitted */
 };
 
 static const struct worker_options *options(const struct work *k)
@@ -82,7 +89,7 @@ static void on_progress(void *ctx, const struct pipeline_progress *p)
     struct work *k = ctx;
     lease_trusted(k->s);
     lease_stage(k->s, current_stage(p), p->percent);
-    if (options(k)->calls.on_progress)
+    if (options(k)->calls.on_progress && !k->refused) /* the card is the adapter's now */
         options(k)->calls.on_progress(options(k)->calls.ctx, k->job, p);
 }
 
@@ -123,15 +130,17 @@ static bool film_there(struct work *k)
     const struct toolbox *tools = options(k)->tools;
     const struct pipeline_video *video = tools->video ? tools->video : &pipeline_video;
     struct err e;
-    int width, height;
+    struct media_info info;
+    int64_t limit = k->story.settings.byte_limit;
     if (k->story.scene_count == 0 || !fs_exists(k->film) || !fs_exists(k->poster) ||
         !fs_exists(k->srt) || storyboard_cut(&k->story) != k->story.scene_count)
         return false;
     int frames = storyboard_frames(&k->story);
-    story_size(k->story.settings.aspect, k->story.settings.tier, &width, &height);
-    if (frames <= 0 || !video->check(k->film, width, height, frames, &k->s->stop, &e))
+    if (frames <= 0 || (limit > 0 && fs_size(k->film) > limit) ||
+        !video->probe(k->film, &k->s->stop, &info, &e) || /* fitted films may be smaller */
+        !video->check(k->film, info.width, info.height, frames, &k->s->stop, &e))
         return false;
-    describe(k, width, height, (int64_t)frames * 1000 / STORY_FPS, fs_size(k->film));
+    describe(k, info.width, info.height, (int64_t)frames * 1000 / STORY_FPS, fs_size(k->film));
     log_info("the film of an earlier attempt is whole: delivered as it is");
     return true;
 }
@@ -202,7 +211,7 @@ static bool delivering_body(struct db_tx *tx, void *ctx, struct err *e)
     bool cancel_asked = false;
     if (!job_get(tx, k->job->id, &now, e))
         return false;
-    if (now.state != JOB_DELIVERING || now.attempt != k->job->attempt) {
+    if (now.state != JOB_DELIVERING || now.attempt != k->job->attempt || k->refused) {
         if (!job_heartbeat(tx, k->job, worker, pipeline_stage_name(PIPE_JOIN), 99, &cancel_asked,
                            e))
             return false;
@@ -259,6 +268,29 @@ static bool upload(struct work *k, struct err *e)
     return true;
 }
 
+/* The chat said into how many bytes the film must fit: the same scenes once more, from the cache. */
+static bool fit_smaller(struct work *k, struct err *e)
+{
+    int64_t bytes;
+    if (e->code != ERR_LIMIT || !str_to_int(e->arg, 1, k->video.bytes - 1, &bytes))
+        return false;
+    log_err(LOG_INFO, LOG_MODULE, e);
+    k->refused = true;
+    k->story.settings.byte_limit = bytes;
+    crash_at("worker.refused");
+    return name_own(k, e) && make_film(k, e) && begin_delivery(k, e);
+}
+
+static bool deliver_film(struct work *k, struct err *e)
+{
+    if (!begin_delivery(k, e))
+        return false;
+    for (int i = 0; !upload(k, e); i++)
+        if (i == FITS_MAX || !fit_smaller(k, e))
+            return false;
+    return true;
+}
+
 static bool done_body(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct work *k = ctx;
@@ -295,7 +327,7 @@ static bool work_through(struct work *k, struct err *e)
         return false;
     if (!find_film(k) && (!name_own(k, e) || !make_film(k, e)))
         return false;
-    return begin_delivery(k, e) && upload(k, e);
+    return deliver_film(k, e);
 }
 
 void worker_run_job(struct slot *s, struct job *j, int64_t claimed_ms)

@@ -23,9 +23,33 @@ static const struct quality {
     [TIER_PREMIUM] = {"fast",     19, 24000},
 };
 
-static bool codec_open(struct encoder *enc, const struct encoder_spec *spec, struct err *e)
+enum { PEAK_OVER_MEAN = 3, PEAK_SECONDS = 2 };
+
+/* As good as the tier promises, or as good as that many bits a second can be. */
+static void set_rate(AVCodecContext *c, const struct encoder_spec *spec, AVDictionary **opts)
 {
     const struct quality *q = &qualities[spec->tier];
+    av_dict_set(opts, "profile", "high", 0);
+    if (spec->bits_s <= 0) {
+        char number[32];
+        snprintf(number, sizeof(number), "%.1f", q->crf - (spec->painted ? 5 : 0));
+        c->rc_max_rate = (int64_t)q->kbit_max * 1000;
+        c->rc_buffer_size = q->kbit_max * 2000;
+        av_dict_set(opts, "preset", q->preset, 0);
+        av_dict_set(opts, "crf", number, 0);
+        return;
+    }
+    c->bit_rate = spec->bits_s;
+    c->rc_max_rate = MIN(spec->bits_s * PEAK_OVER_MEAN, (int64_t)q->kbit_max * 1000);
+    c->rc_max_rate = MAX(c->rc_max_rate, spec->bits_s);
+    c->rc_buffer_size = (int)MIN(c->rc_max_rate * PEAK_SECONDS, INT32_MAX);
+    c->flags |= spec->pass == 1 ? AV_CODEC_FLAG_PASS1 : AV_CODEC_FLAG_PASS2;
+    av_dict_set(opts, "preset", "fast", 0); /* few bits: worth some more looking */
+    av_dict_set(opts, "stats", spec->stats, 0);
+}
+
+static bool codec_open(struct encoder *enc, const struct encoder_spec *spec, struct err *e)
+{
     const AVCodec *x264 = avcodec_find_encoder_by_name("libx264");
     if (!x264)
         return err_set(e, ERR_CONFIG, "make.render_failed", "libavcodec has no libx264");
@@ -45,16 +69,10 @@ static bool codec_open(struct encoder *enc, const struct encoder_spec *spec, str
     c->chroma_sample_location = AVCHROMA_LOC_LEFT;
     c->gop_size = 5 * STORY_FPS;
     c->thread_count = MAX(spec->threads, 1);
-    c->rc_max_rate = (int64_t)q->kbit_max * 1000;
-    c->rc_buffer_size = q->kbit_max * 2000;
     c->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP | AV_CODEC_FLAG_BITEXACT;
 
     AUTO(av_dict_free) AVDictionary *opts = NULL;
-    av_dict_set(&opts, "preset", q->preset, 0);
-    av_dict_set(&opts, "profile", "high", 0);
-    char number[32];
-    snprintf(number, sizeof(number), "%.1f", q->crf - (spec->painted ? 5 : 0));
-    av_dict_set(&opts, "crf", number, 0);
+    set_rate(c, spec, &opts);
     av_dict_set(&opts, "x264-params",
                 "open-gop=0:scenecut=40:force-cfr=1:stitchable=1:vbv-init=0.5:aq-mode=3", 0);
     int r = avcodec_open2(c, x264, &opts);

@@ -24,6 +24,11 @@ struct encoder_spec {
     int threads;
     bool painted; /* smooth gradients: finer steps in flat areas, which cost little there */
     const struct cancel *cancel;
+    int64_t bits_s; /* 0: the tier's quality */
+    int pass;       /* with bits_s: 1 measures, 2 encodes */
+    const char
+        *stats; /* with bits_s: file that the first pass writes and the second reads; beside it
+                          x264 keeps FILE.mbtree */
 };
 bool encoder_create(const struct encoder_spec *spec, const char *path, struct encoder **ret,
                     struct err *e);

@@ -21,12 +21,12 @@ struct line {
 static bool line_open(struct line *l, const struct segment_spec *spec, const char *path,
                       struct err *e)
 {
-    const struct encoder_spec how = {spec->width,
-                                     spec->height,
-                                     spec->tier,
-                                     spec->threads,
-                                     spec->footage->kind == FOOTAGE_BACKDROP,
-                                     spec->cancel};
+    const struct encoder_spec how = {.width = spec->width,
+                                     .height = spec->height,
+                                     .tier = spec->tier,
+                                     .threads = spec->threads,
+                                     .painted = spec->footage->kind == FOOTAGE_BACKDROP,
+                                     .cancel = spec->cancel};
     l->frame = cover_frame_make(spec->width, spec->height);
     if (!l->frame)
         return media_fail(e, AVERROR(ENOMEM), "frame", path);

@@ -187,7 +187,7 @@ static bool write_checked(struct mix *m, const char *path, struct err *e)
     double ceiling = CEILING;
     for (int i = 0;; i++) {
         double peak = 0;
-        if (!mix_master(m, ceiling, e) || !aac_write(m, path, e) ||
+        if (!mix_master(m, ceiling, e) || !aac_write(m, AAC_BITS, path, e) ||
             !aac_peak(path, m->cancel, &peak, e))
             return false;
         double over = to_db(peak) - PEAK_MAX;

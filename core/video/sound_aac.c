@@ -7,7 +7,6 @@
 #include "core/video/sound_priv.h"
 
 enum {
-    AAC_BITS = 128000,
     DECODED_MAX = 8192,  /* samples of one decoded frame; AAC has 1024 or 2048 */
     PEAK_WINDOW = 48000, /* samples looked at together when peaks are measured */
     PEAK_OVERLAP = 32,   /* so that no peak hides between two windows */
@@ -29,7 +28,8 @@ static void aac_free(struct aac *a)
     av_frame_free(&a->frame);
 }
 
-static bool aac_open(struct aac *a, const char *path, const struct cancel *cancel, struct err *e)
+static bool aac_open(struct aac *a, int64_t bits_s, const char *path, const struct cancel *cancel,
+                     struct err *e)
 {
     const AVCodec *codec = avcodec_find_encoder_by_name("aac");
     a->codec = codec ? avcodec_alloc_context3(codec) : NULL;
@@ -42,7 +42,7 @@ static bool aac_open(struct aac *a, const char *path, const struct cancel *cance
     AVCodecContext *c = a->codec;
     c->sample_rate = VIDEO_RATE;
     c->sample_fmt = AV_SAMPLE_FMT_FLTP;
-    c->bit_rate = AAC_BITS;
+    c->bit_rate = bits_s;
     c->profile = FF_PROFILE_AAC_LOW;
     c->time_base = (AVRational){1, VIDEO_RATE};
     c->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
@@ -101,10 +101,10 @@ static bool aac_frame(struct aac *a, const struct mix *mix, int64_t at, struct e
     return ok;
 }
 
-bool aac_write(const struct mix *mix, const char *path, struct err *e)
+bool aac_write(const struct mix *mix, int64_t bits_s, const char *path, struct err *e)
 {
     AUTO(aac_free) struct aac a = {0};
-    if (!aac_open(&a, path, mix->cancel, e))
+    if (!aac_open(&a, bits_s, path, mix->cancel, e))
         return false;
     for (int64_t at = 0; at < mix->samples; at += a.codec->frame_size)
         if (sound_cancelled(mix->cancel, e) || !aac_frame(&a, mix, at, e))
@@ -122,6 +122,8 @@ struct listener {
     float *lr; /* PEAK_WINDOW + DECODED_MAX samples, the end of the last window first */
     int64_t filled;
     double peak;
+    struct mix *into;         /* NULL: only peaks are wanted */
+    struct media_watch watch; /* fmt points to it */
 };
 
 static void listener_free(struct listener *l)
@@ -142,6 +144,26 @@ static void listen_window(struct listener *l)
     l->filled = keep;
 }
 
+/* Into the mix, or looked at for peaks. */
+static void listen_samples(struct listener *l, const AVFrame *f)
+{
+    const float *left = (const float *)f->data[0], *right = (const float *)f->data[1];
+    if (l->into) {
+        int64_t room = l->into->samples - l->filled;
+        for (int i = 0; i < f->nb_samples && i < room; i++, l->filled++) {
+            l->into->lr[2 * l->filled] = left[i];
+            l->into->lr[2 * l->filled + 1] = right[i];
+        }
+        return;
+    }
+    if (l->filled >= PEAK_WINDOW)
+        listen_window(l);
+    for (int i = 0; i < f->nb_samples; i++, l->filled++) {
+        l->lr[2 * l->filled] = left[i];
+        l->lr[2 * l->filled + 1] = right[i];
+    }
+}
+
 static bool listen_frames(struct listener *l, const AVPacket *packet, const char *path,
                           struct err *e)
 {
@@ -154,42 +176,52 @@ static bool listen_frames(struct listener *l, const AVPacket *packet, const char
         if (r < 0 || f->format != AV_SAMPLE_FMT_FLTP || f->ch_layout.nb_channels != 2 ||
             f->nb_samples > DECODED_MAX)
             break;
-        if (l->filled >= PEAK_WINDOW)
-            listen_window(l);
-        for (int i = 0; i < f->nb_samples; i++, l->filled++) {
-            l->lr[2 * l->filled] = ((const float *)f->data[0])[i];
-            l->lr[2 * l->filled + 1] = ((const float *)f->data[1])[i];
-        }
+        listen_samples(l, f);
         av_frame_unref(l->frame);
     }
     return media_fail(e, r < 0 ? r : AVERROR_INVALIDDATA, "decode", path);
 }
 
-bool aac_peak(const char *path, const struct cancel *cancel, double *ret_peak, struct err *e)
+static bool listen(struct listener *l, const char *path, struct err *e)
 {
-    struct media_watch watch = {.cancel = cancel};
     bool still = false;
-    AUTO(listener_free) struct listener l = {0};
-    if (!media_open(path, &watch, &l.fmt, &still, e) ||
-        !media_open_decoder(l.fmt, 0, 1, 0, false, &l.codec, e))
+    if (!media_open(path, &l->watch, &l->fmt, &still, e))
         return false;
-    l.packet = av_packet_alloc();
-    l.frame = av_frame_alloc();
-    l.lr = malloc(2 * sizeof(float) * (PEAK_WINDOW + DECODED_MAX));
-    if (!l.packet || !l.frame || !l.lr)
+    int stream = av_find_best_stream(l->fmt, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
+    if (stream < 0)
+        return err_set(e, ERR_INTERNAL, "make.render_failed", "%s: no sound in it", path);
+    if (!media_open_decoder(l->fmt, stream, 1, 0, false, &l->codec, e))
+        return false;
+    l->packet = av_packet_alloc();
+    l->frame = av_frame_alloc();
+    l->lr = malloc(2 * sizeof(float) * (PEAK_WINDOW + DECODED_MAX));
+    if (!l->packet || !l->frame || !l->lr)
         return err_set(e, ERR_INTERNAL, "make.render_failed", "sound: out of memory");
     int r;
-    while ((r = av_read_frame(l.fmt, l.packet)) >= 0) {
-        bool ok = !sound_cancelled(cancel, e) && listen_frames(&l, l.packet, path, e);
-        av_packet_unref(l.packet);
+    while ((r = av_read_frame(l->fmt, l->packet)) >= 0) {
+        bool ok = !sound_cancelled(l->watch.cancel, e) &&
+                  (l->packet->stream_index != stream || listen_frames(l, l->packet, path, e));
+        av_packet_unref(l->packet);
         if (!ok)
             return false;
     }
     if (r != AVERROR_EOF)
         return media_fail(e, r, "read", path);
-    if (!listen_frames(&l, NULL, path, e))
+    return listen_frames(l, NULL, path, e);
+}
+
+bool aac_peak(const char *path, const struct cancel *cancel, double *ret_peak, struct err *e)
+{
+    AUTO(listener_free) struct listener l = {.watch = {.cancel = cancel}};
+    if (!listen(&l, path, e))
         return false;
     listen_window(&l);
     *ret_peak = l.peak;
     return true;
+}
+
+bool aac_read(const char *path, struct mix *mix, struct err *e)
+{
+    AUTO(listener_free) struct listener l = {.watch = {.cancel = mix->cancel}, .into = mix};
+    return listen(&l, path, e);
 }
