@@ -1,7 +1,8 @@
 /*
  * work_pool - makes work in the background, without being felt.
  *
- * What:    requests are (root, threshold); the same one asked twice is one. Threads of the lowest
+ * What:    requests are (root, threshold); the same one asked twice is one, and a work serves
+ *          every lower threshold of its root. Threads of the lowest
  *          priority (SCHED_IDLE) share the cheapest request; every fourth slice goes to the oldest, so
  *          that receives do not wait for sends and sends do not starve. A finished work stays in
  *          memory (the last WORK_KEPT) and goes to `store`; `find` brings back what another start or
