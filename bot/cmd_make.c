@@ -24,7 +24,8 @@ struct quote {
     char id[UUID_TEXT];
     int64_t estimate_ms, price;
     struct balance balance;
-    bool first; /* nothing but the trial credits was ever moved */
+    bool first;        /* nothing but the trial credits was ever moved */
+    const char *media; /* names of the person's own files, one a line; NULL: none */
 };
 
 static bool check_topic(struct command_ctx *ctx, struct quote *q, struct err *e)
@@ -66,6 +67,7 @@ static bool store_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
         .estimate_ms = q->estimate_ms,
         .topic = (char *)q->topic,
         .story = story,
+        .media = (char *)q->media,
         .addr = ctx->event->addr,
     };
     str_copy(spec.account, sizeof(spec.account), ctx->account.id);
@@ -112,6 +114,14 @@ static void add_shortage(struct command_ctx *ctx, struct card_doc *doc, const st
               I18N_TEXT("command", arena_printf(&doc->arena, "/go %s", job_short(q->id))));
 }
 
+static int64_t count_lines(const char *text)
+{
+    int64_t count = 1;
+    for (; (text = strchr(text, '\n')); text++)
+        count++;
+    return count;
+}
+
 static void build_quote(struct command_ctx *ctx, struct card_doc *doc, const struct quote *q)
 {
     const char *lang = ctx->lang;
@@ -127,6 +137,8 @@ static void build_quote(struct command_ctx *ctx, struct card_doc *doc, const str
     card_line(doc, lang, "quote.voice",
               I18N_TEXT("lang", card_keep(doc, i18n_lang_label(lang, s->lang))),
               I18N_TEXT("voice", voice_name(ctx, s, doc)));
+    if (q->media)
+        card_line(doc, lang, "quote.own_media", I18N_NUM("count", count_lines(q->media)));
     if (ctx->bot->own_words)
         card_line(doc, lang, "quote.own_words");
     card_line(doc, lang, "quote.price", I18N_NUM("count", q->price));
@@ -173,6 +185,18 @@ static void new_seed(struct story_settings *s)
     s->seed &= (UINT64_C(1) << 53) - 1; /* exact as a JSON number */
 }
 
+/* Names of the files that came with the words; NULL when there are none, or when nobody could get
+   them. */
+static const char *own_media(struct command_ctx *ctx)
+{
+    const struct chat_adapter *chat = bot_adapter(ctx->bot, ctx->event->addr.network);
+    const char *names = NULL;
+    for (size_t i = 0; chat && chat->ops->fetch && i < ctx->event->media_count; i++)
+        names = names ? arena_printf(&ctx->arena, "%s\n%s", names, ctx->event->media[i])
+                      : ctx->event->media[i];
+    return names;
+}
+
 bool cmd_make(struct command_ctx *ctx, struct err *e)
 {
     struct story_settings saved;
@@ -187,6 +211,7 @@ bool cmd_make(struct command_ctx *ctx, struct err *e)
         .settings = args.settings,
         .has_lang = args.has_lang,
         .has_voice = args.has_voice,
+        .media = own_media(ctx),
     };
     if (!args.has_seed)
         new_seed(&q.settings);
@@ -259,8 +284,11 @@ bool cmd_again(struct command_ctx *ctx, struct err *e)
         return err_set(e, ERR_NOT_FOUND, "again.nothing", "topic was erased");
     if (!storyboard_from_json(job.story, strlen(job.story), &story, e))
         return err_set(e, ERR_INTERNAL, "error.internal", "stored story: %s", e->detail);
-    struct quote q = {
-        .topic = job.topic, .settings = story.settings, .has_lang = true, .has_voice = true};
+    struct quote q = {.topic = job.topic,
+                      .settings = story.settings,
+                      .has_lang = true,
+                      .has_voice = true,
+                      .media = job.media};
     new_seed(&q.settings);
     return make_quote(ctx, &q, e);
 }

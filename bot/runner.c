@@ -98,6 +98,7 @@ static bool start_work(struct runner *r, struct err *e)
     struct janitor_options janitor = {
         .db = r->db.db,
         .cache = r->bot.tools->cache,
+        .out_dir = out_dir,
         .on_failed = workers.calls.on_failed,
         .ctx = workers.calls.ctx,
     };

@@ -37,6 +37,9 @@ bool wire_writers_check(struct cli *cli,
 bool wire_footage_wanted(const struct config *config);
 bool wire_footage_add(struct net_engine *net, const struct config *config, struct toolbox *box,
                       struct err *e);
+/* The files that came with a job, fetched through the chat it came from; see worker_calls. */
+bool wire_footage_own(const struct chat_adapter *chat, const struct job *job, const char *folder,
+                      struct footage_source *ret, struct err *e);
 /* For doctor: asks each with each key, at most 5 s a key. `tell` gets "Pexels 1/2" and the error, or
    NULL when the key works. */
 bool wire_footage_check(const struct config *config,

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "adapters/footage/chat_media.h"
 #include "adapters/footage/stock.h"
 #include "bot/wire.h"
 #include "core/base/strbuf.h"
@@ -53,6 +54,12 @@ bool wire_footage_add(struct net_engine *net, const struct config *config, struc
     if (photos.ops) /* stills come after every clip */
         box->sources[box->source_count++] = photos;
     return true;
+}
+
+bool wire_footage_own(const struct chat_adapter *chat, const struct job *job, const char *folder,
+                      struct footage_source *ret, struct err *e)
+{
+    return chat_media_create(chat, job->media, folder, ret, e);
 }
 
 struct asked {

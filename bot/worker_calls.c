@@ -9,6 +9,7 @@
 #include "bot/outbox.h"
 #include "bot/reply.h"
 #include "bot/status.h"
+#include "bot/wire.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
@@ -69,6 +70,8 @@ static void build_caption(struct bot *bot, struct card_doc *doc, const struct jo
         I18N_TEXT("picture", arena_printf(&doc->arena, "%d×%d", video->width, video->height)));
     if (story->fell_back)
         card_line(doc, lang, "film.fell_back");
+    if (story->own_lost)
+        card_line(doc, lang, "film.own_lost", I18N_NUM("count", story->own_lost));
     add_authors(doc, lang, story);
     bool buttons = bot_abilities(bot, job->addr.network)->buttons;
     card_button(doc, lang, "button.again", true, "/again %s",
@@ -199,6 +202,16 @@ static void on_progress(void *data, const struct job *job, const struct pipeline
     status_progress(bot->status, job, p);
 }
 
+static bool own_footage(void *data, const struct job *job, const char *folder,
+                        struct footage_source *ret, struct err *e)
+{
+    const struct chat_adapter *chat = bot_adapter(data, job->addr.network);
+    if (!chat)
+        return err_set(e, ERR_RETRY, "fail.no_network", "network %s is not served here",
+                       job->addr.network);
+    return wire_footage_own(chat, job, folder, ret, e);
+}
+
 struct worker_calls bot_worker_calls(struct bot *bot)
 {
     return (struct worker_calls){
@@ -206,6 +219,7 @@ struct worker_calls bot_worker_calls(struct bot *bot)
         .price = price,
         .on_failed = on_failed,
         .on_done = on_done,
+        .own_footage = own_footage,
         .on_progress = on_progress,
         .ctx = bot,
     };

@@ -4,7 +4,7 @@
 #include "core/base/fs.h"
 #include "core/net/json.h"
 
-enum { TRIES = 3 };
+enum { TRIES = 3, FETCH_MS = 300000 };
 #define FETCH_MAX (100LL << 20)
 
 static bool host_is_ours(struct discord *d, const char *url)
@@ -32,7 +32,8 @@ bool dc_fetch(void *self, const char *media, const char *folder, const struct ca
                             .url = media + 2,
                             .save_path = path,
                             .save_max = FETCH_MAX,
-                            .total_ms = -1,
+                            .total_ms = FETCH_MS,
+                            .stall_seconds = 30,
                             .cancel = cancel};
     for (int i = 0; !fs_exists(path); i++) {
         AUTO(net_reply_free) struct net_reply reply = {0};

@@ -243,12 +243,13 @@ static void add_media(struct tg_update *u, struct arena *a, char kind, const cJS
     u->event.media_count = n + 1;
 }
 
-static void fill_media(struct tg_update *u, const struct message *m, struct arena *a)
+/* The largest size of a photo, a clip, or either sent as a file. */
+static void fill_media(struct tg_update *u, const cJSON *message, struct arena *a)
 {
     const cJSON *largest = NULL;
     const cJSON *size;
     int64_t width = 0;
-    cJSON_ArrayForEach(size, json_array(m->json, "photo"))
+    cJSON_ArrayForEach(size, json_array(message, "photo"))
     {
         int64_t w = json_int_or(size, "width", 0);
         if (w > width) {
@@ -256,12 +257,12 @@ static void fill_media(struct tg_update *u, const struct message *m, struct aren
             largest = size;
         }
     }
-    const cJSON *document = json_object(m->json, "document");
+    const cJSON *document = json_object(message, "document");
     const char *mime = json_text(document, "mime_type", "");
     if (largest)
         add_media(u, a, 'p', largest);
-    else if (json_object(m->json, "video"))
-        add_media(u, a, 'v', json_object(m->json, "video"));
+    else if (json_object(message, "video"))
+        add_media(u, a, 'v', json_object(message, "video"));
     else if (str_starts(mime, "image/"))
         add_media(u, a, 'p', document);
     else if (str_starts(mime, "video/"))
@@ -334,7 +335,7 @@ static void decode_message(const cJSON *json, const struct tg_me *me, struct are
         return;
     const char *album = json_text(json, "media_group_id", NULL);
     u->album = album ? arena_dup(a, album) : NULL;
-    fill_media(u, &m, a); /* before the words are looked at: they may be in another message */
+    fill_media(u, m.json, a); /* before the words are looked at: they may be in another message */
     const char *line = line_for_me(u, &m, me, a);
     bool speaks_as_chat = json_has(json, "sender_chat");
     if (!line || !m.from || json_true(json, "is_automatic_forward") ||
@@ -352,6 +353,8 @@ static void decode_message(const cJSON *json, const struct tg_me *me, struct are
         return;
     }
     fill_quoted(u, &m, me, a);
+    if (m.reply && !is_me(json_object(m.reply, "from"), me) && *line == '/')
+        fill_media(u, m.reply, a); /* "/make" said to somebody's picture */
     u->event.media = u->media;
     u->event.text = clean_text(a, line, strlen(line));
     if (strlen(line) >= CHAT_LINE_MAX)

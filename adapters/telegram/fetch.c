@@ -14,7 +14,7 @@
 
 #define FETCH_OWN_MAX (200LL * 1000 * 1000)
 
-enum { TRIES = 3 };
+enum { TRIES = 3, FETCH_MS = 300000 };
 
 /* For AUTO. */
 static void close_fd(int *fd)
@@ -74,7 +74,8 @@ static bool download(struct telegram *t, const char *server_path, const char *to
                             .url = url,
                             .save_path = to,
                             .save_max = FETCH_OWN_MAX,
-                            .total_ms = -1,
+                            .total_ms = FETCH_MS,
+                            .stall_seconds = 30,
                             .cancel = cancel};
     for (int i = 0;; i++) {
         AUTO(net_reply_free) struct net_reply reply = {0};

@@ -16,18 +16,20 @@ EMBED(schema_0003, "schema/0003_speed.sql");
 EMBED(schema_0004, "schema/0004_leases.sql");
 EMBED(schema_0005, "schema/0005_drafts.sql");
 EMBED(schema_0006, "schema/0006_money.sql");
+EMBED(schema_0007, "schema/0007_job_media.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
     const char *name;
     const char *sql;
 } migrations[] = {
-    {"0001_start",  schema_0001},
-    {"0002_notes",  schema_0002},
-    {"0003_speed",  schema_0003},
-    {"0004_leases", schema_0004},
-    {"0005_drafts", schema_0005},
-    {"0006_money", schema_0006},
+    {"0001_start",     schema_0001},
+    {"0002_notes",     schema_0002},
+    {"0003_speed",     schema_0003},
+    {"0004_leases",    schema_0004},
+    {"0005_drafts",    schema_0005},
+    {"0006_money",     schema_0006},
+    {"0007_job_media", schema_0007},
 };
 
 enum { LOCK_TRIES = 30 };

@@ -102,6 +102,7 @@ bool seal_open_addr(const char *text, struct chat_addr *ret)
 enum {
     BOX_EXTRA = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES,
     BOX_MAX = SEAL_TEXT_MAX + BOX_EXTRA,
+    LINES_MAX = 60000, /* bytes of all sealed lines together: a column's bound */
 };
 
 char *seal_text(const char *text)
@@ -137,4 +138,39 @@ bool seal_open_text(const char *sealed, char *ret, size_t size)
     memcpy(ret, plain, len - BOX_EXTRA);
     ret[len - BOX_EXTRA] = '\0';
     return true;
+}
+
+/* Every line of `text` through `turn`, which may leave it out; joined again with \n. */
+static char *each_line(const char *text, char *turn(const char *line))
+{
+    struct strbuf out = STRBUF(LINES_MAX);
+    for (const char *at = text; *at;) {
+        size_t len = strcspn(at, "\n");
+        AUTO(free_ptr) char *line = str_printf("%.*s", (int)len, at);
+        AUTO(free_ptr) char *turned = turn(line);
+        if (turned)
+            strbuf_addf(&out, "%s%s", out.len ? "\n" : "", turned);
+        at += len + (at[len] == '\n');
+    }
+    char *done = strbuf_take(&out);
+    return done ? done : str_dup("");
+}
+
+static char *open_line(const char *sealed)
+{
+    char text[SEAL_TEXT_MAX + 1];
+    return seal_open_text(sealed, text, sizeof(text)) ? str_dup(text) : NULL;
+}
+
+char *seal_lines(const char *text)
+{
+    return each_line(text ? text : "", seal_text);
+}
+
+char *seal_open_lines(const char *sealed)
+{
+    char *text = each_line(sealed, open_line);
+    if (!*text)
+        free(TAKE(text));
+    return text;
 }

@@ -40,5 +40,9 @@ enum { SEAL_TEXT_MAX = 2000 };
 MUST_USE char *seal_text(const char *text);
 /* False: not sealed by this key, or larger than `size`. */
 bool seal_open_text(const char *sealed, char *ret, size_t size);
+/* Each line of a text by itself, and back; lines that are too long, or sealed by another key, are
+   left out. seal_lines(NULL) is ""; seal_open_lines is NULL when no line is left. */
+MUST_USE char *seal_lines(const char *text);
+MUST_USE char *seal_open_lines(const char *sealed);
 
 #endif

@@ -142,6 +142,7 @@ static bool insert_quote(struct db_tx *tx, const struct job *spec, const char *d
 {
     struct num price = num_make(spec->price), estimate = num_make(spec->estimate_ms);
     AUTO(free_ptr) char *addr = seal_addr(&spec->addr);
+    AUTO(free_ptr) char *media = seal_lines(spec->media);
     const char *params[] = {id,
                             spec->account,
                             dedupe,
@@ -152,12 +153,13 @@ static bool insert_quote(struct db_tx *tx, const struct job *spec, const char *d
                             spec->lang,
                             spec->addr.network,
                             addr,
-                            spec->card_ref};
+                            spec->card_ref,
+                            media};
     int64_t rows;
     if (!exec_change(tx,
                      "insert into jobs(id, user_id, dedupe_key, state, price, estimate_ms, topic,"
-                     " story, lang, network, addr, card_ref)"
-                     " values ($1, $2, $3, 'quoted', $4, $5, $6, $7, $8, $9, $10, $11)"
+                     " story, lang, network, addr, card_ref, media)"
+                     " values ($1, $2, $3, 'quoted', $4, $5, $6, $7, $8, $9, $10, $11, $12)"
                      " on conflict (user_id, dedupe_key) where state in ('quoted', 'waiting',"
                      " 'ready', 'running', 'delivering') do nothing",
                      params, COUNT(params), &rows, e))

@@ -15,6 +15,7 @@ void job_free(struct job *j)
 {
     free(j->topic);
     free(j->story);
+    free(j->media);
     *j = (struct job){0};
 }
 
@@ -28,7 +29,7 @@ static const char columns[] =
                       "jobs q"
                       "   where q.state in ('waiting', 'ready') and (q.fair_at, q.id) < "
                       "(j.fair_at, j.id))"
-                      " else 0 end"
+                      " else 0 end, j.media"
                       " from jobs j left join deliveries d on d.job_id = j.id ";
 
 bool job_select(struct db_tx *tx, const char *where, const char *const *params, size_t count,
@@ -67,6 +68,7 @@ bool job_from_row(const struct db_rows *rows, size_t row, struct job *ret, struc
     j.place = (int)db_int(rows, row, 21);
     j.topic = str_dup(row_text(rows, row, 6));
     j.story = str_dup(row_text(rows, row, 7));
+    j.media = seal_open_lines(row_text(rows, row, 22));
     *ret = j;
     return true;
 }
@@ -147,15 +149,15 @@ bool job_recent_footage(struct db_tx *tx, const struct job *j, size_t films, str
     struct num limit = num_make((int64_t)films);
     const char *params[] = {j->account, j->id, limit.text};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
-    if (!db_exec(
-            tx,
-            "select distinct (s->'footage'->>'provider') || ':' || (s->'footage'->>'id')"
-            " from (select story from jobs where user_id = $1 and id <> $2"
-            "   and state not in ('quoted', 'cancelled') and octet_length(story) > 0"
-            "   order by created_at desc limit $3) recent"
-            " cross join lateral jsonb_array_elements(recent.story::jsonb->'scenes') s"
-            " where s->'footage'->>'provider' not in ('backdrop', 'local') order by 1 limit 2000",
-            params, 3, &rows, e))
+    if (!db_exec(tx,
+                 "select distinct (s->'footage'->>'provider') || ':' || (s->'footage'->>'id')"
+                 " from (select story from jobs where user_id = $1 and id <> $2"
+                 "   and state not in ('quoted', 'cancelled') and octet_length(story) > 0"
+                 "   order by created_at desc limit $3) recent"
+                 " cross join lateral jsonb_array_elements(recent.story::jsonb->'scenes') s"
+                 " where s->'footage'->>'provider' not in ('backdrop', 'local', 'chat') order by 1 "
+                 "limit 2000",
+                 params, 3, &rows, e))
         return false;
     size_t count = 0;
     const char **list = arena_alloc(a, (db_count(rows) + 1) * sizeof(*list));

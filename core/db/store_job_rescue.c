@@ -192,7 +192,7 @@ static bool forget_addresses(struct db_tx *tx, struct err *e)
         "update deliveries set remote_ref = '' where job_id in (select id from jobs"
         " where ended_at < clock_timestamp() - interval '1 day' and addr <> ''"
         " order by id limit $1::int)",
-        "update jobs set addr = '', card_ref = '' where id in (select id from jobs"
+        "update jobs set addr = '', media = '', card_ref = '' where id in (select id from jobs"
         " where ended_at < clock_timestamp() - interval '1 day' and addr <> ''"
         " order by id limit $1::int for update skip locked)",
     };

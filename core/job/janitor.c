@@ -1,11 +1,15 @@
 /* Upkeep: jobs of dead workers, invariants of the ledger, old rows, the cache. */
+#include <dirent.h>
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include "core/base/clock.h"
+#include "core/base/fs.h"
 #include "core/base/log.h"
+#include "core/base/strbuf.h"
 #include "core/db/store_chat.h"
 #include "core/db/store_ledger.h"
-#include "core/job/worker.h"
+#include "core/job/worker_internal.h"
 
 #define LOG_MODULE "janitor"
 
@@ -15,10 +19,12 @@ enum {
     SWEEP_MS = 10 * 60 * 1000,
     TRIM_MS = 10 * 60 * 1000,
     KEEP_DAYS = 30,
+    OWN_SECONDS = 24 * 3600,
 };
 
 struct janitor {
     struct janitor_options o;
+    char *out_dir; /* ours; NULL: none */
     struct cancel stop;
     pthread_t thread;
     bool away; /* the database did not answer last time: said once */
@@ -79,10 +85,27 @@ static bool due(int64_t *next_ms, int64_t now, int every)
     return true;
 }
 
+/* What a killed worker left of the files that people had sent along. */
+static void sweep_own(const struct janitor *j)
+{
+    AUTO(free_ptr) char *folder = str_printf("%s/" WORKER_OWN_FOLDER, j->out_dir);
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        AUTO(free_ptr) char *path = str_printf("%s/%s", folder, entry->d_name);
+        struct stat st;
+        if (entry->d_name[0] != '.' && stat(path, &st) == 0 &&
+            clock_wall_ms() / 1000 - st.st_mtime > OWN_SECONDS)
+            fs_remove(path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
 static void *janitor_main(void *janitor)
 {
     struct janitor *j = janitor;
-    int64_t rescue = 0, ledger = 0, sweep = 0, trim = 0;
+    int64_t rescue = 0, ledger = 0, sweep = 0, trim = 0, own = 0;
     int rescue_ms = j->o.rescue_ms ? j->o.rescue_ms : RESCUE_MS;
     do {
         int64_t now = clock_mono_ms();
@@ -93,6 +116,8 @@ static void *janitor_main(void *janitor)
             run_chore(j, ledger_body, &c);
         if (due(&sweep, now, SWEEP_MS))
             run_chore(j, sweep_body, &c);
+        if (j->out_dir && due(&own, now, SWEEP_MS))
+            sweep_own(j);
         if (j->o.cache && due(&trim, now, TRIM_MS))
             cache_trim(j->o.cache);
     } while (!cancel_wait(&j->stop, MIN(rescue_ms, 1000)));
@@ -105,8 +130,10 @@ bool janitor_start(const struct janitor_options *o, struct janitor **ret, struct
     if (!j)
         return err_set(e, ERR_INTERNAL, "error.internal", "out of memory");
     j->o = *o;
+    j->out_dir = o->out_dir ? str_dup(o->out_dir) : NULL;
     cancel_init(&j->stop, NULL);
     if (pthread_create(&j->thread, NULL, janitor_main, j) != 0) {
+        free(j->out_dir);
         free(j);
         return err_set(e, ERR_RETRY, "error.busy", "no thread for the janitor");
     }
@@ -121,5 +148,6 @@ void janitor_stop(struct janitor *j)
         return;
     cancel_fire(&j->stop);
     pthread_join(j->thread, NULL);
+    free(j->out_dir);
     free(j);
 }

@@ -165,8 +165,16 @@ static void take_spoken(struct run_state *r, size_t i)
     r->dirty = true;
 }
 
+static void note_lost(struct run_state *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->story->own_lost = MAX(r->story->own_lost, (int)r->lost_count);
+    pthread_mutex_unlock(&r->lock);
+}
+
 static void take_found(struct run_state *r, size_t i)
 {
+    note_lost(r);
     r->story->scenes[i].footage = r->scenes[i].found;
     r->scenes[i].pictured = true;
     r->pictured++;
@@ -184,6 +192,7 @@ static bool find_again(struct run_state *r, size_t i)
     log_err(LOG_WARN, LOG_MODULE, &w->segment->err);
     compose_release(r, &w->segment);
     footage_name(f, w->banned[w->find_tries++]);
+    find_lost(r, f);
     *f = (struct footage){0};
     w->pictured = false;
     r->pictured--;

@@ -79,6 +79,10 @@ struct pipeline_run {
     const char *person;        /* as script_request.person; may be NULL */
     const char *const *recent; /* "provider:id" of the chat's last films; may be NULL */
     size_t recent_count;
+    /* The person's own files: the first scenes show them, each once; scenes without pictures from
+       anywhere else show them again. Files that turn out unusable are counted in
+       storyboard.own_lost. May be NULL. */
+    const struct footage_source *own;
     /* The storyboard changed in a way worth keeping (script written, scenes spoken, footage found).
        False stops the run (the lease was lost). May be NULL. */
     bool (*on_save)(void *ctx, const struct storyboard *story, struct err *e);

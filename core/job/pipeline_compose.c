@@ -155,6 +155,10 @@ static void key_footage(struct hash *h, const struct footage *f)
     hash_text(h, "look", f->look);
     hash_int(h, "seed", (int64_t)f->seed);
     hash_int(h, "in", f->in_ms);
+    if (strcmp(f->provider, FOOTAGE_OWN) == 0) {
+        hash_text(h, "own", f->id); /* its file is fetched anew by each attempt elsewhere */
+        return;
+    }
     if (f->kind == FOOTAGE_BACKDROP || stat(f->path, &st) != 0)
         return;
     hash_text(h, "path", f->path);

@@ -72,16 +72,41 @@ static bool probe_hit(struct run_state *r, struct footage *hit, struct err *e)
     return true;
 }
 
+void find_lost(struct run_state *r, const struct footage *hit)
+{
+    if (strcmp(hit->provider, FOOTAGE_OWN) != 0 || cancel_fired(&r->stop))
+        return;
+    pthread_mutex_lock(&r->lock);
+    bool known = false;
+    for (size_t i = 0; i < r->lost_count && !known; i++)
+        known = strcmp(r->lost[i], hit->id) == 0;
+    if (!known && r->lost_count < OWN_LOST_MAX)
+        str_copy(r->lost[r->lost_count++], sizeof r->lost[0], hit->id);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static bool is_lost(struct run_state *r, const struct footage *hit)
+{
+    bool known = false;
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; i < r->lost_count && !known; i++)
+        known = strcmp(r->lost[i], hit->id) == 0;
+    pthread_mutex_unlock(&r->lock);
+    return known;
+}
+
 static bool try_hit(struct run_state *r, const struct footage_source *source,
                     const struct scene_work *w, struct footage *hit, struct err *e)
 {
     char name[FOOTAGE_NAME_MAX];
     footage_name(hit, name);
-    if (is_banned(w, name))
+    if (is_banned(w, name) || is_lost(r, hit))
         return err_set_arg(e, ERR_INPUT, "footage.broken", hit->id, "%s was broken before", name);
-    if (!source->ops->fetch(source->self, hit, &r->stop, e))
-        return false;
-    return hit->kind == FOOTAGE_BACKDROP || probe_hit(r, hit, e);
+    if (source->ops->fetch(source->self, hit, &r->stop, e) &&
+        (hit->kind == FOOTAGE_BACKDROP || probe_hit(r, hit, e)))
+        return true;
+    find_lost(r, hit);
+    return false;
 }
 
 /* 0: unknown. Only pictures that somebody else made: a person's own may look alike on purpose. */
@@ -141,6 +166,28 @@ static bool try_source(struct finder *f, const struct footage_source *source,
     return !cancel_fired(&r->stop);
 }
 
+/* The order of sources: the person's own files, each once; what is configured; the own files
+   again; what never fails. */
+static size_t rung_count(const struct run_state *r)
+{
+    return r->tools->source_count + (r->run->own ? 2 : 0);
+}
+
+static const struct footage_source *rung(const struct finder *f, size_t i,
+                                         struct footage_query *query)
+{
+    const struct run_state *r = f->r;
+    const size_t last = r->tools->source_count - 1;
+    query->used_count = f->used_count;
+    if (!r->run->own)
+        return &r->tools->sources[i];
+    if (i == last + 1)
+        query->used_count = 0;
+    if (i == 0 || i == last + 1)
+        return r->run->own;
+    return &r->tools->sources[MIN(i - 1, last)];
+}
+
 static bool find_scene(struct finder *f, size_t scene, struct err *e)
 {
     struct run_state *r = f->r;
@@ -162,9 +209,9 @@ static bool find_scene(struct finder *f, size_t scene, struct err *e)
         .recent = r->run->recent,
         .recent_count = r->run->recent_count,
     };
-    for (size_t i = 0; i < r->tools->source_count; i++) {
-        bool found;
-        if (!try_source(f, &r->tools->sources[i], &query, &r->scenes[scene], &found))
+    bool found = false;
+    for (size_t i = 0; i < rung_count(r); i++) {
+        if (!try_source(f, rung(f, i, &query), &query, &r->scenes[scene], &found))
             return err_set(e, ERR_CANCELLED, "make.cancelled", "stopped while searching");
         if (found)
             return true;

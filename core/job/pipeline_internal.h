@@ -23,6 +23,7 @@ enum {
     SPEECH_REVISION = 1,
     FIND_TRIES_MAX = 4, /* pictures of one scene that may turn out broken while encoding */
     FIND_HITS = 8,
+    OWN_LOST_MAX = 16,      /* own files that are remembered as unusable */
     FOOTAGE_NAME_MAX = 192, /* "provider:id" */
     PROGRESS_EVERY_MS = 200,
     WAKE_EVERY_MS = 100,
@@ -117,6 +118,8 @@ struct run_state {
     struct err err; /* the first one */
     bool failed;
     bool closing; /* no scene will want pictures any more */
+    size_t lost_count;
+    char lost[OWN_LOST_MAX][32]; /* footage.id of own files that cannot be used */
 };
 
 /* Keeps the first error and stops everything. Any thread, lock not held. */
@@ -141,6 +144,8 @@ void *finder_main(void *run_state);
 bool find_still_there(const struct footage *f);
 /* A moment of the clip that is not always its first; same seed, same choice. */
 void find_choose_in_point(struct footage *f, uint64_t seed, size_t scene, int need_ms);
+/* This one cannot be used; of the person's own files that is said below the film. Any thread. */
+void find_lost(struct run_state *r, const struct footage *f);
 void footage_name(const struct footage *f, char ret[static FOOTAGE_NAME_MAX]);
 
 /* Inputs, key and path of a scene's segment, or of the sound; `cached` when the cache has it. */

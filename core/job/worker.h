@@ -8,6 +8,8 @@
  * Film:    OUT_DIR/<job id>.mp4; what a chat refuses for its size is fitted below the limit that it
  *          named, from the same scenes, and delivered again; a claimed job whose film is already there and passes video_check
  *          is delivered without being rendered again.
+ * Own:     files that came with the words lie in OUT_DIR/.own/<job id> until the job has ended;
+ *          folders that a killed worker left behind go after a day (janitor_options.out_dir).
  * Owner:   workers_stop joins every thread; the callbacks' ctx must live until then.
  * Threads: start and stop on one thread; callbacks come on worker threads, several at once.
  * Source:  facts sheet "jobs and ledger", sections 3 and 6.
@@ -38,6 +40,10 @@ struct worker_calls {
     /* OPTIONAL. In the transaction that captures `credits`: the short "ready" line. */
     bool (*on_done)(struct db_tx *tx, void *ctx, const struct job *job,
                     const struct chat_video *video, int64_t credits, struct err *e);
+    /* OPTIONAL. For a job with media: the files as a footage source that fetches into `folder` (made
+       when needed; removed when the job has ended). False: the film is made without them. */
+    bool (*own_footage)(void *ctx, const struct job *job, const char *folder,
+                        struct footage_source *ret, struct err *e);
     /* OPTIONAL. At most 5 a second and job; must not block for long. */
     void (*on_progress)(void *ctx, const struct job *job, const struct pipeline_progress *p);
     void *ctx;
@@ -70,6 +76,7 @@ struct janitor;
 struct janitor_options {
     struct db *db;
     struct cache *cache; /* may be NULL */
+    const char *out_dir; /* as of the workers beside it; NULL: none */
     int keep_days;       /* of inbox and sent outbox rows; 0 = 30 */
     bool (*on_failed)(struct db_tx *tx, void *ctx, const struct job *job, struct err *e);
     void *ctx;

@@ -50,6 +50,9 @@ struct workers {
     struct slot slots[];
 };
 
+/* Where the files that came with a job lie while it is being made. */
+#define WORKER_OWN_FOLDER ".own"
+
 void workers_wait_locked(struct workers *w, int ms);
 
 /* The job at hand begins and ends; claimed_ms: when the claim was sent. */

@@ -167,9 +167,49 @@ static bool recent_body(struct db_tx *tx, void *ctx, struct err *e)
     return job_recent_footage(tx, r->job, RECENT_FILMS, &r->arena, &r->names, &r->count, e);
 }
 
+enum { OWN_PATH_MAX = CACHE_PATH_MAX + UUID_TEXT + 32 };
+
+/* attempt 0: of all attempts. Whoever lost the job may not touch what another attempt reads. */
+static void own_folder(const struct work *k, int attempt, char ret[static OWN_PATH_MAX])
+{
+    char sub[16] = "";
+    if (attempt > 0)
+        snprintf(sub, sizeof sub, "/%d", attempt);
+    snprintf(ret, OWN_PATH_MAX, "%s/" WORKER_OWN_FOLDER "/%s%s", options(k)->out_dir, k->job->id,
+             sub);
+}
+
+static void remove_own(const struct work *k)
+{
+    char folder[OWN_PATH_MAX];
+    if (!k->job->media)
+        return;
+    own_folder(k, lease_look(k->s).lost ? k->job->attempt : 0, folder);
+    fs_remove(folder);
+}
+
+/* The person's own files; without them the film is made all the same, and says so. */
+static bool open_own(struct work *k, struct footage_source *ret)
+{
+    const struct worker_calls *calls = &options(k)->calls;
+    char folder[OWN_PATH_MAX];
+    struct err why = {0};
+    if (!k->job->media || !calls->own_footage)
+        return false;
+    own_folder(k, k->job->attempt, folder);
+    if (calls->own_footage(calls->ctx, k->job, folder, ret, &why))
+        return true;
+    log_err(LOG_WARN, LOG_MODULE, &why);
+    k->story.own_lost = 1;
+    for (const char *at = k->job->media; (at = strchr(at, '\n')); at++)
+        k->story.own_lost++;
+    return false;
+}
+
 static bool make_film(struct work *k, struct err *e)
 {
     struct pipeline_result result;
+    struct footage_source own = {0};
     struct recent recent = {.job = k->job};
     struct err why = {0};
     /* Without the list the film is made all the same; it may then show a clip again. */
@@ -183,6 +223,7 @@ static bool make_film(struct work *k, struct err *e)
         .cancel = &k->s->stop,
         .recent = recent.names,
         .recent_count = recent.count,
+        .own = open_own(k, &own) ? &own : NULL,
         .on_save = on_save,
         .on_progress = on_progress,
         .ctx = k,
@@ -190,6 +231,8 @@ static bool make_film(struct work *k, struct err *e)
     int64_t begun = clock_mono_ms();
     bool ok = pipeline_run(&run, &result, e);
     arena_free(&recent.arena);
+    if (own.ops)
+        own.ops->destroy(own.self);
     if (!ok)
         return false;
     describe(k, result.width, result.height, result.duration_ms, result.bytes);
@@ -342,6 +385,7 @@ void worker_run_job(struct slot *s, struct job *j, int64_t claimed_ms)
         settle_error(s, j, &e);
     else if (!settle_done(&k, &e))
         log_err(LOG_ERROR, LOG_MODULE, &e); /* the rescue delivers into the same card again */
+    remove_own(&k);
     lease_end(s);
     storyboard_free(&k.story);
     free(k.json);

@@ -181,7 +181,8 @@ struct chat_adapter_ops {
        must then not be sent to a group; send one with this link. False: not known yet. */
     bool (*private_link)(void *self, const char *action, char *ret_url, size_t size);
     /* OPTIONAL. Any thread, blocks. Gets a file of chat_event.media into `folder`; *ret_path is the
-       caller's. ERR_LIMIT "chat.file_too_large", ERR_NOT_FOUND when it is gone. */
+       caller's. Bounded in size and time. ERR_LIMIT "chat.file_too_large", ERR_NOT_FOUND
+       "chat.file_gone". */
     bool (*fetch)(void *self, const char *media, const char *folder, const struct cancel *cancel,
                   char **ret_path, struct err *e);
     /* REQUIRED. After run() returned and all senders were joined; accepts a half-built self. */

@@ -17,6 +17,9 @@ enum footage_kind {
     FOOTAGE_BACKDROP, /* painted by core/video from look and seed; no file */
 };
 
+/* footage.provider of the files that a person sent along with the words. */
+#define FOOTAGE_OWN "chat"
+
 /* A chosen picture source. A plain value. */
 struct footage {
     enum footage_kind kind;

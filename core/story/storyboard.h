@@ -79,6 +79,7 @@ struct storyboard {
     char *title;
     char *caption; /* of the post: a sentence, then hashtags; may be NULL */
     char mood[16];
+    int own_lost;   /* of the person's own files, how many could not be used */
     bool fell_back; /* the topic is narrated as it is, because no writer was to be had */
     struct scene *scenes;
     size_t scene_count;

@@ -112,6 +112,8 @@ bool storyboard_to_json(const struct storyboard *s, char **ret_json, struct err 
     put_text(&out, "mood", s->mood);
     if (s->fell_back)
         put_int(&out, "fell_back", 1);
+    if (s->own_lost)
+        put_int(&out, "own_lost", s->own_lost);
     write_settings(&out, &s->settings);
     strbuf_adds(&out, ",\"scenes\":[");
     for (size_t i = 0; i < s->scene_count; i++) {

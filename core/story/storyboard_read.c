@@ -386,6 +386,7 @@ bool storyboard_from_json(const char *json, size_t len, struct storyboard *ret, 
     if (s.mood[0] && !in_list(story_moods, s.mood))
         fault(&r, "mood", "unknown");
     s.fell_back = read_int(&r, doc, "fell_back", 0, 1) == 1;
+    s.own_lost = (int)read_int(&r, doc, "own_lost", 0, 1000);
     if (r.ok)
         read_settings(&r, doc, &s.settings);
     read_scenes(&r, doc, &s);

@@ -33,7 +33,7 @@ export function createWorld({ token = 'discord-test-token' } = {}) {
     dmClosed: false, noAccess: false, botHere: true, shards: 1, maxConcurrency: 1, remaining: 1000, refuseUpgrade: 0,
     closeOnIdentify: 0, invalidSession: false, noArabic: false, resumeUrl: '', bucketLimit: 5, bucketMs: 200,
     nextId: 1_250_000_000_000_000_000n, sessions: new Map(), links: new Set(), interactions: new Map(), messages: new Map(),
-    buckets: new Map(), nonces: new Map(), faults: [], complaints: [], log: [], calls: {}, ops: [], uploads: [],
+    buckets: new Map(), nonces: new Map(), files: new Map(), faults: [], complaints: [], log: [], calls: {}, ops: [], uploads: [],
     identifies: 0, resumes: 0, registrations: 0, commands: null, tooFast: 0, acks: [], seen: 0, choices: null, modal: null,
     newId() { this.nextId += 1n; return String(this.nextId); },
   };
@@ -328,6 +328,7 @@ const control = {
   },
   fault(world, c) { world.faults.push(c); return {}; },
   set(world, c) { Object.assign(world, c); return {}; },
+  file(world, c) { world.files.set(c.path, Buffer.from(c.base64, 'base64')); return {}; },
   forget(world) { world.sessions.clear(); return {}; },
   burst(world, c) {
     // `ms`: spread over so long; `users`: so many people
@@ -352,6 +353,8 @@ export function startServer(world, port = 0) {
     req.on('end', () => {
       const body = Buffer.concat(parts);
       const m = /^\/control\/(\w+)$/.exec(req.url);
+      const file = world.files.get(req.url); // what people attached, as the CDN serves it
+      if (file) { if (req.headers.authorization) world.complaints.push('token sent to the CDN'); return res.end(file); }
       if (!m) return rest(world, req, res, body);
       try {
         const value = control[m[1]](world, body.length ? JSON.parse(body.toString()) : {});

@@ -98,7 +98,7 @@ export const control = {
   fault: (world, q) => { world.faults.push({ times: 1, skip: 0, ...q }); return true; },
   set: (world, q) => { Object.assign(world, q); return true; },
   delete(world, q) { chatFor(world, q.chat).messages.get(q.message_id).deleted = true; return true; },
-  file(world, q) { world.files.set(q.file_id, { file_unique_id: 'u', file_size: 3, ...q, bytes: Buffer.from(q.text ?? 'abc') }); return true; },
+  file(world, q) { world.files.set(q.file_id, { file_unique_id: 'u', file_size: 3, ...q, bytes: q.base64 ? Buffer.from(q.base64, 'base64') : Buffer.from(q.text ?? 'abc') }); return true; },
   state(world) {
     return {
       chats: Object.fromEntries([...world.chats].map(([id, c]) => [id, [...c.messages.values()].filter((m) => !m.deleted)])),
