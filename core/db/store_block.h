@@ -1,0 +1,55 @@
+/*
+ * store_block - the blocks that we sign on our own accounts, stored before they are published.
+ *
+ * Rules:   one block per (address, predecessor), whoever asks: a second process that wants to build
+ *          there gets the stored one and publishes the same bytes. So we can never fork ourselves.
+ *          A block that the network refused for good stays where it is; nothing else is ever signed
+ *          on its predecessor.
+ * Tables:  blocks, deposits.
+ * Threads: as db_tx.
+ * Source:  facts sheet "nano", sections 3 and 10.
+ */
+#ifndef NANOTIK_STORE_BLOCK_H
+#define NANOTIK_STORE_BLOCK_H
+
+#include "core/base/base.h"
+#include "core/base/err.h"
+#include "core/db/db.h"
+#include "core/db/store_order.h"
+#include "core/nano/block.h"
+
+enum block_state { BLOCK_STORED, BLOCK_PUBLISHED, BLOCK_CONFIRMED, BLOCK_REFUSED };
+
+struct own_block {
+    struct nano_hash hash;
+    char address[PAY_ADDRESS_MAX];
+    struct nano_block block; /* with signature, and work once it is known */
+    enum nano_subtype kind;  /* NANO_OPEN, NANO_RECEIVE, NANO_SEND */
+    struct raw amount;
+    enum block_state state;
+    int tries;
+    int64_t age_s;
+};
+
+/* Stores it unless another stands on its predecessor; *b is what is stored. *ret_ours false: it is
+   another block, from an earlier try or another process. */
+bool block_store(struct db_tx *tx, struct own_block *b, bool *ret_ours, struct err *e);
+/* The block of this address that is not through yet, due or not. */
+bool block_open_of(struct db_tx *tx, const char *address, struct own_block *ret, bool *ret_found,
+                   struct err *e);
+/* Those that are due, behind `after` (an address); for whoever drives them. */
+bool block_due(struct db_tx *tx, const char *after, struct own_block *ret, bool *ret_found,
+               struct err *e);
+bool block_set_work(struct db_tx *tx, const struct nano_hash *hash, uint64_t work, struct err *e);
+/* Next look after delay_ms; a confirmed receive collects its payment in the same transaction. */
+bool block_move(struct db_tx *tx, const struct own_block *b, enum block_state to, int delay_ms,
+                const char *why, struct err *e);
+/* The newest confirmed block of each address, when more than `least` raw is on it and nothing is
+   in flight; behind `after`. */
+bool block_sweepable(struct db_tx *tx, struct raw least, const char *after, struct own_block *ret,
+                     bool *ret_found, struct err *e);
+/* Raw that confirmed receives brought in, and confirmed sends took away. */
+bool block_sums(struct db_tx *tx, const char *address, struct raw *ret_in, struct raw *ret_out,
+                struct err *e);
+
+#endif
