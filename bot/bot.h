@@ -13,6 +13,8 @@
 #include "core/base/cancel.h"
 #include "core/base/config.h"
 #include "core/db/db.h"
+#include "core/db/store_draft.h"
+#include "core/job/drafter.h"
 #include "core/job/pipeline.h"
 #include "core/job/worker.h"
 #include "core/port/chat.h"
@@ -30,8 +32,11 @@ struct bot {
     struct outbox *outbox;     /* NULL until started */
     struct status *status;     /* NULL until started */
     struct workers *workers;   /* NULL in a process without workers */
+    struct drafter *drafter;   /* NULL in a process without workers */
     int64_t prices[BOT_TIERS]; /* credits per started minute, by enum story_tier */
     int trial_credits;
+    int own_words_percent; /* of the price, where own words stand in for an ordered script */
+    struct draft_limits draft_limits;
     int seconds_max;
     bool own_words;         /* no script writer is configured */
     atomic_uint events;     /* taken in */
@@ -44,6 +49,8 @@ const struct chat_adapter *bot_adapter(const struct bot *bot, const char *networ
 const struct chat_abilities *bot_abilities(const struct bot *bot, const char *network);
 int64_t bot_price(const struct bot *bot, const struct story_settings *settings,
                   int64_t duration_ms);
+/* The same, less where own words had to do. */
+int64_t bot_story_price(const struct bot *bot, const struct storyboard *story, int64_t duration_ms);
 
 /* chat_event_fn: one command, one transaction. ctx is struct bot. */
 bool bot_on_event(void *ctx, const struct chat_event *event);

@@ -8,6 +8,7 @@
 #include "bot/estimate.h"
 #include "bot/make_args.h"
 #include "bot/possible.h"
+#include "bot/quote.h"
 #include "bot/reply.h"
 #include "bot/status.h"
 #include "core/base/hash.h"
@@ -159,15 +160,21 @@ static int64_t byte_limit(const struct command_ctx *ctx)
     return here > 0 ? here : ctx->abilities->video_bytes_max;
 }
 
-/* Checks, stores and answers; on a network without buttons the quote is accepted at once. */
-static bool make_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
+/* Checks and stores. */
+static bool take_order(struct command_ctx *ctx, struct quote *q, struct err *e)
 {
     if (!check_topic(ctx, q, e) || !check_voice(ctx, q, e) ||
         !estimate_length(ctx->bot->tools, ctx->lang, q->topic, &q->settings, &q->estimate_ms, e))
         return false;
     q->price = bot_price(ctx->bot, &q->settings, q->estimate_ms);
     q->settings.byte_limit = byte_limit(ctx);
-    if (!load_balance(ctx, q, e) || !store_quote(ctx, q, e))
+    return load_balance(ctx, q, e) && store_quote(ctx, q, e);
+}
+
+/* On a network without buttons the quote is accepted at once. */
+static bool make_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
+{
+    if (!take_order(ctx, q, e))
         return false;
     AUTO(card_doc_free) struct card_doc doc;
     build_quote(ctx, &doc, q);
@@ -175,6 +182,7 @@ static bool make_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
     if (!ctx->abilities->buttons)
         return reply_send(ctx, &doc, e) && (!enough || start_job(ctx, q->id, false, e));
     card_button(&doc, ctx->lang, "button.go", false, "/go %s", q->id);
+    card_button(&doc, ctx->lang, "button.script", false, "/script %s first", q->id);
     card_button(&doc, ctx->lang, "button.cancel", true, "/cancel %s", q->id);
     return reply_job_card(ctx, &doc, q->id, "", e);
 }
@@ -197,25 +205,44 @@ static const char *own_media(struct command_ctx *ctx)
     return names;
 }
 
-bool cmd_make(struct command_ctx *ctx, struct err *e)
+/* Words as a person types them; args keeps the texts that q borrows. */
+static bool read_words(struct command_ctx *ctx, const char *words, struct make_args *args,
+                       struct quote *q, struct err *e)
 {
     struct story_settings saved;
-    AUTO(make_args_free) struct make_args args = {0};
     if (!account_get_settings(ctx->tx, ctx->account.id, &saved, e) ||
-        !make_args_parse(ctx->args, &saved, ctx->bot->seconds_max, &args, e))
+        !make_args_parse(words, &saved, ctx->bot->seconds_max, args, e))
         return false;
-    struct quote q = {
-        .topic = args.text[0]         ? args.text
+    *q = (struct quote){
+        .topic = args->text[0]        ? args->text
                  : ctx->event->quoted ? ctx->event->quoted
                                       : "",
-        .settings = args.settings,
-        .has_lang = args.has_lang,
-        .has_voice = args.has_voice,
+        .settings = args->settings,
+        .has_lang = args->has_lang,
+        .has_voice = args->has_voice,
         .media = own_media(ctx),
     };
-    if (!args.has_seed)
-        new_seed(&q.settings);
-    return make_quote(ctx, &q, e);
+    if (!args->has_seed)
+        new_seed(&q->settings);
+    return true;
+}
+
+bool cmd_make(struct command_ctx *ctx, struct err *e)
+{
+    AUTO(make_args_free) struct make_args args = {0};
+    struct quote q;
+    return read_words(ctx, ctx->args, &args, &q, e) && make_quote(ctx, &q, e);
+}
+
+bool quote_order(struct command_ctx *ctx, const char *words, char ret_id[static UUID_TEXT],
+                 struct err *e)
+{
+    AUTO(make_args_free) struct make_args args = {0};
+    struct quote q;
+    if (!read_words(ctx, words, &args, &q, e) || !take_order(ctx, &q, e))
+        return false;
+    str_copy(ret_id, UUID_TEXT, q.id);
+    return true;
 }
 
 /* The card of a job that was just started. */
@@ -251,6 +278,11 @@ static bool start_job(struct command_ctx *ctx, const char *id, bool edits_card, 
     return reply_text(ctx, e, "go.no_credits");
 }
 
+bool quote_go(struct command_ctx *ctx, const struct job *job, struct err *e)
+{
+    return start_job(ctx, job->id, job->card_ref[0] || ctx->abilities->buttons, e);
+}
+
 bool cmd_go(struct command_ctx *ctx, struct err *e)
 {
     AUTO(job_free) struct job job = {0};
@@ -258,7 +290,7 @@ bool cmd_go(struct command_ctx *ctx, struct err *e)
         return err_set(e, ERR_INPUT, "go.which", "no reference");
     if (!job_find(ctx->tx, ctx->account.id, ctx->args, &job, e))
         return false;
-    return start_job(ctx, job.id, job.card_ref[0] || ctx->abilities->buttons, e);
+    return quote_go(ctx, &job, e);
 }
 
 /* The newest job, or the one that is named, once more with another seed. */

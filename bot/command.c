@@ -8,6 +8,7 @@ enum { WORD_MAX = 24 };
 /* In the order of /help. */
 const struct command commands[] = {
     {"make",     cmd_make,     "help.make",     0         },
+    {"script",   cmd_script,   "help.script",   0         },
     {"again",    cmd_again,    "help.again",    0         },
     {"queue",    cmd_queue,    "help.queue",    CMD_PERSON},
     {"cancel",   cmd_cancel,   "help.cancel",   0         },

@@ -30,6 +30,7 @@ struct command_ctx {
     const struct command *command; /* NULL: no such command, or plain text */
     struct {
         bool job_started;
+        bool script_ordered;
         char watch[UUID_TEXT];  /* show the progress of this job */
         char cancel[UUID_TEXT]; /* a running job was asked to stop */
         char forget[UUID_TEXT]; /* this job's card says its last word: no more progress */
@@ -63,6 +64,9 @@ const struct command *command_nearest(const char *text);
 bool cmd_make(struct command_ctx *ctx, struct err *e); /* cmd_make.c */
 bool cmd_go(struct command_ctx *ctx, struct err *e);
 bool cmd_again(struct command_ctx *ctx, struct err *e);
+bool cmd_script(struct command_ctx *ctx, struct err *e); /* cmd_script.c */
+/* A line that answers the card of a script. *ret_taken false: it does not. */
+bool script_reply(struct command_ctx *ctx, bool *ret_taken, struct err *e);
 bool cmd_queue(struct command_ctx *ctx, struct err *e); /* cmd_jobs.c */
 bool cmd_history(struct command_ctx *ctx, struct err *e);
 bool cmd_cancel(struct command_ctx *ctx, struct err *e);

@@ -39,6 +39,12 @@ int64_t bot_price(const struct bot *bot, const struct story_settings *settings, 
     return minutes * bot->prices[settings->tier];
 }
 
+int64_t bot_story_price(const struct bot *bot, const struct storyboard *story, int64_t duration_ms)
+{
+    int64_t full = bot_price(bot, &story->settings, duration_ms);
+    return story->fell_back ? full * bot->own_words_percent / 100 : full;
+}
+
 struct dispatch {
     struct command_ctx ctx;
     const struct err *error; /* what the second transaction tells; NULL in the first */
@@ -109,8 +115,11 @@ static bool dispatch_body(struct db_tx *tx, void *data, struct err *e)
         return reply_error(ctx, d->error, e);
     if (event->kind == CHAT_REFUSED)
         return reply_text(ctx, e, event->text, I18N_TEXT("what", event->quoted));
+    bool taken = false;
+    if (!ctx->command && !script_reply(ctx, &taken, e))
+        return false;
     if (!ctx->command)
-        return hint(ctx, e);
+        return taken || hint(ctx, e);
     return ctx->command->run(ctx, e);
 }
 
@@ -130,6 +139,8 @@ static void after_commit(struct bot *bot, struct command_ctx *ctx)
         status_watch(bot->status, ctx->after.watch);
     if (ctx->after.job_started && bot->workers)
         workers_wake(bot->workers);
+    if (ctx->after.script_ordered)
+        drafter_wake(bot->drafter);
     if (ctx->after.cancel[0] && bot->workers)
         workers_check(bot->workers, ctx->after.cancel);
     for (size_t i = 0; i < ctx->after.file_count; i++)

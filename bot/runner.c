@@ -13,6 +13,7 @@
 #include "bot/bot.h"
 #include "bot/cli.h"
 #include "bot/outbox.h"
+#include "bot/script_card.h"
 #include "bot/signals.h"
 #include "bot/status.h"
 #include "bot/wire.h"
@@ -73,7 +74,7 @@ static void move_log(const struct runner *r)
 
 static bool expire_body(struct db_tx *tx, void *worker, struct err *e)
 {
-    return job_expire_leases(tx, worker, e);
+    return job_expire_leases(tx, worker, e) && draft_expire_leases(tx, worker, e);
 }
 
 static bool start_work(struct runner *r, struct err *e)
@@ -102,7 +103,14 @@ static bool start_work(struct runner *r, struct err *e)
         .on_failed = workers.calls.on_failed,
         .ctx = workers.calls.ctx,
     };
-    return workers_start(&workers, &r->bot.workers, e) && janitor_start(&janitor, &r->janitor, e);
+    struct drafter_options drafter = {
+        .db = r->db.db,
+        .tools = r->bot.tools,
+        .name = r->worker,
+        .calls = bot_drafter_calls(&r->bot),
+    };
+    return workers_start(&workers, &r->bot.workers, e) &&
+           drafter_start(&drafter, &r->bot.drafter, e) && janitor_start(&janitor, &r->janitor, e);
 }
 
 static bool start_intake(struct runner *r, struct err *e)
@@ -126,6 +134,11 @@ static void read_config(struct runner *r)
     r->bot.prices[TIER_HD] = config_int(c, "NANOTIK_PRICE_HD");
     r->bot.prices[TIER_PREMIUM] = config_int(c, "NANOTIK_PRICE_PREMIUM");
     r->bot.trial_credits = (int)config_int(c, "NANOTIK_TRIAL_CREDITS");
+    r->bot.own_words_percent = (int)config_int(c, "NANOTIK_OWN_WORDS_PERCENT");
+    r->bot.draft_limits = (struct draft_limits){
+        .at_once = (int)config_int(c, "NANOTIK_SCRIPTS_AT_ONCE"),
+        .per_day = (int)config_int(c, "NANOTIK_SCRIPTS_PER_DAY"),
+    };
     r->bot.seconds_max = (int)config_int(c, "VIDEO_MAX_DURATION");
 }
 
@@ -152,6 +165,7 @@ static void stop_all(struct runner *r)
     for (size_t i = 0; i < COUNT(r->intakes); i++)
         if (r->intakes[i].started)
             pthread_join(r->intakes[i].thread, NULL);
+    drafter_stop(TAKE(r->bot.drafter));
     workers_stop(TAKE(r->bot.workers));
     janitor_stop(TAKE(r->janitor));
     status_stop(TAKE(r->bot.status));
@@ -163,13 +177,14 @@ static void stop_all(struct runner *r)
 
 struct pending {
     const char *network;
-    int64_t jobs, cards;
+    int64_t jobs, cards, scripts;
 };
 
 static bool pending_body(struct db_tx *tx, void *data, struct err *e)
 {
     struct pending *p = data;
     return job_count_live(tx, p->network, &p->jobs, e) &&
+           draft_count_open(tx, p->network, &p->scripts, e) &&
            outbox_pending(tx, p->network, &p->cards, e);
 }
 
@@ -182,7 +197,8 @@ static bool all_done(struct runner *r)
             return false;
         struct pending p = {.network = in->adapter->ops->name};
         struct err e;
-        if (!db_run_soft(r->db.db, pending_body, &p, &e) || p.jobs > 0 || p.cards > 0)
+        if (!db_run_soft(r->db.db, pending_body, &p, &e) || p.jobs > 0 || p.scripts > 0 ||
+            p.cards > 0)
             return atomic_load(&in->failed);
     }
     return true;

@@ -120,11 +120,9 @@ static bool deliver(void *data, const struct job *job, const struct storyboard *
     return ok;
 }
 
-/* Half, when a script was ordered and the person's own words had to do. */
 static int64_t price(void *data, const struct storyboard *story, int64_t duration_ms)
 {
-    int64_t full = bot_price(data, &story->settings, duration_ms);
-    return story->fell_back ? full / 2 : full;
+    return bot_story_price(data, story, duration_ms);
 }
 
 /* A line that tells what the person can do, when there is anything. */

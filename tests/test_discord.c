@@ -494,7 +494,7 @@ static void commands_are_registered_when_they_changed(void **state)
     assert_string_equal(json_text(make, "name", ""), "make");
     assert_false(json_has(json_object(make, "description_localizations"), "ar"));
     assert_int_equal(cJSON_GetArraySize(json_array(make, "options")), 7);
-    assert_int_equal(cJSON_GetArraySize(json_array(s, "commands")), COUNT(commands) + 2);
+    assert_int_equal(cJSON_GetArraySize(json_array(s, "commands")), COUNT(commands) + 1);
     adapter_make_with(DFAKE_TOKEN);
     adapter_run();
     dfake_wait_lines(&w.fake, "log", "GET /applications/@me", 2);

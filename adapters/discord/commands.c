@@ -29,6 +29,8 @@ static const struct {
     {"make",     "media2", ATTACHMENT, false, false, NULL,               "discord.option.media" },
     {"make",     "media3", ATTACHMENT, false, false, NULL,               "discord.option.media" },
     {"make",     "media4", ATTACHMENT, false, false, NULL,               "discord.option.media" },
+    {"script",   "topic",  STRING,     false, false, NULL,               "discord.option.script"},
+    {"script",   "change", STRING,     false, false, NULL,               "discord.option.edit"  },
     {"again",    "video",  STRING,     false, false, NULL,               "discord.option.video" },
     {"cancel",   "video",  STRING,     false, false, NULL,               "discord.option.video" },
     {"settings", "change", STRING,     false, false, NULL,               "discord.option.change"},
@@ -174,9 +176,7 @@ static void build(struct builder *b)
         put_options(b, m->commands[i].name);
         strbuf_adds(out, EVERYWHERE);
     }
-    strbuf_adds(out, ",{\"type\":1,\"name\":\"script\"");
-    put_texts(b, "description", "discord.script", NULL);
-    strbuf_adds(out, EVERYWHERE ",{\"type\":3");
+    strbuf_adds(out, ",{\"type\":3");
     put_texts(b, "name", "discord.make_video", NULL);
     strbuf_adds(out, EVERYWHERE "]");
 }

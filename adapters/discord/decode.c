@@ -234,8 +234,9 @@ static bool read_command(struct dc_event *ev, const cJSON *data)
     const char *name = json_text(data, "name", "");
     if (json_int_or(data, "type", 1) == 3)
         return read_message_command(ev, data);
-    if (strcmp(name, "script") == 0) {
+    if (strcmp(name, "script") == 0 && cJSON_GetArraySize(json_array(data, "options")) == 0) {
         ev->kind = DC_ASK;
+        ev->command = "/make";
         return true;
     }
     AUTO(strbuf_free) struct strbuf out = STRBUF(CHAT_LINE_MAX);
@@ -291,7 +292,10 @@ static void read_press(struct dc_event *ev, const cJSON *d, const cJSON *data,
     }
     if (!dc_unsign(key, json_text(data, "custom_id", ""), action))
         refuse(ev, "chat.old_button");
-    else if (cJSON_IsString(first))
+    else if (action[0] == '?') {
+        ev->kind = DC_ASK;
+        ev->command = clean(ev, action + 1);
+    } else if (cJSON_IsString(first))
         ev->event.text =
             clean(ev, arena_printf(&ev->arena, "%s %s", action, word(ev, first->valuestring)));
     else

@@ -28,7 +28,7 @@ enum dc_kind {
     DC_PRESS,    /* answered on the message it hangs on */
     DC_SUBMIT,   /* a modal */
     DC_COMPLETE, /* wants choices */
-    DC_ASK,      /* /script: wants a modal */
+    DC_ASK,      /* wants a modal: /script without words, or a button that asks */
 };
 
 struct dc_event {
@@ -39,7 +39,7 @@ struct dc_event {
     const char *token;
     bool may_post;                        /* with the bot's own token, files too */
     bool message_is_private;              /* DC_PRESS: the message is ephemeral */
-    const char *command, *option, *typed; /* DC_COMPLETE */
+    const char *command, *option, *typed; /* DC_COMPLETE; DC_ASK: what the words are put behind */
     const char *media[DC_MEDIA_MAX];
 };
 

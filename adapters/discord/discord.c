@@ -144,7 +144,9 @@ bool discord_create(const struct discord_options *o, struct chat_adapter *ret, s
     d->abilities = (struct chat_abilities){
         .video_bytes_max = o->video_bytes_max ? o->video_bytes_max : DC_FIT(EVERYBODY_MAX),
         .edit_interval_ms = EDIT_MS,
+        .card_units = 1990,
         .buttons = true,
+        .asks = true,
         .quiet_edits = true,
     };
     make_key(d);

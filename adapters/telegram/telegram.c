@@ -243,8 +243,10 @@ bool telegram_create(const struct telegram_options *o, struct chat_adapter *ret,
                                               : CLOUD_VIDEO_MAX,
         .edit_interval_ms = 4000,
         .senders = 4,
+        .card_units = 4096,
         .thumb_side = 320,
         .buttons = true,
+        .replies = true,
         .quiet_edits = true,
     };
     cancel_init(&t->stop, NULL);

@@ -194,6 +194,33 @@ bool draft_find(struct db_tx *tx, const char *account, const char *card_ref,
     return true;
 }
 
+bool draft_look(struct db_tx *tx, const char *job, bool *ret_is_draft, bool *ret_in_work,
+                struct err *e)
+{
+    const char *params[] = {job};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx, "select state in ('wanted', 'writing') from drafts where job_id = $1", params,
+                 1, &rows, e))
+        return false;
+    *ret_is_draft = db_count(rows) > 0;
+    *ret_in_work = *ret_is_draft && db_bool(rows, 0, 0);
+    return true;
+}
+
+bool draft_count_open(struct db_tx *tx, const char *network, int64_t *ret, struct err *e)
+{
+    const char *params[] = {network};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx,
+                 "select count(*) from drafts d join jobs j on j.id = d.job_id"
+                 " where j.network = $1 and j.state = 'quoted'"
+                 " and d.state in ('wanted', 'writing')",
+                 params, 1, &rows, e))
+        return false;
+    *ret = db_int(rows, 0, 0);
+    return true;
+}
+
 /* A day is what the bound on scripts looks back at. */
 bool draft_sweep(struct db_tx *tx, struct err *e)
 {

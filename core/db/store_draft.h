@@ -63,6 +63,11 @@ bool draft_expire_leases(struct db_tx *tx, const char *worker, struct err *e);
    when there is none. */
 bool draft_find(struct db_tx *tx, const char *account, const char *card_ref,
                 char ret_job[static UUID_TEXT], struct err *e);
+/* Is it a draft; is a script for it being written? */
+bool draft_look(struct db_tx *tx, const char *job, bool *ret_is_draft, bool *ret_in_work,
+                struct err *e);
+/* Scripts that somebody on this network waits for. */
+bool draft_count_open(struct db_tx *tx, const char *network, int64_t *ret, struct err *e);
 /* Rows of ended jobs, in small batches. */
 bool draft_sweep(struct db_tx *tx, struct err *e);
 

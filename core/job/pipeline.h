@@ -116,6 +116,8 @@ struct pipeline_order {
 /* story has its settings; its scenes are replaced, on success only. */
 bool pipeline_write(const struct toolbox *t, const struct pipeline_order *o,
                     struct storyboard *story, struct err *e);
+int64_t pipeline_scene_ms(const struct toolbox *t, const struct story_settings *s,
+                          const char *narration);
 /* The same for a storyboard with a script; near the wanted length it is that. */
 int64_t pipeline_script_ms(const struct toolbox *t, const struct storyboard *story);
 

@@ -165,6 +165,12 @@ bool pipeline_write(const struct toolbox *t, const struct pipeline_order *o,
     return write_any(t, story, &request, e);
 }
 
+int64_t pipeline_scene_ms(const struct toolbox *t, const struct story_settings *s,
+                          const char *narration)
+{
+    return text_duration_ms(narration, s->lang, speaking_rate(t, s));
+}
+
 int64_t pipeline_script_ms(const struct toolbox *t, const struct storyboard *story)
 {
     const struct story_settings *s = &story->settings;

@@ -64,7 +64,8 @@ typedef bool chat_event_fn(void *ctx, const struct chat_event *event);
 
 struct chat_button {
     const char *label;
-    const char *action; /* a command line, at most CHAT_ACTION_MAX bytes; or NULL and one of: */
+    const char *action; /* a command line, at most CHAT_ACTION_MAX bytes ("?/script 2f" asks for
+                           words to put behind it, where chat_abilities.asks); or NULL and one of: */
     const char *url;    /* opens it */
     const char *copy;   /* puts this text (at most 256 characters) on the clipboard */
 };
@@ -118,8 +119,11 @@ struct chat_abilities {
     int64_t video_bytes_max; /* 0: no limit */
     int edit_interval_ms;    /* the bot edits one card at most this often */
     int senders;    /* cards that may be on their way at once, each to another chat; 0: one */
+    int card_units; /* UTF-16 units of a card's text; 0: no limit worth knowing */
     int thumb_side; /* chat_video.thumb is wanted: its longest side in pixels; 0: not wanted */
     bool buttons;   /* false: actions are shown as lines to type, and a quote is accepted at once */
+    bool asks;      /* buttons whose action begins with '?' ask for words, which follow it */
+    bool replies;   /* answering one of the bot's cards is usual here: chat_event.card_ref */
     bool shows_paths; /* the person sits at this machine: paths of files mean something to them */
     bool
         quiet_edits; /* a card that becomes the video notifies nobody: say so in a short new card */

@@ -1,0 +1,16 @@
+/*
+ * quote - the words behind /make and /script as a quoted job, and the start of one.
+ * Threads: as the context.
+ */
+#ifndef NANOTIK_BOT_QUOTE_H
+#define NANOTIK_BOT_QUOTE_H
+
+#include "bot/command.h"
+
+/* Checks topic, settings and length, stores the job; no card, no money. */
+bool quote_order(struct command_ctx *ctx, const char *words, char ret_id[static UUID_TEXT],
+                 struct err *e);
+/* Go: holds the credits, queues it, answers. */
+bool quote_go(struct command_ctx *ctx, const struct job *job, struct err *e);
+
+#endif
