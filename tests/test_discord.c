@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "adapters/discord/discord.h"
@@ -39,6 +40,7 @@ static struct {
     bool runs, run_ok;
     struct err run_error;
     int64_t token_ms;
+    int film; /* which one is delivered */
     pthread_mutex_t lock;
     /* --- with lock held --- */
     struct heard heard[512];
@@ -261,16 +263,26 @@ static void must_send(const struct chat_addr *to, const char *title, char ref[CH
         fail_msg("send: %s", e.detail);
 }
 
+static int64_t video_bytes(void)
+{
+    struct stat st;
+    assert_int_equal(stat(w.video, &st), 0);
+    return st.st_size;
+}
+
 static bool deliver(const struct chat_addr *to, const char *ref, char ret_ref[CHAT_REF_MAX],
                     struct err *e)
 {
     struct card caption = text_card("How *tides* work");
-    struct chat_video video = {.path = w.video,
+    char id[24];
+    snprintf(id, sizeof(id), "film %d", w.film);
+    struct chat_video video = {.id = id,
+                               .path = w.video,
                                .title = "How tides work",
                                .width = 720,
                                .height = 1280,
                                .duration_ms = 45200,
-                               .bytes = 400000,
+                               .bytes = video_bytes(),
                                .caption = &caption};
     *e = (struct err){0};
     return w.chat.ops->deliver(w.chat.self, to, ref, &video, NULL, ret_ref, e);
@@ -362,6 +374,7 @@ static void a_journey_in_direct_messages(void **state)
         fail_msg("%s", e.detail);
     assert_string_equal(film, ref); /* the card became the video */
     expect_message("tides", 0, "1230000000000000044", 1, 0);
+    w.film++;
     /* Once more after the token is over: with the bot's own. */
     dfake_do(&w.fake, "set", "{\"tokenMs\":1}");
     if (!deliver(&h.addr, ref, film, &e))
@@ -409,6 +422,7 @@ static void the_ladder_is_climbed(void **state)
         must_send(&h.addr, "Quote", ref);
         usleep(2000);
         dfake_do(&w.fake, "set", "%s", ladder[i].set);
+        w.film++;
         bool ok = deliver(&h.addr, ref, film, &e);
         if (e.code != ladder[i].code || ok != (e.code == ERR_NONE))
             fail_msg("%s: %d %s", ladder[i].why, e.code, e.detail);
@@ -417,6 +431,96 @@ static void the_ladder_is_climbed(void **state)
         else
             assert_string_equal(e.user_key, "deliver.unreachable");
     }
+}
+
+static size_t films(void)
+{
+    AUTO(json_free) cJSON *state = fake_node_state(&w.fake);
+    const cJSON *m;
+    size_t count = 0;
+    cJSON_ArrayForEach(m, json_array(state, "messages")) count +=
+        cJSON_GetArraySize(json_array(m, "attachments")) > 0;
+    return count;
+}
+
+static size_t messages(void)
+{
+    AUTO(json_free) cJSON *state = fake_node_state(&w.fake);
+    return (size_t)cJSON_GetArraySize(json_array(state, "messages"));
+}
+
+/* The request worked and its answer is lost, or the program with it: what the next attempt does. */
+static const struct {
+    const char *where, *fault, *then;
+    const char *why;
+} lost[] = {
+    {"guild",  "POST /channels/1090000000000000020/messages", "{}",              "the nonce finds the first one"                 },
+    {"guild",  "POST /channels/1090000000000000020/messages", "{\"nonceMs\":0}",
+     "an hour later the nonce is forgotten: the file's name finds it"                                                            },
+    {"thread", "POST /channels/1090000000000000021/messages", "{\"nonceMs\":0}", "in a thread"                                   },
+    {"dm",     "PATCH /webhooks",                             "{}",              "into the card: the same edit once more"        },
+    {"dm",     "PATCH /webhooks",                             "{\"tokenMs\":1}", "into the card, and the token is over meanwhile"},
+    {"other",  "PATCH /webhooks",                             "{}",
+     "through the token: the text below the answer became the video"                                                             },
+};
+
+static void a_lost_answer_is_no_second_film(void **state)
+{
+    (void)state;
+    adapter_run();
+    for (size_t i = 0; i < COUNT(lost); i++) {
+        char ref[CHAT_REF_MAX], film[CHAT_REF_MAX] = "", again[CHAT_REF_MAX] = "";
+        struct err e = {0};
+        dfake_do(&w.fake, "set", "{\"tokenMs\":900000,\"botHere\":%s,\"nonceMs\":600000}",
+                 strcmp(lost[i].where, "other") == 0 ? "false" : "true");
+        dfake_do(&w.fake, "command",
+                 "{\"name\":\"make\",\"where\":\"%s\",\"options\":{\"topic\":\"%zu\"}}",
+                 lost[i].where, i);
+        struct heard h = wait_heard(i + 1);
+        must_send(&h.addr, "Quote", ref);
+        w.film++;
+        size_t before = films();
+        /* So often that this attempt gives up, without knowing. */
+        dfake_do(&w.fake, "fault", "{\"match\":\"%s\",\"times\":99,\"lost\":true}", lost[i].fault);
+        assert_false(deliver(&h.addr, ref, film, &e));
+        assert_int_equal(e.code, ERR_RETRY);
+        if (films() != before + 1)
+            fail_msg("%s: it should be there, unknown to us", lost[i].why);
+        adapter_end(); /* nothing but the notes is left */
+        dfake_do(&w.fake, "set", "{\"faults\":[]}");
+        dfake_do(&w.fake, "set", "%s", lost[i].then);
+        adapter_make_with(DFAKE_TOKEN);
+        adapter_run();
+        bool ok = deliver(&h.addr, ref, film, &e);
+        if (!ok || films() != before + 1)
+            fail_msg("%s: %zu films more, %s", lost[i].why, films() - before, e.detail);
+        size_t all = messages();
+        ok = deliver(&h.addr, ref, again, &e); /* its end was not stored: asked for once more */
+        if (!ok || films() != before + 1 || messages() > all || strcmp(film, again) != 0)
+            fail_msg("%s: delivered after it was done", lost[i].why);
+    }
+    fake_node_no_complaints(&w.fake);
+}
+
+/* Nothing is sent that could not be noted. */
+static void no_note_no_film(void **state)
+{
+    (void)state;
+    char ref[CHAT_REF_MAX], film[CHAT_REF_MAX] = "";
+    struct err e = {0};
+    adapter_run();
+    dfake_do(&w.fake, "command", "{\"name\":\"make\",\"options\":{\"topic\":\"x\"}}");
+    struct heard h = wait_heard(1);
+    must_send(&h.addr, "Quote", ref);
+    usleep(300000);
+    pthread_mutex_lock(&w.lock);
+    w.keep_refuse = 1;
+    pthread_mutex_unlock(&w.lock);
+    assert_false(deliver(&h.addr, ref, film, &e));
+    assert_int_equal(e.code, ERR_RETRY);
+    assert_int_equal(films(), 0);
+    assert_true(deliver(&h.addr, ref, film, &e));
+    assert_int_equal(films(), 1);
 }
 
 static void too_large_is_said(void **state)
@@ -431,6 +535,17 @@ static void too_large_is_said(void **state)
     must_send(&h.addr, "Quote", ref);
     assert_false(deliver(&h.addr, ref, film, &e));
     assert_int_equal(e.code, ERR_LIMIT);
+    assert_string_equal(e.arg, ""); /* no size that is left would do */
+    /* A server that told more than it takes: what everybody takes is asked for. */
+    dfake_do(&w.fake, "set", "{\"uploadLimit\":10485760}");
+    assert_int_equal(truncate(w.video, 12 << 20), 0);
+    assert_false(deliver(&h.addr, ref, film, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    assert_int_equal(strtol(e.arg, NULL, 10), 10485760 / 100 * 95);
+    assert_int_equal(truncate(w.video, strtol(e.arg, NULL, 10)), 0);
+    if (!deliver(&h.addr, ref, film, &e))
+        fail_msg("%s", e.detail);
+    assert_int_equal(films(), 1);
     assert_true(w.chat.ops->abilities(w.chat.self)->video_bytes_max < 10 * 1024 * 1024);
 }
 
@@ -755,6 +870,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_journey_in_a_server, setup, teardown),
         cmocka_unit_test_setup_teardown(a_journey_in_direct_messages, setup, teardown),
         cmocka_unit_test_setup_teardown(the_ladder_is_climbed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_answer_is_no_second_film, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_note_no_film, setup, teardown),
         cmocka_unit_test_setup_teardown(too_large_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(modals_choices_menus_and_files, setup, teardown),
         cmocka_unit_test_setup_teardown(commands_are_registered_when_they_changed, setup, teardown),

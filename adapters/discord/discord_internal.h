@@ -27,6 +27,9 @@ enum {
     DC_NOTES_MAX = 256,
 };
 
+/* Ids carry their time: milliseconds since then, shifted by 22. */
+#define DC_EPOCH_MS INT64_C(1420070400000)
+
 /* --- inter.c: interactions and their tokens --- */
 enum dc_ack { ACK_NONE, ACK_SENT, ACK_DONE, ACK_FAILED };
 struct dc_inter {
@@ -139,6 +142,7 @@ struct discord {
     struct discord_stats stats;
     struct {
         char user[DC_ID_MAX], channel[DC_ID_MAX];
+        int64_t closed_ms; /* not tried before: refusals are counted against the bot */
     } dms[64];
     size_t dm_next;
     int64_t warm_ms; /* the ack connection was used then */
@@ -203,6 +207,8 @@ int64_t dc_hold_ms(void *self, const struct chat_addr *to);
 /* The channel of a person's direct messages. */
 bool dc_dm_channel(struct discord *d, const char *user, const struct cancel *cancel,
                    char ret[static DC_ID_MAX], struct err *e);
+/* It was refused: for a while nothing is sent there. */
+void dc_dm_closed(struct discord *d, const char *channel);
 
 /* --- deliver.c, fetch.c, commands.c --- */
 bool dc_deliver(void *self, const struct chat_addr *to, const char *ref,

@@ -7,30 +7,46 @@
 #include "core/base/clock.h"
 #include "core/net/json.h"
 
-enum { PATIENCE_MS = 8000, MARGIN_MS = 5000, EDIT_PATIENCE_MS = 2000 };
+enum {
+    PATIENCE_MS = 8000,
+    MARGIN_MS = 5000,
+    EDIT_PATIENCE_MS = 2000,
+    DM_CLOSED_MS = 60000,
+};
 
 /* --- forms --- */
 
-/* Calls with a card's body, as a form when it brings a picture. */
+/* "picture.png" for a picture; a file keeps its name. */
+static const char *attached(const struct card *card, const char **ret_path, const char **ret_mime)
+{
+    *ret_path = card->file ? card->file : card->picture;
+    *ret_mime = card->file ? "application/octet-stream" : "image/png";
+    return card->file ? card->file_name : card->picture ? "picture.png" : NULL;
+}
+
+/* Calls with a card's body, as a form when it brings a picture or a file. */
 static bool call_card(struct discord *d, struct dc_call *c, struct strbuf *body,
                       const struct card *card, struct dc_reply *r, struct err *e)
 {
     struct net_part parts[2];
-    if (card->picture)
-        strbuf_adds(body, ",\"attachments\":[{\"id\":0,\"filename\":\"picture.png\"}]");
+    const char *path, *mime;
+    const char *name = attached(card, &path, &mime);
+    if (name) {
+        strbuf_adds(body, ",\"attachments\":[{\"id\":0,\"filename\":");
+        json_put_text(body, name);
+        strbuf_adds(body, "}]");
+    }
     strbuf_addc(body, '}');
     if (body->failed) {
         free(c->path);
         return err_set(e, ERR_INTERNAL, "error.internal", "discord %s: card too long", c->name);
     }
     c->body = strbuf_text(body);
-    if (card->picture) {
+    if (name) {
         parts[0] =
             (struct net_part){.name = "payload_json", .value = c->body, .mime = "application/json"};
-        parts[1] = (struct net_part){.name = "files[0]",
-                                     .file = card->picture,
-                                     .file_name = "picture.png",
-                                     .mime = "image/png"};
+        parts[1] =
+            (struct net_part){.name = "files[0]", .file = path, .file_name = name, .mime = mime};
         c->parts = parts;
         c->part_count = 2;
     }
@@ -39,21 +55,49 @@ static bool call_card(struct discord *d, struct dc_call *c, struct strbuf *body,
 
 /* --- direct messages --- */
 
+/* With lock held; a new one takes the oldest one's place. */
+static void dm_remember(struct discord *d, const char *user, const char *channel)
+{
+    str_copy(d->dms[d->dm_next].user, DC_ID_MAX, user);
+    str_copy(d->dms[d->dm_next].channel, DC_ID_MAX, channel);
+    d->dms[d->dm_next].closed_ms = 0;
+    d->dm_next = (d->dm_next + 1) % COUNT(d->dms);
+}
+
+void dc_dm_closed(struct discord *d, const char *channel)
+{
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < COUNT(d->dms); i++)
+        if (strcmp(d->dms[i].channel, channel) == 0)
+            d->dms[i].closed_ms = clock_mono_ms() + DM_CLOSED_MS;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* False: to be asked for. */
+static bool dm_known(struct discord *d, const char *user, char ret[static DC_ID_MAX],
+                     bool *ret_closed)
+{
+    bool known = false;
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < COUNT(d->dms) && !known; i++)
+        if (strcmp(d->dms[i].user, user) == 0) {
+            known = str_copy(ret, DC_ID_MAX, d->dms[i].channel);
+            *ret_closed = clock_mono_ms() < d->dms[i].closed_ms;
+        }
+    pthread_mutex_unlock(&d->lock);
+    return known;
+}
+
 bool dc_dm_channel(struct discord *d, const char *user, const struct cancel *cancel,
                    char ret[static DC_ID_MAX], struct err *e)
 {
     AUTO(dc_reply_free) struct dc_reply r = {0};
     char body[64];
-    bool known = false;
+    bool closed = false;
     if (!dc_id_ok(user))
         return err_set(e, ERR_REFUSED, "deliver.unreachable", "discord: nobody to write to");
-    pthread_mutex_lock(&d->lock);
-    for (size_t i = 0; i < COUNT(d->dms) && !known; i++)
-        if (strcmp(d->dms[i].user, user) == 0)
-            known = str_copy(ret, DC_ID_MAX, d->dms[i].channel);
-    pthread_mutex_unlock(&d->lock);
-    if (known)
-        return true;
+    if (dm_known(d, user, ret, &closed))
+        return !closed || dc_error_set(e, DC_NO_DM, 403, 0, "direct message", "refused before");
     snprintf(body, sizeof(body), "{\"recipient_id\":\"%s\"}", user);
     struct dc_call c = {.name = "open direct messages",
                         .method = "POST",
@@ -70,9 +114,7 @@ bool dc_dm_channel(struct discord *d, const char *user, const struct cancel *can
         return err_set(e, ERR_RETRY, "error.bad_reply", "discord: direct messages without an id");
     str_copy(ret, DC_ID_MAX, channel);
     pthread_mutex_lock(&d->lock);
-    str_copy(d->dms[d->dm_next].user, DC_ID_MAX, user);
-    str_copy(d->dms[d->dm_next].channel, DC_ID_MAX, channel);
-    d->dm_next = (d->dm_next + 1) % COUNT(d->dms);
+    dm_remember(d, user, channel);
     pthread_mutex_unlock(&d->lock);
     return true;
 }
@@ -151,6 +193,8 @@ static bool send_to_channel(struct discord *d, const char *channel, const struct
         take_ref(&r, channel, false, ret_ref, message);
         return true;
     }
+    if (r.action == DC_NO_DM)
+        dc_dm_closed(d, channel);
     if (r.action == DC_UNCLEAR)
         e->code = ERR_RETRY; /* the nonce makes a repeat harmless */
     return false;
@@ -215,7 +259,7 @@ bool dc_edit(void *self, const struct chat_addr *to, const char *ref, const stru
         return err_set(e, ERR_NOT_FOUND, "error.internal", "discord: this card is out of reach");
     }
     dc_put_message(d, &body, card, "", -1);
-    if (!card->picture)
+    if (!card->picture && !card->file)
         strbuf_adds(&body, ",\"attachments\":[]");
     if (call_card(d, &c, &body, card, &r, e))
         return true;

@@ -8,7 +8,7 @@
 // POST /control/press          {message, label | custom_id, user?, where?, values?}
 // POST /control/modal          {custom_id, text, user?, where?}     /control/complete {name, option, typed}
 // POST /control/gateway        {do: op7 | op9 | op1 | cut | close | raw | mute, ...}
-// POST /control/fault          {match: "PATCH /webhooks", times?, skip?, status, body?, headers?, html?, reset?}
+// POST /control/fault          {match: "PATCH /webhooks", times?, skip?, status, body?, headers?, html?, reset?, lost?}
 // POST /control/set            {...}: tokenMs, uploadLimit, dmClosed, noAccess, botHere, heartbeat, identifies, ...
 // GET  /control/state          everything worth looking at
 import { createServer } from 'node:http';
@@ -31,11 +31,14 @@ export function createWorld({ token = 'discord-test-token' } = {}) {
   return {
     token, tokenMs: 900_000, ackMs: 3000, uploadLimit: 10 * 1024 * 1024, heartbeat: 41250, mute: false, hello: true,
     dmClosed: false, noAccess: false, botHere: true, shards: 1, maxConcurrency: 1, remaining: 1000, refuseUpgrade: 0,
-    closeOnIdentify: 0, invalidSession: false, noArabic: false, resumeUrl: '', bucketLimit: 5, bucketMs: 200,
+    closeOnIdentify: 0, invalidSession: false, noArabic: false, resumeUrl: '', bucketLimit: 5, bucketMs: 200, nonceMs: 300_000,
     nextId: 1_250_000_000_000_000_000n, sessions: new Map(), links: new Set(), interactions: new Map(), messages: new Map(),
     buckets: new Map(), nonces: new Map(), files: new Map(), faults: [], complaints: [], log: [], calls: {}, ops: [], uploads: [],
     identifies: 0, resumes: 0, registrations: 0, commands: null, tooFast: 0, acks: [], seen: 0, choices: null, modal: null,
-    newId() { this.nextId += 1n; return String(this.nextId); },
+    newId() { // an id carries its time
+      const now = BigInt(Date.now() - 1420070400000) << 22n;
+      return String(this.nextId = this.nextId < now ? now : this.nextId + 1n);
+    },
   };
 }
 
@@ -143,7 +146,7 @@ function checkCommands(world, list) {
   }
 }
 
-function route(world, method, path, json, files) {
+function route(world, method, path, json, files, query) {
   const p = path.split('/').slice(1);
   if (path === '/gateway') return { url: world.gatewayUrl };
   if (path === '/gateway/bot')
@@ -159,7 +162,7 @@ function route(world, method, path, json, files) {
   if (p[0] === 'interactions') { callback(world, p[1], p[2], json); return null; }
   if (p[0] === 'webhooks') return webhook(world, method, p, json, files);
   if (path === '/users/@me/channels') return { id: `99${json.recipient_id}`, type: 1 };
-  if (p[0] === 'channels' && p[2] === 'messages') return channel(world, method, p, json, files);
+  if (p[0] === 'channels' && p[2] === 'messages') return channel(world, method, p, json, files, query);
   throw new Refusal(404, 0, '404: Not Found');
 }
 
@@ -183,10 +186,13 @@ function webhook(world, method, p, json, files) {
   return m;
 }
 
-function channel(world, method, p, json, files) {
+function channel(world, method, p, json, files, query) {
   const dm = p[1].startsWith('99') || p[1] === places.dm.channel;
   if (dm && world.dmClosed) throw new Refusal(403, 50007, 'Cannot send messages to this user');
   if (!dm && (world.noAccess || !world.botHere)) throw new Refusal(403, 50001, 'Missing Access');
+  if (method === 'GET')
+    return [...world.messages.values()].filter((m) => m.channel_id === p[1] && !(m.flags & EPHEMERAL) &&
+      BigInt(m.id) > BigInt(query.get('after') ?? 0)).slice(-Number(query.get('limit') ?? 50)).reverse();
   if (method === 'PATCH') {
     const m = world.messages.get(p[3]);
     if (!m || m.flags & EPHEMERAL) throw new Refusal(404, 10008, 'Unknown Message');
@@ -196,10 +202,10 @@ function channel(world, method, p, json, files) {
   }
   if (json.nonce !== undefined && String(json.nonce).length > 25) throw bad('nonce', 'too long');
   const known = json.enforce_nonce && world.nonces.get(`${p[1]} ${json.nonce}`);
-  if (known && world.messages.has(known)) return world.messages.get(known);
+  if (known && Date.now() - known.born < world.nonceMs && world.messages.has(known.id)) return world.messages.get(known.id);
   const m = newMessage(world, p[1]);
   fillMessage(world, m, json, files);
-  if (json.nonce !== undefined) world.nonces.set(`${p[1]} ${json.nonce}`, m.id);
+  if (json.nonce !== undefined) world.nonces.set(`${p[1]} ${json.nonce}`, { id: m.id, born: Date.now() });
   return m;
 }
 
@@ -246,7 +252,7 @@ function rest(world, req, res, body) {
   try {
     const fault = takeFault(world, line);
     if (fault?.reset) return req.socket.destroy();
-    if (fault) { Object.assign(headers, fault.headers); return answer(fault.status, fault.html ?? fault.body ?? {}); }
+    if (fault && !fault.lost) { Object.assign(headers, fault.headers); return answer(fault.status, fault.html ?? fault.body ?? {}); }
     if (!open && req.headers.authorization !== `Bot ${world.token}`) throw new Refusal(401, 0, '401: Unauthorized');
     limit(world, method, path, headers);
     let json = {};
@@ -261,7 +267,8 @@ function rest(world, req, res, body) {
       if (!type.startsWith('application/json')) throw bad('_', 'content type');
       json = JSON.parse(body.toString());
     }
-    const result = route(world, method, path, json, files);
+    const result = route(world, method, path, json, files, new URL(req.url, 'http://x').searchParams);
+    if (fault?.lost) return req.socket.destroy(); // done, and nobody hears of it
     if (method === 'DELETE' || result === null) return answer(204);
     answer(200, result);
   } catch (e) {
