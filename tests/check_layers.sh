@@ -46,10 +46,10 @@ for folder in adapters/*/; do
 done
 
 deny 'SQL and libpq only in core/db' '(#include <libpq|PQ(exec|connect|getvalue)[A-Za-z]*\()' \
-    core/base core/port core/net core/i18n core/job core/story core/video core/money core/nano bot adapters
+    core/base core/port core/net core/i18n core/job core/story core/video core/money core/nano core/pay bot adapters
 deny 'SQL and libpq only in core/db' \
     '"[^"]*\b(SELECT [^"]* FROM |INSERT INTO |UPDATE [a-z_]+ SET |DELETE FROM |select [^"]* from |insert into |update [a-z_]+ set |delete from )' \
-    core/base core/port core/net core/i18n core/job core/story core/video core/money core/nano bot adapters
+    core/base core/port core/net core/i18n core/job core/story core/video core/money core/nano core/pay bot adapters
 
 deny 'no typedef of structs' '^ *typedef (struct|union|enum)\b' bot core adapters
 deny 'prose is written as /* */' '^[[:space:]]*//' bot core adapters

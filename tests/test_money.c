@@ -135,12 +135,8 @@ static bool address_body(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct place *p = ctx;
     bool found;
-    if (!address_of(tx, p->account, "nano", "0123456789abcdef", &p->a, &found, e) || found)
+    if (!address_reserve(tx, p->account, "nano", "0123456789abcdef", &p->a, &found, e) || found)
         return found;
-    memcpy(p->a.account, p->account, UUID_TEXT);
-    str_copy(p->a.print, sizeof(p->a.print), "0123456789abcdef");
-    if (!address_reserve(tx, p->a.print, &p->a.index, e))
-        return false;
     snprintf(p->a.address, sizeof(p->a.address), "nano_%d", (int)p->a.index);
     return address_add(tx, "nano", &p->a, e);
 }

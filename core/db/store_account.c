@@ -169,10 +169,11 @@ bool account_get_settings(struct db_tx *tx, const char *account, struct story_se
 {
     const char *params[] = {account};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
-    if (!db_exec(tx,
-                 "select lang, voice, aspect, tier, seconds, style, music, speed, script from settings"
-                 " where user_id = $1",
-                 params, 1, &rows, e))
+    if (!db_exec(
+            tx,
+            "select lang, voice, aspect, tier, seconds, style, music, speed, script from settings"
+            " where user_id = $1",
+            params, 1, &rows, e))
         return false;
     *ret = (struct story_settings){.aspect = ASPECT_9_16, .tier = TIER_BASIC};
     if (db_count(rows) == 0)

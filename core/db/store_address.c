@@ -44,9 +44,16 @@ bool address_find(struct db_tx *tx, const char *address, struct deposit_address 
                     ret, ret_found, e);
 }
 
-bool address_reserve(struct db_tx *tx, const char *print, int64_t *ret_index, struct err *e)
+bool address_reserve(struct db_tx *tx, const char *account, const char *method, const char *print,
+                     struct deposit_address *ret, bool *ret_found, struct err *e)
 {
+    struct wallet w;
     const char *params[] = {print};
+    if (!wallet_lock(tx, account, &w, e) ||
+        !address_of(tx, account, method, print, ret, ret_found, e))
+        return false;
+    if (*ret_found)
+        return true;
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx,
                  "insert into deposit_seeds(print, next_index) values ($1, 2)"
@@ -54,7 +61,9 @@ bool address_reserve(struct db_tx *tx, const char *print, int64_t *ret_index, st
                  " returning next_index - 1",
                  params, 1, &rows, e))
         return false;
-    *ret_index = db_int(rows, 0, 0);
+    *ret = (struct deposit_address){.index = db_int(rows, 0, 0)};
+    str_copy(ret->account, sizeof(ret->account), account);
+    str_copy(ret->print, sizeof(ret->print), print);
     return true;
 }
 

@@ -211,6 +211,18 @@ bool deposit_filter(struct db_tx *tx, const char *method, const char *const *ref
     return true;
 }
 
+bool deposit_owner(struct db_tx *tx, const char *method, const char *ref,
+                   char ret_account[static UUID_TEXT], struct err *e)
+{
+    const char *params[] = {method, ref};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx, "select user_id from deposits where method = $1 and ref = $2", params, 2,
+                 &rows, e))
+        return false;
+    str_copy(ret_account, UUID_TEXT, db_count(rows) ? row_text(rows, 0, 0) : "");
+    return true;
+}
+
 bool deposit_rest(struct db_tx *tx, const char *account, const char *method, struct raw *ret,
                   struct err *e)
 {

@@ -50,6 +50,9 @@ bool deposit_credit(struct db_tx *tx, const struct deposit *d, struct deposit_do
 /* Which of these are new: ret_new[i]. An unmatched one is known. */
 bool deposit_filter(struct db_tx *tx, const char *method, const char *const *refs, size_t count,
                     bool *ret_new, struct err *e);
+/* Whose it became: "" while it is nobody's or not there. */
+bool deposit_owner(struct db_tx *tx, const char *method, const char *ref,
+                   char ret_account[static UUID_TEXT], struct err *e);
 /* Raw that is less than a credit. */
 bool deposit_rest(struct db_tx *tx, const char *account, const char *method, struct raw *ret,
                   struct err *e);

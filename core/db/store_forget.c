@@ -58,7 +58,8 @@ bool account_forget(struct db_tx *tx, const char *account,
         "update deliveries set path = '', remote_ref = ''"
         " where job_id in (select id from jobs where user_id = $1)",
         "update videos set title = '', path = '' where user_id = $1",
-        "update jobs set topic = '', story = '', addr = '', media = '', card_ref = '', fail_arg = '',"
+        "update jobs set topic = '', story = '', addr = '', media = '', card_ref = '', fail_arg = "
+        "'',"
         " dedupe_key = sha256(id::text::bytea) where user_id = $1",
         "delete from drafts where user_id = $1",
         "delete from settings where user_id = $1",

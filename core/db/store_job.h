@@ -44,8 +44,8 @@ struct job {
     int64_t estimate_ms; /* length of the film as quoted */
     char *topic;         /* the person's words */
     char *story;         /* storyboard JSON: at first only settings */
-    char *media; /* chat_event.media names of the person's own files, one a line; NULL: none */
-    char lang[16];       /* of the interface, for messages about it */
+    char *media;   /* chat_event.media names of the person's own files, one a line; NULL: none */
+    char lang[16]; /* of the interface, for messages about it */
     struct chat_addr addr;
     char card_ref[CHAT_REF_MAX]; /* the card that shows it, "" until sent */
     bool cancel_asked; /* look at it after a claim too: the wish may be older than the attempt */

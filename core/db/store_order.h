@@ -37,8 +37,10 @@ struct deposit_address {
 /* *ret_found false: the account has none under this seed. */
 bool address_of(struct db_tx *tx, const char *account, const char *method, const char *print,
                 struct deposit_address *ret, bool *ret_found, struct err *e);
-/* The next index of this seed, from 1 on; gone for ever once committed. */
-bool address_reserve(struct db_tx *tx, const char *print, int64_t *ret_index, struct err *e);
+/* The same under the account's lock, so that two at once do not make two; when it has none, *ret has
+   the next index of this seed, gone for ever once committed, and wants an address. */
+bool address_reserve(struct db_tx *tx, const char *account, const char *method, const char *print,
+                     struct deposit_address *ret, bool *ret_found, struct err *e);
 bool address_add(struct db_tx *tx, const char *method, const struct deposit_address *a,
                  struct err *e);
 bool address_find(struct db_tx *tx, const char *address, struct deposit_address *ret,

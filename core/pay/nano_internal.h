@@ -1,0 +1,88 @@
+/*
+ * nano_internal - what the files of the Nano payment method share; nobody else includes it.
+ *
+ * Threads: the fields below `lock` only with it held; the rest is fixed at create or start.
+ */
+#ifndef NANOTIK_NANO_INTERNAL_H
+#define NANOTIK_NANO_INTERNAL_H
+
+#include <pthread.h>
+
+#include "core/base/cancel.h"
+#include "core/db/lease_keeper.h"
+#include "core/db/store_block.h"
+#include "core/db/store_deposit.h"
+#include "core/pay/nano_payment.h"
+
+#define NANO_METHOD "nano"
+#define NANO_LEASE "pay.nano"
+
+enum {
+    NANO_HINTS = 1024,       /* waiting; more means "look at everything" */
+    NANO_PAGE = 500,         /* addresses read at once */
+    NANO_BATCH = 64,         /* blocks looked at with one question */
+    NANO_AMOUNT_TAIL = 9999, /* watch-only: an order's amount is up to 0.009999 above the price */
+};
+
+struct nano_payment {
+    struct nano_payment_options o;
+    struct price_list prices;
+    bool has_wallet;
+    struct nano_account wallet, representative;
+    char wallet_text[NANO_ADDRESS];
+    char print[PAY_PRINT_MAX]; /* of the seed */
+    const struct pay_calls *calls;
+    struct lease_keeper *lease;
+    struct cancel stop;
+    pthread_t watcher, collector;
+    bool watcher_started, collector_started;
+    struct nano_hash wallet_seen; /* watcher only: the wallet's frontier at the last look */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    /* --- below: only with lock held --- */
+    struct nano_hash hints[NANO_HINTS];
+    size_t hint_count;
+    bool look_at_all; /* the stream came up, or too many hints */
+};
+
+/* --- nano_check.c: what is proven about a payment --- */
+
+enum nano_verdict {
+    NANO_GOOD,     /* confirmed send to one of ours, all of it checked */
+    NANO_WAIT,     /* a good send to one of ours, not confirmed yet (or not by enough nodes) */
+    NANO_NOT_OURS, /* another block */
+    NANO_UNKNOWN,  /* the node does not have it (yet) */
+    NANO_UNPROVEN, /* cannot be checked: wrong signature, legacy predecessor, a lie; told in the log */
+};
+
+struct nano_checked {
+    enum nano_verdict verdict;
+    struct nano_account to;
+    struct raw amount;
+    int64_t paid_at; /* Unix seconds, 0 unknown */
+};
+/* Up to NANO_BATCH at once. ret[i] is about hashes[i]. */
+bool nano_check(struct nano_payment *p, const struct nano_hash *hashes, size_t count,
+                struct nano_checked *ret, const struct cancel *cancel, struct err *e);
+
+/* --- nano_watch.c --- */
+void *nano_watch_main(void *nano_payment);
+/* Looks at these payments now and credits what is good. */
+bool nano_credit_hashes(struct nano_payment *p, const struct nano_hash *hashes, size_t count,
+                        struct err *e);
+
+/* --- nano_collect.c --- */
+void *nano_collect_main(void *nano_payment);
+/* One round over everything that is due. least: accounts with at least this are emptied (zero:
+   none). *ret_busy: something is under way. */
+bool nano_collect_round(struct nano_payment *p, struct raw least, const struct cancel *cancel,
+                        bool *ret_busy, struct raw *ret_swept, struct err *e);
+bool nano_payment_collect(void *self, const struct cancel *cancel,
+                          char ret_moved[static PAY_AMOUNT], struct err *e);
+
+/* --- nano_reconcile.c --- */
+bool nano_payment_reconcile(void *self, void (*on_difference)(void *ctx, const char *what),
+                            void *ctx, const struct cancel *cancel, int64_t *ret_checked,
+                            struct err *e);
+
+#endif
