@@ -9,7 +9,8 @@
 #include "core/base/strbuf.h"
 #include "core/nano/ed25519.h"
 
-enum { SEED_BYTES = 32, SEED_TEXT_MAX = 256 };
+/* STACK: more than libsodium's hashing and curve arithmetic need. */
+enum { SEED_BYTES = 32, SEED_TEXT_MAX = 256, STACK = 8192 };
 
 /* The one page with secrets. */
 struct vault {
@@ -148,6 +149,7 @@ static struct vault *vault_open(struct nano_seed *s, uint32_t index)
 static void vault_close(struct nano_seed *s)
 {
     ed_room_wipe(&s->vault->room);
+    sodium_stackzero(STACK); /* what the library left behind */
     sodium_mprotect_noaccess(s->vault);
     pthread_mutex_unlock(&s->lock);
 }
