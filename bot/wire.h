@@ -12,6 +12,7 @@
 #include "bot/cli.h"
 #include "core/job/pipeline.h"
 #include "core/net/net.h"
+#include "core/port/nano_node.h"
 
 /* Writers, voices, footage, cache and render threads. */
 struct wire_tools;
@@ -52,6 +53,21 @@ bool wire_speech_add(struct net_engine *net, const struct config *config, struct
                      struct err *e);
 /* For doctor: key, region and voices, at most 5 s. */
 bool wire_speech_check(struct cli *cli, struct err *e);
+
+/* The Nano network: nodes, stream, work server and the MCP reader, as far as configured. ERR_CONFIG
+   "start.bad_url", "start.bad_nano" (arg: the setting). No network traffic before the first call. */
+struct wire_nano;
+bool wire_nano_wanted(const struct config *config); /* NANO_RPC_URL is set */
+bool wire_nano_make(const struct config *config, struct wire_nano **ret, struct err *e);
+const struct nano_node *wire_nano_node(const struct wire_nano *w);
+void wire_nano_free(struct wire_nano *w); /* after everybody who uses the node; NULL is fine */
+/* Work thresholds of the configured network. */
+bool wire_nano_difficulties(const struct config *config, uint64_t *ret_send, uint64_t *ret_receive,
+                            struct err *e);
+/* A second opinion on a pocketed balance, from NANO_MCP_URL: never a reason to do anything. */
+bool wire_nano_has_reader(const struct wire_nano *w);
+bool wire_nano_balance(struct wire_nano *w, const struct nano_account *account, struct raw *ret,
+                       const struct cancel *cancel, struct err *e);
 
 /* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */
 struct wire_chats;

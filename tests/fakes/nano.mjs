@@ -20,7 +20,7 @@
 // POST /control/node     {node?, ...settings}: key, network, networkId, countCap, noOffset, noUpdate, noWork, listCap,
 //                        lag: true|false (true: it sees nothing newer than now)
 // POST /control/set      {autoConfirm, confirmMs, confirmWhenAsked, checkSignatures}
-// POST /control/restart  {node?}: every connection is cut
+// POST /control/restart  {node?}: every connection is cut   POST /control/reset: a new ledger, nothing set
 // POST /control/account  {account}: what the ledger has: balance, waiting, blocks
 // GET  /control/state
 import { createServer } from 'node:http';
@@ -35,16 +35,24 @@ const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 export function createWorld(options = {}) {
   const world = {
-    faces: new Map(), faults: [], calls: {}, log: [], processed: [], asked: [], complaints: [], peers: new Set(), mcpCalls: [],
-    autoConfirm: true, confirmMs: 0, confirmWhenAsked: true, quiet: new Set(),
+    peers: new Set(),
     confirmSoon(hash) {
       if (!world.autoConfirm) return;
       if (world.confirmMs > 0) setTimeout(() => world.ledger.confirm(hash), world.confirmMs).unref();
       else setImmediate(() => world.ledger.confirm(hash));
     },
   };
-  world.ledger = new Ledger({ ...options, onConfirmed: (entry) => { if (world.ledger) tellAll(world, entry); } });
+  renew(world, options);
   return world;
+}
+
+function renew(world, options) {
+  const ledger = new Ledger(options);
+  ledger.onConfirmed = (entry) => { if (world.ledger === ledger) tellAll(world, entry); };
+  Object.assign(world, {
+    options, ledger, faults: [], calls: {}, log: [], processed: [], asked: [], complaints: [], mcpCalls: [],
+    autoConfirm: true, confirmMs: 0, confirmWhenAsked: true, quiet: new Set(), faces: new Map(),
+  });
 }
 
 const faceOf = (world, name) => {
@@ -272,6 +280,7 @@ export const control = {
   },
   mark(world, { hash, ...marks }) { Object.assign(world.ledger.find(hash), marks); return true; },
   fault: (world, q) => { world.faults.push({ times: 1, skip: 0, ...q }); return true; },
+  reset(world) { for (const p of [...world.peers]) p.cut(); renew(world, world.options); return true; },
   clear: (world) => { world.faults.length = 0; return true; },
   node(world, { node = 'main', lag, ...settings }) {
     const face = Object.assign(faceOf(world, node), settings);

@@ -7,11 +7,11 @@ const SEED = 'FA4E'.repeat(16); // of the accounts that pay; genesis is the high
 const GENESIS = 0xffffffff;
 
 export class Ledger {
-  constructor({ send = 'ffc0000000000000', receive = 'f000000000000000', onConfirmed = () => {} } = {}) {
+  constructor({ send = 'ffc0000000000000', receive = 'f000000000000000' } = {}) {
     Object.assign(this, {
       blocks: new Map(), accounts: new Map(), waiting: new Map(), // waiting: account -> Map(send hash -> entry)
       tick: 0, cemented: 0, thresholds: { send: BigInt(`0x${send}`), receive: BigInt(`0x${receive}`) },
-      checkSignatures: true, onConfirmed, payers: new Map(),
+      checkSignatures: true, onConfirmed: () => {}, payers: new Map(),
     });
     const key = publicKey(secretKey(SEED, GENESIS));
     this.genesis = this.put(this.make(GENESIS, {
