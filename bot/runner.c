@@ -151,7 +151,7 @@ static bool start_all(struct runner *r, struct err *e)
     r->bot.db = r->db.db;
     r->bot.tools = wire_toolbox(r->tools);
     r->bot.own_words = r->bot.tools->writers[0].ops->own_words;
-    if (!wire_chats_make(r->cli, &r->bot, &r->chats, e))
+    if (!wire_chats_make(r->cli, &r->bot, r->tools, &r->chats, e))
         return false;
     move_log(r);
     return status_start(&r->bot, &r->bot.status, e) && outbox_start(&r->bot, &r->bot.outbox, e) &&

@@ -12,12 +12,16 @@
 #include "bot/cli.h"
 #include "core/job/pipeline.h"
 #include "core/net/net.h"
+#include "core/net/ws.h"
 #include "core/port/nano_node.h"
 
 /* Writers, voices, footage, cache and render threads. */
 struct wire_tools;
 bool wire_tools_make(struct cli *cli, struct wire_tools **ret, struct err *e);
 const struct toolbox *wire_toolbox(const struct wire_tools *w);
+/* The WebSocket engine of the whole program, started when it is first asked for: libwebsockets keeps
+   certificates for ever when two of them live at one time. */
+bool wire_tools_ws(struct wire_tools *w, struct ws_engine **ret, struct err *e);
 void wire_tools_free(struct wire_tools *w); /* NULL is fine */
 /* For doctor: the helper program of the local voice is there. */
 bool wire_check_speech(struct err *e);
@@ -49,8 +53,8 @@ bool wire_footage_check(const struct config *config,
 
 /* Azure's voices, when their key is set. ERR_CONFIG "start.bad_config": no region. */
 bool wire_speech_wanted(const struct config *config);
-bool wire_speech_add(struct net_engine *net, const struct config *config, struct toolbox *box,
-                     struct err *e);
+bool wire_speech_add(struct net_engine *net, struct ws_engine *ws, const struct config *config,
+                     struct toolbox *box, struct err *e);
 /* For doctor: key, region and voices, at most 5 s. */
 bool wire_speech_check(struct cli *cli, struct err *e);
 
@@ -71,12 +75,13 @@ bool wire_nano_balance(struct wire_nano *w, const struct nano_account *account, 
 
 /* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */
 struct wire_chats;
-bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_chats **ret, struct err *e);
+bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_tools *tools,
+                     struct wire_chats **ret, struct err *e);
 void wire_chats_free(struct wire_chats *c); /* destroys the adapters too; NULL is fine */
 /* One of them, in its own file. */
 bool wire_discord_make(const struct config *config, struct bot *bot, struct net_engine *net,
-                       const struct chat_menu *menus, size_t menu_count, struct chat_adapter *ret,
-                       struct err *e);
+                       struct ws_engine *ws, const struct chat_menu *menus, size_t menu_count,
+                       struct chat_adapter *ret, struct err *e);
 /* Somebody sits at a terminal chat: logs would be drawn over it. */
 bool wire_chats_interactive(const struct wire_chats *c);
 /* Async-signal-safe: terminal modes as they were. */

@@ -64,13 +64,16 @@ static bool add_telegram(struct wire_chats *c, const struct config *config, stru
            ++c->bot->adapter_count;
 }
 
-static bool add_discord(struct wire_chats *c, const struct config *config, struct err *e)
+static bool add_discord(struct wire_chats *c, const struct config *config, struct wire_tools *tools,
+                        struct err *e)
 {
+    struct ws_engine *ws = NULL;
     if (!config_text(config, "DISCORD_BOT_TOKEN")[0])
         return true;
     if (!c->net && !net_engine_create(config_int(config, "NANOTIK_ALLOW_PLAIN"), &c->net, e))
         return false;
-    return wire_discord_make(config, c->bot, c->net, c->menus, c->menu_count,
+    return wire_tools_ws(tools, &ws, e) &&
+           wire_discord_make(config, c->bot, c->net, ws, c->menus, c->menu_count,
                              &c->bot->adapters[c->bot->adapter_count], e) &&
            ++c->bot->adapter_count;
 }
@@ -92,14 +95,15 @@ static bool add_terminal(struct wire_chats *c, const struct cli *cli, struct err
     return true;
 }
 
-bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_chats **ret, struct err *e)
+bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_tools *tools,
+                     struct wire_chats **ret, struct err *e)
 {
     struct wire_chats *c = calloc(1, sizeof(*c));
     if (!c)
         return err_set(e, ERR_INTERNAL, "error.internal", "chats: no memory");
     c->bot = bot;
     make_menus(c);
-    bool ok = add_telegram(c, cli->config, e) && add_discord(c, cli->config, e);
+    bool ok = add_telegram(c, cli->config, e) && add_discord(c, cli->config, tools, e);
     if (ok && bot->adapter_count == 0)
         ok = add_terminal(c, cli, e);
     if (!ok) {

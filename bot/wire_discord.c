@@ -120,14 +120,17 @@ static size_t complete(void *ctx, const char *command, const char *option, const
 }
 
 bool wire_discord_make(const struct config *config, struct bot *bot, struct net_engine *net,
-                       const struct chat_menu *menus, size_t menu_count, struct chat_adapter *ret,
-                       struct err *e)
+                       struct ws_engine *ws, const struct chat_menu *menus, size_t menu_count,
+                       struct chat_adapter *ret, struct err *e)
 {
     struct discord_options options = {
         .net = net,
+        .ws = ws,
         .token = config_text(config, "DISCORD_BOT_TOKEN"),
         .api_url = config_text(config, "DISCORD_API_URL"),
         .allow_plain = config_int(config, "NANOTIK_ALLOW_PLAIN"),
+        .guild = config_text(config, "DISCORD_GUILD"),
+        .seconds_max = (int)config_int(config, "VIDEO_MAX_DURATION"),
         .menus = menus,
         .menu_count = menu_count,
         .text = text,

@@ -2,10 +2,12 @@
 #include "bot/wire.h"
 #include "core/job/cache.h"
 
-static struct azure_options options_of(struct net_engine *net, const struct config *config)
+static struct azure_options options_of(struct net_engine *net, struct ws_engine *ws,
+                                       const struct config *config)
 {
     return (struct azure_options){
         .net = net,
+        .ws = ws,
         .key = config_text(config, "AZURE_SPEECH_KEY"),
         .region = config_text(config, "AZURE_SPEECH_REGION"),
         .url = config_text(config, "AZURE_SPEECH_URL"),
@@ -18,10 +20,10 @@ bool wire_speech_wanted(const struct config *config)
     return config_text(config, "AZURE_SPEECH_KEY")[0];
 }
 
-bool wire_speech_add(struct net_engine *net, const struct config *config, struct toolbox *box,
-                     struct err *e)
+bool wire_speech_add(struct net_engine *net, struct ws_engine *ws, const struct config *config,
+                     struct toolbox *box, struct err *e)
 {
-    struct azure_options o = options_of(net, config);
+    struct azure_options o = options_of(net, ws, config);
     char hex[HASH_HEX], path[CACHE_PATH_MAX];
     struct hash h;
     hash_begin(&h, "azure-voices"); /* each region has its own list */
@@ -43,7 +45,7 @@ bool wire_speech_check(struct cli *cli, struct err *e)
     struct speech_engine engine = {0};
     if (!net_engine_create(config_int(cli->config, "NANOTIK_ALLOW_PLAIN"), &net, e))
         return false;
-    struct azure_options o = options_of(net, cli->config);
+    struct azure_options o = options_of(net, NULL, cli->config);
     bool ok = azure_create(&o, &engine, e) && azure_check(&engine, &cli->stop, e);
     if (engine.ops)
         engine.ops->destroy(engine.self);

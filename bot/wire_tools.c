@@ -12,6 +12,8 @@ enum { RENDER_QUEUE = 256 };
 
 struct wire_tools {
     struct toolbox box;
+    bool allow_plain;
+    struct ws_engine *ws;   /* see wire_tools_ws */
     struct net_engine *net; /* of all services that tools use; NULL until one is configured */
 };
 
@@ -33,12 +35,21 @@ static bool add_writers(struct wire_tools *w, const struct config *config, struc
     return true;
 }
 
+bool wire_tools_ws(struct wire_tools *w, struct ws_engine **ret, struct err *e)
+{
+    if (!w->ws && !ws_engine_create(w->allow_plain, &w->ws, e))
+        return false;
+    *ret = w->ws;
+    return true;
+}
+
 /* In this order they are tried. */
 static bool add_engines(struct wire_tools *w, const struct config *config, struct err *e)
 {
+    struct ws_engine *ws = NULL;
     struct toolbox *box = &w->box;
-    if (wire_speech_wanted(config) &&
-        (!need_net(w, config, e) || !wire_speech_add(w->net, config, box, e)))
+    if (wire_speech_wanted(config) && (!need_net(w, config, e) || !wire_tools_ws(w, &ws, e) ||
+                                       !wire_speech_add(w->net, ws, config, box, e)))
         return false;
     if (!espeak_create(NULL, &box->engines[box->engine_count], e))
         return false;
@@ -72,6 +83,7 @@ bool wire_tools_make(struct cli *cli, struct wire_tools **ret, struct err *e)
     if (!w)
         return err_set(e, ERR_INTERNAL, "error.internal", "tools: no memory");
     cli_cache_dir(cli, folder);
+    w->allow_plain = config_int(config, "NANOTIK_ALLOW_PLAIN");
     w->box.seconds_max = (int)config_int(config, "VIDEO_MAX_DURATION");
     if (!cli_make_data(cli, e) ||
         !cache_open(folder, config_int(config, "NANOTIK_CACHE_MB") * 1000000, &w->box.cache, e) ||
@@ -103,6 +115,7 @@ void wire_tools_free(struct wire_tools *w)
     for (size_t i = 0; i < box->writer_count; i++)
         box->writers[i].ops->destroy(box->writers[i].self);
     net_engine_destroy(w->net);
+    ws_engine_destroy(w->ws);
     if (box->cache)
         cache_trim(box->cache); /* `nanotik make` has no janitor */
     cache_close(box->cache);

@@ -130,6 +130,23 @@ static void press(const char *message, const char *label, const char *where, con
              label, where, user);
 }
 
+/* What people can choose from while they type, in their language. */
+static void commands_are_all_there(void)
+{
+    static const char *const wanted[] = {
+        "\"zh-CN\":\"制作\"", "\"ar\":\"اصنع\"",    "\"autocomplete\":true", "\"max_value\":180",
+        "\"type\":11",        "\"9:16\"",           "\"Make video\"",        "\"name\":\"script\"",
+        "\"name\":\"pay\"",   "\"name\":\"terms\"", "\"name\":\"privacy\"",  "\"name\":\"forget\"",
+    };
+    AUTO(json_free) cJSON *state = fake_node_state(&fake);
+    AUTO(free_ptr) char *all = cJSON_PrintUnformatted(json_array(state, "commands"));
+    for (size_t i = 0; i < COUNT(wanted); i++)
+        if (!strstr(all, wanted[i]))
+            fail_msg("no %s in %s", wanted[i], all);
+    assert_string_equal(json_text(state, "commandsAt", ""),
+                        "/applications/1180000000000000001/commands");
+}
+
 /* --- cases --- */
 
 static void from_make_to_a_video_on_both_networks(void **state)
@@ -183,6 +200,7 @@ static void from_make_to_a_video_on_both_networks(void **state)
     stop(s);
     AUTO(free_ptr) char *log = session_log(s);
     assert_null(strstr(log, DFAKE_TOKEN)); /* the token is nowhere */
+    commands_are_all_there();
     assert_int_equal(dfake_number(&fake, "unanswered"), 0);
     fake_node_no_complaints(&fake);
     site_ledger_must_hold(p);

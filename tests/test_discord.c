@@ -40,6 +40,7 @@ static struct {
     bool runs, run_ok;
     struct err run_error;
     int64_t token_ms;
+    const char *guild;
     int film; /* which one is delivered */
     pthread_mutex_t lock;
     /* --- with lock held --- */
@@ -173,6 +174,7 @@ static void adapter_make_with(const char *token)
     struct discord_options o = {.net = w.net,
                                 .token = token,
                                 .api_url = w.fake.api,
+                                .guild = w.guild,
                                 .token_ms = w.token_ms,
                                 .backoff_ms = 50,
                                 .menus = menus,
@@ -224,6 +226,7 @@ static int setup(void **state)
     w.count = w.kept_count = 0;
     w.refuse = w.store_ms = w.keep_refuse = w.keep_ms = 0;
     w.token_ms = 0;
+    w.guild = NULL;
     w.run_error = (struct err){0};
     snprintf(w.dir, sizeof(w.dir), "/tmp/test-discord-XXXXXX");
     assert_non_null(mkdtemp(w.dir));
@@ -608,13 +611,22 @@ static void commands_are_registered_when_they_changed(void **state)
     const cJSON *make = cJSON_GetArrayItem(json_array(s, "commands"), 0);
     assert_string_equal(json_text(make, "name", ""), "make");
     assert_false(json_has(json_object(make, "description_localizations"), "ar"));
-    assert_int_equal(cJSON_GetArraySize(json_array(make, "options")), 7);
+    assert_int_equal(cJSON_GetArraySize(json_array(make, "options")), 10);
     assert_int_equal(cJSON_GetArraySize(json_array(s, "commands")), COUNT(commands) + 1);
     adapter_make_with(DFAKE_TOKEN);
     adapter_run();
     dfake_wait_lines(&w.fake, "log", "GET /applications/@me", 2);
     usleep(300000);
     assert_int_equal(dfake_number(&w.fake, "registrations"), 1);
+    adapter_end();
+    w.guild = "1090000000000000007"; /* for trying out: there only */
+    adapter_make_with(DFAKE_TOKEN);
+    adapter_run();
+    for (int i = 0; i < 500 && dfake_number(&w.fake, "registrations") < 2; i++)
+        usleep(10000);
+    AUTO(json_free) cJSON *s2 = fake_node_state(&w.fake);
+    assert_string_equal(json_text(s2, "commandsAt", ""),
+                        "/applications/1180000000000000001/guilds/1090000000000000007/commands");
 }
 
 /* --- links that break --- */

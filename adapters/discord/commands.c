@@ -8,7 +8,13 @@
 
 #define LOG_MODULE "discord"
 
-enum { KEEP_SECONDS = 400 * 86400, PATIENCE_MS = 60000, TEXT_MAX = 100 };
+enum {
+    KEEP_SECONDS = 400 * 86400,
+    PATIENCE_MS = 60000,
+    TEXT_MAX = 100,
+    SECONDS_MIN = 5,
+    SECONDS_MAX = 3600
+};
 
 enum option_type { STRING = 3, INTEGER = 4, ATTACHMENT = 11 };
 
@@ -124,6 +130,25 @@ static void put_texts(struct builder *b, const char *field, const char *key, con
     strbuf_addc(b->out, '}');
 }
 
+/* ,"name":"make","name_localizations":{...}, as far as the catalog's list "make=制作 pay=充值" has
+   it. */
+static void put_name(struct builder *b, const char *name)
+{
+    bool any = false;
+    char word[40];
+    int len = snprintf(word, sizeof(word), "%s=", name);
+    strbuf_addf(b->out, ",\"name\":\"%s\",\"name_localizations\":{", name);
+    for (size_t i = 0; i < b->d->o.menu_count && len < (int)sizeof(word); i++) {
+        const char *lang = b->d->o.menus[i].lang;
+        AUTO(free_ptr) char *list = b->d->o.text(b->d->o.ctx, lang, "discord.names");
+        for (char *save = NULL, *at = strtok_r(list, " ", &save); at;
+             at = strtok_r(NULL, " ", &save))
+            if (strncmp(at, word, (size_t)len) == 0)
+                put_locales(b, lang, at + len, &any);
+    }
+    strbuf_addc(b->out, '}');
+}
+
 static void put_choices(struct strbuf *out, const char *choices)
 {
     strbuf_adds(out, ",\"choices\":[");
@@ -144,8 +169,8 @@ static void put_options(struct builder *b, const char *command)
     for (size_t i = 0; i < COUNT(options); i++) {
         if (strcmp(options[i].command, command) != 0)
             continue;
-        strbuf_addf(out, "%s{\"type\":%d,\"name\":\"%s\"", any ? "," : "", (int)options[i].type,
-                    options[i].name);
+        strbuf_addf(out, "%s{\"type\":%d", any ? "," : "", (int)options[i].type);
+        put_name(b, options[i].name);
         any = true;
         put_texts(b, "description", options[i].key, NULL);
         if (options[i].required)
@@ -155,7 +180,8 @@ static void put_options(struct builder *b, const char *command)
         if (options[i].choices)
             put_choices(out, options[i].choices);
         if (options[i].type == INTEGER)
-            strbuf_adds(out, ",\"min_value\":5,\"max_value\":3600");
+            strbuf_addf(out, ",\"min_value\":%d,\"max_value\":%d", SECONDS_MIN,
+                        b->d->o.seconds_max ? b->d->o.seconds_max : SECONDS_MAX);
         strbuf_addc(out, '}');
     }
     strbuf_addc(out, ']');
@@ -171,7 +197,8 @@ static void build(struct builder *b)
     strbuf_reset(out);
     strbuf_addc(out, '[');
     for (size_t i = 0; i < m->command_count; i++) {
-        strbuf_addf(out, "%s{\"type\":1,\"name\":\"%s\"", i ? "," : "", m->commands[i].name);
+        strbuf_adds(out, i ? ",{\"type\":1" : "{\"type\":1");
+        put_name(b, m->commands[i].name);
         put_texts(b, "description", NULL, m->commands[i].name);
         put_options(b, m->commands[i].name);
         strbuf_adds(out, EVERYWHERE);

@@ -55,7 +55,7 @@ static void discord_destroy(void *self)
     discord_stop(d);
     if (d->keeper_runs)
         pthread_join(d->keeper, NULL);
-    ws_engine_destroy(d->ws);
+    ws_engine_destroy(d->own_ws);
     net_engine_destroy(d->ack_net); /* ends what is still under way */
     for (struct dc_queued *q; (q = d->first);) {
         d->first = q->next;
@@ -111,8 +111,10 @@ static void make_key(struct discord *d)
 
 static bool make_engines(struct discord *d, struct err *e)
 {
-    if (!ws_engine_create(d->o.allow_plain, &d->ws, e) ||
-        !net_engine_create(d->o.allow_plain, &d->ack_net, e) ||
+    if (!d->o.ws && !ws_engine_create(d->o.allow_plain, &d->own_ws, e))
+        return false;
+    d->ws = d->o.ws ? d->o.ws : d->own_ws;
+    if (!net_engine_create(d->o.allow_plain, &d->ack_net, e) ||
         !net_trust_base(d->ack_net, d->base, e))
         return false;
     d->keeper_runs = pthread_create(&d->keeper, NULL, keeper_main, d) == 0;

@@ -19,6 +19,7 @@
 #include "core/base/base.h"
 #include "core/base/err.h"
 #include "core/net/net.h"
+#include "core/net/ws.h"
 #include "core/port/chat.h"
 
 enum { DISCORD_CHOICES_MAX = 25, DISCORD_CHOICE_SIZE = 101 };
@@ -35,6 +36,8 @@ struct discord_options {
     const char *api_url;     /* DISCORD_API_URL */
     bool allow_plain;        /* NANOTIK_ALLOW_PLAIN */
     const char *guild;       /* commands only there, at once (tests); "" or NULL: everywhere */
+    struct ws_engine *ws;    /* outlives the adapter; NULL: one of its own */
+    int seconds_max;         /* longest video that may be asked for; 0: not said */
     int64_t video_bytes_max; /* 0: below the limit that everybody has */
     int64_t token_ms;        /* life of an interaction's token; 0: 15 minutes (tests scale it) */
     int64_t backoff_ms;      /* of the first reconnect; 0: 2 s (tests scale it) */

@@ -103,8 +103,8 @@ struct dc_queued {
 
 struct discord {
     struct net_engine *net;
-    struct net_engine *ack_net; /* a connection that nothing else waits for */
-    struct ws_engine *ws;
+    struct net_engine *ack_net;    /* a connection that nothing else waits for */
+    struct ws_engine *ws, *own_ws; /* own_ws: NULL when it is shared */
     char *token, *base, *guild, *auth_header;
     unsigned char key[32]; /* signs buttons */
     struct discord_options o;

@@ -194,7 +194,7 @@ static void destroy(void *self)
         return;
     azure_refresh_stop(&a->service);
     azure_links_free(&a->service);
-    ws_engine_destroy(a->service.ws);
+    ws_engine_destroy(a->service.own_ws);
     pthread_mutex_destroy(&a->service.lock);
     pthread_cond_destroy(&a->service.stopped);
     azure_roster_free(a->service.roster);
@@ -246,6 +246,14 @@ static int limit(int given, int fallback)
     return given > 0 ? given : fallback;
 }
 
+static bool need_ws(struct azure_service *s, const struct azure_options *o, struct err *e)
+{
+    if (!o->ws && !ws_engine_create(o->allow_plain, &s->own_ws, e))
+        return false;
+    s->ws = o->ws ? o->ws : s->own_ws;
+    return true;
+}
+
 bool azure_create(const struct azure_options *o, struct speech_engine *ret, struct err *e)
 {
     struct azure *a = calloc(1, sizeof(*a));
@@ -273,8 +281,7 @@ bool azure_create(const struct azure_options *o, struct speech_engine *ret, stru
                     "azure: AZURE_SPEECH_KEY is no key");
     else if (!(s->roster = azure_roster_make(NULL, NULL)))
         ok = err_set(e, ERR_INTERNAL, "error.internal", "azure: no memory");
-    ok = ok && make_base(s, o, e) && ws_engine_create(o->allow_plain, &s->ws, e) &&
-         azure_refresh_start(s, e);
+    ok = ok && make_base(s, o, e) && need_ws(s, o, e) && azure_refresh_start(s, e);
     if (!ok) {
         destroy(a);
         return false;

@@ -127,7 +127,7 @@ enum { AZURE_IDLE_MAX = 4, AZURE_PATHS = 2 };
 struct azure_link;
 struct azure_service {
     struct net_engine *net;
-    struct ws_engine *ws;
+    struct ws_engine *ws, *own_ws; /* own_ws: NULL when it is shared */
     char key[256];
     char base[AZURE_URL_MAX]; /* http(s), no slash at its end */
     bool trusted;             /* base was configured */

@@ -122,6 +122,8 @@ static const struct option options[] = {
      "Bot API server."},
     {"DISCORD_BOT_TOKEN", KIND_SECRET, "", 0, 0, NULL,
      "Token from the Discord developer portal. Empty: no Discord."},
+    {"DISCORD_GUILD", KIND_TEXT, "", 0, 0, NULL,
+     "Id of one server: commands are registered there only, and at once (for trying out). Empty: everywhere."},
     {"DISCORD_API_URL", KIND_URL, "https://discord.com/api/v10", 0, 0, NULL,
      "Discord's REST API."},
 };

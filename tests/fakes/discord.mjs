@@ -128,6 +128,12 @@ function checkCommands(world, list) {
   const locales = 'id da de en-GB en-US es-ES es-419 fr hr it lt hu nl no pl pt-BR ro fi sv-SE vi tr cs el bg ru uk hi th zh-CN ja zh-TW ko'.split(' ');
   const names = new Set();
   for (const [n, c] of list.entries()) {
+    for (const named of c.type === 1 ? [c, ...c.options ?? []] : [])
+      for (const [l, text] of Object.entries(named.name_localizations ?? {})) {
+        if (!/^[-_'\p{Ll}\p{Lo}\p{N}]{1,32}$/u.test(text)) throw bad(`${n}.name_localizations.${l}`, `bad name ${text}`);
+        if (names.has(`${l} ${named === c ? '' : n} ${text}`)) throw bad(`${n}.name_localizations.${l}`, `twice ${text}`);
+        names.add(`${l} ${named === c ? '' : n} ${text}`);
+      }
     const texts = [...Object.keys(c.description_localizations ?? {}), ...Object.keys(c.name_localizations ?? {})];
     for (const l of texts)
       if (!locales.includes(l) && (l !== 'ar' || world.noArabic)) throw bad(`${n}.description_localizations.${l}`, 'unknown locale');
@@ -157,6 +163,7 @@ function route(world, method, path, json, files, query) {
     checkCommands(world, json);
     world.registrations++;
     world.commands = json;
+    world.commandsAt = path;
     return json;
   }
   if (p[0] === 'interactions') { callback(world, p[1], p[2], json); return null; }
@@ -346,8 +353,8 @@ const control = {
     return {};
   },
   state(world) {
-    const pick = ({ complaints, log, calls, ops, identifies, resumes, registrations, tooFast, uploads, acks, choices, modal, commands, seen }) =>
-      ({ complaints, log, calls, ops, identifies, resumes, registrations, tooFast, uploads, acks, choices, modal, commands, seen });
+    const pick = ({ complaints, log, calls, ops, identifies, resumes, registrations, tooFast, uploads, acks, choices, modal, commands, commandsAt, seen }) =>
+      ({ complaints, log, calls, ops, identifies, resumes, registrations, tooFast, uploads, acks, choices, modal, commands, commandsAt, seen });
     return { ...pick(world), messages: [...world.messages.values()], links: world.links.size,
       unanswered: [...world.interactions.values()].filter((i) => !i.acked).length };
   },
