@@ -38,15 +38,21 @@ static void add_author(struct strbuf *names, const struct footage *f)
         strbuf_addf(names, "%s%s", names->len ? ", " : "", credit);
 }
 
+static const struct footage *nth_footage(const struct storyboard *story, size_t n)
+{
+    const struct scene *s = &story->scenes[n / 2];
+    return n % 2 ? &s->second : &s->footage;
+}
+
 /* Names below the film: who made the pictures, when somebody has to be named. */
 static void add_authors(struct card_doc *doc, const char *lang, const struct storyboard *story)
 {
     struct strbuf names = STRBUF(600);
-    for (size_t i = 0; i < story->scene_count; i++) {
-        const struct footage *f = &story->scenes[i].footage;
+    for (size_t i = 0; i < 2 * story->scene_count; i++) {
+        const struct footage *f = nth_footage(story, i);
         bool seen = false;
         for (size_t k = 0; k < i && !seen; k++)
-            seen = strcmp(story->scenes[k].footage.author, f->author) == 0;
+            seen = strcmp(nth_footage(story, k)->author, f->author) == 0;
         if (f->author[0] && !seen)
             add_author(&names, f);
     }

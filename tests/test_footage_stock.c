@@ -256,19 +256,109 @@ static void too_short_is_a_last_resort(void **state)
     end(&s);
 }
 
+/* What is left is shared by all sources of a film; kept replies cost nothing. */
 static void a_film_has_so_many_searches(void **state)
 {
     (void)state;
     struct footage hits[4];
+    struct err e = {0};
+    size_t count;
+    atomic_int left;
+    atomic_init(&left, 5);
     struct sources s = pexels("key-number-one");
+    const struct footage_source *const both[] = {&s.videos, &s.photos};
     for (int i = 0; i < 10; i++) {
         char term[32];
         const char *terms[] = {term};
-        snprintf(term, sizeof(term), "nothing %d", i);
-        assert_int_equal(search(&s.videos, terms, 1, hits, 4), 0);
+        snprintf(term, sizeof(term), "nothing %d", i / 2);
+        struct footage_query q = query(terms, 1);
+        q.calls_left = &left;
+        const struct footage_source *source = both[i % 2];
+        assert_true(source->ops->search(source->self, &q, hits, 4, &count, NULL, &e));
+        assert_int_equal(count, 0);
     }
-    assert_int_equal(calls("calls"), 12);
+    assert_int_equal(calls("calls"), 5);
+    assert_int_equal(atomic_load(&left), 0);
+    const char *terms[] = {"nothing 0"};
+    struct footage_query q = query(terms, 1);
+    q.calls_left = &left;
+    assert_true(s.videos.ops->search(s.videos.self, &q, hits, 4, &count, NULL, &e));
+    assert_int_equal(calls("calls"), 5);
     end(&s);
+}
+
+struct asker {
+    const struct footage_source *source;
+    atomic_int *left;
+    bool any;
+};
+
+static void *prepare_main(void *arg)
+{
+    struct asker *a = arg;
+    struct err e = {0};
+    struct footage_query q = query(sea, 1);
+    q.calls_left = a->left;
+    if (!a->source->ops->prepare(a->source->self, &q, &a->any, NULL, &e))
+        a->any = false;
+    return NULL;
+}
+
+/* Scenes that want the same ask once; what was prepared is not asked again. */
+static void scenes_ask_the_same_once(void **state)
+{
+    (void)state;
+    struct sources s = pexels("key-number-one");
+    struct asker askers[4];
+    pthread_t threads[COUNT(askers)];
+    struct footage hits[4];
+    atomic_int left;
+    atomic_init(&left, 12);
+    tell("videos", "[" VIDEO("11", "stormy sea", "portrait") "]");
+    tell("fault", "{\"on\":\"search\",\"kind\":\"slow\",\"ms\":300}");
+    for (size_t i = 0; i < COUNT(askers); i++) {
+        askers[i] = (struct asker){.source = &s.videos, .left = &left};
+        assert_int_equal(pthread_create(&threads[i], NULL, prepare_main, &askers[i]), 0);
+    }
+    for (size_t i = 0; i < COUNT(askers); i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(askers[i].any);
+    }
+    assert_int_equal(search(&s.videos, sea, 1, hits, 4), 1);
+    assert_int_equal(calls("calls"), 1);
+    assert_int_equal(atomic_load(&left), 11);
+    end(&s);
+}
+
+/* Writers give English terms; a person's own words are in the narration's language. */
+static void terms_in_their_own_language(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lang, *term, *narration, *locale, *why;
+    } rows[] = {
+        {"zh",    "\xe6\xb5\xb7", "",                   "zh-CN", "letters that English has not"      },
+        {"zh-TW", "\xe6\xb5\xb7", "",                   "zh-TW", "the very tag"                      },
+        {"es",    "mar bravo",    "El mar bravo canta", "es-ES", "words of the narration itself"     },
+        {"es",    "rough sea",    "El mar bravo canta", "-",     "a writer's term is English"        },
+        {"ar",    "\xd8\xa8",     "",                   "-",     "a language the service has not"    },
+        {"en-GB", "ship",         "A ship",             "-",     "English is what it takes for given"},
+    };
+    struct footage hits[4];
+    struct err e = {0};
+    size_t count;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct sources s = pexels("key-number-one");
+        int before = calls("calls");
+        struct footage_query q = query(&rows[i].term, 1);
+        q.lang = rows[i].lang;
+        q.narration = rows[i].narration;
+        assert_true(s.videos.ops->search(s.videos.self, &q, hits, 4, &count, NULL, &e));
+        if (strcmp(call_field("calls", before, "locale"), rows[i].locale) != 0)
+            fail_msg("%s '%s': %s: %s", rows[i].lang, rows[i].term, rows[i].why,
+                     call_field("calls", before, "locale"));
+        end(&s);
+    }
 }
 
 static void replies_are_kept_for_a_day(void **state)
@@ -784,6 +874,8 @@ int main(void)
         CASE(down_the_ladder),
         CASE(too_short_is_a_last_resort),
         CASE(a_film_has_so_many_searches),
+        CASE(scenes_ask_the_same_once),
+        CASE(terms_in_their_own_language),
         CASE(replies_are_kept_for_a_day),
         CASE(bases_with_and_without_version),
         CASE(a_refused_key_stands_back),

@@ -9,6 +9,11 @@ enum { PER_PAGE = 40, SECONDS_MAX = 24 * 3600 };
 
 /* --- requests --- */
 
+static const char *const locales[] = {"pt-BR", "es-ES", "ca-ES", "de-DE", "it-IT", "fr-FR", "sv-SE",
+                                      "id-ID", "pl-PL", "ja-JP", "zh-CN", "zh-TW", "ko-KR", "th-TH",
+                                      "nl-NL", "hu-HU", "vi-VN", "cs-CZ", "da-DK", "fi-FI", "uk-UA",
+                                      "el-GR", "ro-RO", "nb-NO", "sk-SK", "tr-TR", "ru-RU", NULL};
+
 static void put_search(struct strbuf *out, const char *path, const struct stock_search *search)
 {
     static const char *const shapes[] = {
@@ -20,6 +25,8 @@ static void put_search(struct strbuf *out, const char *path, const struct stock_
     strbuf_addf(out, "%s?query=", path);
     stock_put_encoded(out, search->term);
     strbuf_addf(out, "%s&per_page=%d", shapes[search->shape], PER_PAGE);
+    if (search->locale[0])
+        strbuf_addf(out, "&locale=%s", search->locale);
 }
 
 static void put_videos(struct strbuf *out, const struct stock_search *search, const char *key)
@@ -217,6 +224,7 @@ static const struct stock_service videos = {
     .by_shape = true,
     .rate = {.calls = 200, .period_ms = 3600000, .limited_ms = 600000},
     .prefix = "/v1",
+    .locales = locales,
     .put_query = put_videos,
     .key_header = "Authorization: ",
     .parse = parse_videos,
@@ -231,6 +239,7 @@ static const struct stock_service photos = {
     .by_shape = true,
     .rate = {.calls = 200, .period_ms = 3600000, .limited_ms = 600000},
     .prefix = "/v1",
+    .locales = locales,
     .put_query = put_photos,
     .key_header = "Authorization: ",
     .parse = parse_photos,

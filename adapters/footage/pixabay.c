@@ -8,12 +8,18 @@
 enum { PER_PAGE = 50, SECONDS_MAX = 24 * 3600 };
 
 /* The key is in the query: this text goes to core/net and nowhere else. */
+static const char *const locales[] = {"cs", "da", "de", "es", "fr", "id", "it", "hu", "nl",
+                                      "no", "pl", "pt", "ro", "sk", "fi", "sv", "tr", "vi",
+                                      "th", "bg", "ru", "el", "ja", "ko", "zh", NULL};
+
 static void put_query(struct strbuf *out, const struct stock_search *search, const char *key)
 {
     strbuf_adds(out, "/videos/?key=");
     stock_put_encoded(out, key);
     strbuf_adds(out, "&q=");
     stock_put_encoded(out, search->term);
+    if (search->locale[0])
+        strbuf_addf(out, "&lang=%s", search->locale);
     strbuf_addf(out, "&video_type=film&safesearch=true&per_page=%d", PER_PAGE);
 }
 
@@ -103,6 +109,7 @@ static const struct stock_service videos = {
     .licence = "Pixabay Content License",
     .rate = {.calls = 100, .period_ms = 60000, .limited_ms = 60000},
     .prefix = "/api",
+    .locales = locales,
     .put_query = put_query,
     .parse = parse,
     .classify = classify,

@@ -13,8 +13,6 @@
 enum {
     TERMS_MAX = 3,
     RUNGS_MAX = 2 * TERMS_MAX + 1,
-    SEARCHES_MIN = 12,           /* of one film, and half as much again as it has scenes */
-    FILM_FORGOTTEN_MS = 3600000, /* the same seed later is another film */
     CHECK_MS = 5000,
     FAULTS_MAX = 2, /* downloads in a row that the network failed */
     REST_MS = 60000,
@@ -25,6 +23,7 @@ enum {
 
 struct ladder {
     struct stock_search rungs[RUNGS_MAX];
+    const char *const *locales;
     size_t count, terms; /* the first `terms` rungs are the terms themselves */
 };
 
@@ -39,6 +38,8 @@ static void add_rung(struct ladder *l, const struct footage_query *q, const char
     struct stock_search *rung = &l->rungs[l->count++];
     *rung = (struct stock_search){.shape = shape, .width = q->width, .height = q->height};
     str_copy(rung->term, sizeof(rung->term), term);
+    if (stock_term_is_native(q, term))
+        str_copy(rung->locale, sizeof(rung->locale), stock_locale(l->locales, q->lang));
 }
 
 static void make_ladder(struct ladder *l, const struct stock_service *service,
@@ -47,7 +48,7 @@ static void make_ladder(struct ladder *l, const struct stock_service *service,
     char terms[TERMS_MAX][STOCK_TERM_MAX + 1] = {{0}};
     size_t count = 0;
     enum stock_shape shape = service->by_shape ? stock_shape_of(q->width, q->height) : STOCK_ANY;
-    *l = (struct ladder){0};
+    *l = (struct ladder){.locales = service->locales};
     for (size_t i = 0; i < q->term_count && count < TERMS_MAX; i++) {
         stock_term(q->terms[i], terms[count]);
         count += terms[count][0] != '\0';
@@ -123,38 +124,18 @@ static void neighbour(struct stock *s, const struct footage_query *q, char ret_a
 
 /* --- searches of one film --- */
 
-/* The film's counter, with lock held; the one that was touched longest ago makes room. */
-static struct stock_film *find_film(struct stock *s, uint64_t seed)
+static bool take_call(const struct footage_query *q)
 {
-    int64_t now = clock_mono_ms();
-    struct stock_film *oldest = &s->films[0];
-    for (size_t i = 0; i < FILMS_MAX; i++) {
-        struct stock_film *f = &s->films[i];
-        if (f->touched_ms > 0 && f->seed == seed && now - f->touched_ms < FILM_FORGOTTEN_MS) {
-            f->touched_ms = now;
-            return f;
-        }
-        if (f->touched_ms < oldest->touched_ms)
-            oldest = f;
-    }
-    *oldest = (struct stock_film){.seed = seed, .touched_ms = MAX(now, 1)};
-    return oldest;
+    if (!q->calls_left || atomic_fetch_sub(q->calls_left, 1) > 0)
+        return true;
+    atomic_fetch_add(q->calls_left, 1);
+    return false;
 }
 
-static bool may_search(struct stock *s, const struct footage_query *q)
+static void give_back_call(const struct footage_query *q)
 {
-    int most = (int)MAX((size_t)SEARCHES_MIN, q->scene_total + q->scene_total / 2);
-    pthread_mutex_lock(&s->lock);
-    bool may = find_film(s, q->seed)->searches < most;
-    pthread_mutex_unlock(&s->lock);
-    return may;
-}
-
-static void count_search(struct stock *s, const struct footage_query *q)
-{
-    pthread_mutex_lock(&s->lock);
-    find_film(s, q->seed)->searches++;
-    pthread_mutex_unlock(&s->lock);
+    if (q->calls_left)
+        atomic_fetch_add(q->calls_left, 1);
 }
 
 /* --- the slots --- */
@@ -186,9 +167,10 @@ static bool climb(struct stock *s, const struct stock_search *rung,
     struct choose_scene here = *scene;
     bool called = false;
     here.term = rung->term;
-    bool ok = stock_search_page(s, rung, may_search(s, scene->query), &page, &called, cancel, e);
-    if (called)
-        count_search(s, scene->query);
+    bool may_call = take_call(scene->query);
+    bool ok = stock_search_page(s, rung, may_call, &page, &called, cancel, e);
+    if (may_call && !called)
+        give_back_call(scene->query);
     if (!ok)
         return false;
     AUTO(free_ptr) struct footage *found = calloc(max, sizeof(*found));
@@ -234,6 +216,17 @@ static bool stock_search(void *self, const struct footage_query *q, struct foota
     for (size_t i = 0; i < *ret_count; i++)
         str_copy(ret_hits[i].licence, sizeof(ret_hits[i].licence), s->service->licence);
     return true;
+}
+
+/* The same search with its hits thrown away: the replies are kept, and that is what counts. */
+static bool stock_prepare(void *self, const struct footage_query *q, bool *ret_any,
+                          const struct cancel *cancel, struct err *e)
+{
+    struct footage hit;
+    size_t count = 0;
+    bool ok = stock_search(self, q, &hit, 1, &count, cancel, e);
+    *ret_any = ok && count > 0;
+    return ok;
 }
 
 /* A service whose files do not come is left alone for a while. */
@@ -302,6 +295,7 @@ static void stock_destroy(void *self)
     if (!s)
         return;
     stock_keys_release(s->keys);
+    pthread_cond_destroy(&s->answered);
     pthread_mutex_destroy(&s->lock);
     free(s->base);
     free(s);
@@ -324,6 +318,7 @@ static struct stock *make(const struct stock_service *service, const struct stoc
         s->base[n - 1] = '\0';
     s->keys = stock_keys_share(keys);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->answered, NULL);
     return s;
 }
 
@@ -331,9 +326,9 @@ static struct stock *make(const struct stock_service *service, const struct stoc
 static const struct footage_source_ops *ops_of(const struct stock_service *service)
 {
     static const struct footage_source_ops list[] = {
-        {"pexels",       stock_search, stock_fetch, stock_destroy},
-        {"pexels_photo", stock_search, stock_fetch, stock_destroy},
-        {"pixabay",      stock_search, stock_fetch, stock_destroy},
+        {"pexels",       stock_search, stock_prepare, stock_fetch, stock_destroy},
+        {"pexels_photo", stock_search, stock_prepare, stock_fetch, stock_destroy},
+        {"pixabay",      stock_search, stock_prepare, stock_fetch, stock_destroy},
     };
     size_t i = 0;
     while (i + 1 < COUNT(list) && strcmp(list[i].name, service->name) != 0)

@@ -76,6 +76,12 @@ enum stock_shape stock_shape_of(int width, int height);
 /* Lower case, single spaces, no control characters, at most STOCK_TERM_MAX bytes; "" when nothing
    is left. */
 void stock_term(const char *text, char ret_term[static STOCK_TERM_MAX + 1]);
+/* The service's name for this language: the same tag, else the first of the same language; "" when
+   it is English or the service does not know it. */
+const char *stock_locale(const char *const *locales, const char *lang);
+/* Is the term in the narration's own language rather than in English? Writers give English terms;
+   a person's own words give words of the narration. */
+bool stock_term_is_native(const struct footage_query *query, const char *term);
 void stock_put_encoded(struct strbuf *out, const char *text); /* for a query string */
 
 /* --- choosing (choose.c) --- */
@@ -137,6 +143,7 @@ enum stock_answer {
 
 struct stock_search {
     char term[STOCK_TERM_MAX + 1];
+    char locale[8]; /* the service's name for the term's language; "" English */
     enum stock_shape shape;
     int width, height; /* of the film */
 };
@@ -146,6 +153,8 @@ struct stock_service {
     const char *title; /* for messages */
     const char *licence;
     bool by_shape; /* a search can ask for an orientation */
+    const char *const
+        *locales; /* languages of terms besides English, best known first; NULL-ended */
     struct stock_rate rate;
     /* The part of the path that a base may have or lack: "/v1". */
     const char *prefix;
@@ -160,19 +169,13 @@ struct stock_service {
     bool reset_is_time;
 };
 
-enum { SEEN_MAX = 256, FILMS_MAX = 32 };
+enum { SEEN_MAX = 256, ASKED_MAX = 16 };
 
 /* A clip that was handed out. */
 struct stock_seen {
     char id[24];
     char author[96];
     int64_t duration_ms;
-};
-
-struct stock_film {
-    uint64_t seed;
-    int searches;
-    int64_t touched_ms;
 };
 
 struct stock {
@@ -183,13 +186,14 @@ struct stock {
     bool (*place)(void *ctx, const char *key, const char *ext, char *ret_path, struct err *e);
     void *ctx;
     pthread_mutex_t lock;
+    pthread_cond_t answered;
     /* --- below: only with lock held --- */
     bool prefix_toggled; /* the other form of the base is the right one */
     int64_t rest_until_ms, fetch_rest_until_ms;
     int fetch_faults;
     struct stock_seen seen[SEEN_MAX]; /* ring */
     size_t seen_next;
-    struct stock_film films[FILMS_MAX];
+    char asked[ASKED_MAX][FOOTAGE_PATH_MAX]; /* kept replies that are being asked for; "" free */
 };
 
 bool stock_create(const struct stock_service *service, const struct stock_options *options,

@@ -18,6 +18,7 @@ enum {
     REST_MS = 60000,
     REPLY_MAX = 4 << 20,
     KEPT_MS = 24 * 3600000,
+    WAKE_MS = 100,
 };
 
 /* --- kept replies --- */
@@ -31,6 +32,8 @@ static bool kept_path(const struct stock *s, const struct stock_search *search,
     hash_text(&h, "service", s->service->name);
     hash_text(&h, "base", s->base);
     hash_text(&h, "term", search->term);
+    if (search->locale[0])
+        hash_text(&h, "locale", search->locale);
     hash_int(&h, "shape", s->service->by_shape ? (int64_t)search->shape : 0);
     hash_end(&h, key);
     return s->place(s->ctx, key, "json", ret_path, e);
@@ -249,25 +252,48 @@ static bool ask(struct attempt *a, struct stock_page *ret, struct err *e)
     return service_down(a, 0, e);
 }
 
-bool stock_search_page(struct stock *s, const struct stock_search *search, bool may_call,
-                       struct stock_page *ret, bool *ret_called, const struct cancel *cancel,
-                       struct err *e)
+/* --- the same question by several scenes at once --- */
+
+static char *find_asked(struct stock *s, const char *path)
 {
-    char path[FOOTAGE_PATH_MAX];
-    *ret = (struct stock_page){0};
-    *ret_called = false;
-    if (!kept_path(s, search, path, e))
-        return false;
-    if (read_kept(s, search, path, ret))
-        return true;
+    for (size_t i = 0; i < ASKED_MAX; i++)
+        if (strcmp(s->asked[i], path) == 0)
+            return s->asked[i];
+    return NULL;
+}
+
+/* Waits while another scene asks this. *ret_place: noted as ours; NULL: no room, ask unnoted. False:
+   somebody has asked meanwhile, or stopped. */
+static bool begin_asking(struct stock *s, const char *path, const struct cancel *cancel,
+                         char **ret_place)
+{
+    bool waited = false;
     pthread_mutex_lock(&s->lock);
-    bool resting = clock_mono_ms() < s->rest_until_ms;
+    while (find_asked(s, path) && !cancel_fired(cancel)) {
+        struct timespec until = clock_until(WAKE_MS);
+        pthread_cond_timedwait(&s->answered, &s->lock, &until);
+        waited = true;
+    }
+    *ret_place = waited ? NULL : find_asked(s, "");
+    if (*ret_place)
+        str_copy(*ret_place, FOOTAGE_PATH_MAX, path);
     pthread_mutex_unlock(&s->lock);
-    if (resting || !may_call)
-        return true;
-    struct attempt a = {.s = s, .search = search, .path = path, .cancel = cancel};
-    *ret_called = true;
-    if (ask(&a, ret, e))
+    return !waited;
+}
+
+static void end_asking(struct stock *s, char *place)
+{
+    pthread_mutex_lock(&s->lock);
+    if (place)
+        place[0] = '\0';
+    pthread_cond_broadcast(&s->answered);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static bool ask_or_rest(struct attempt *a, struct stock_page *ret, struct err *e)
+{
+    struct stock *s = a->s;
+    if (ask(a, ret, e))
         return true;
     if (e->code != ERR_CANCELLED) {
         pthread_mutex_lock(&s->lock);
@@ -275,4 +301,27 @@ bool stock_search_page(struct stock *s, const struct stock_search *search, bool 
         pthread_mutex_unlock(&s->lock);
     }
     return false;
+}
+
+bool stock_search_page(struct stock *s, const struct stock_search *search, bool may_call,
+                       struct stock_page *ret, bool *ret_called, const struct cancel *cancel,
+                       struct err *e)
+{
+    char path[FOOTAGE_PATH_MAX];
+    char *place = NULL;
+    *ret = (struct stock_page){0};
+    *ret_called = false;
+    if (!kept_path(s, search, path, e))
+        return false;
+    if (read_kept(s, search, path, ret) ||
+        (!begin_asking(s, path, cancel, &place) && read_kept(s, search, path, ret)))
+        return true;
+    pthread_mutex_lock(&s->lock);
+    bool resting = clock_mono_ms() < s->rest_until_ms;
+    pthread_mutex_unlock(&s->lock);
+    struct attempt a = {.s = s, .search = search, .path = path, .cancel = cancel};
+    *ret_called = may_call && !resting;
+    bool ok = !*ret_called || ask_or_rest(&a, ret, e);
+    end_asking(s, place);
+    return ok;
 }

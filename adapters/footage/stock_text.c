@@ -2,6 +2,8 @@
 #include "adapters/footage/stock_parts.h"
 
 #include <math.h>
+#include <string.h>
+#include <strings.h>
 
 #include "core/base/utf8.h"
 
@@ -126,4 +128,42 @@ void stock_add_rendition(struct stock_page *page, struct stock_clip *clip, const
         .fps = isfinite(fps) && fps > 0 && fps < 1000 ? fps : 0,
         .bytes = isfinite(bytes) && bytes > 0 ? (int64_t)bytes : 0,
     };
+}
+
+/* --- languages --- */
+
+static size_t language_len(const char *tag)
+{
+    return strcspn(tag, "-");
+}
+
+const char *stock_locale(const char *const *locales, const char *lang)
+{
+    size_t len = lang ? language_len(lang) : 0;
+    const char *first = "";
+    if (len == 0 || (len == 2 && strncasecmp(lang, "en", 2) == 0))
+        return "";
+    for (; locales && *locales; locales++) {
+        if (strcasecmp(*locales, lang) == 0)
+            return *locales;
+        if (!*first && language_len(*locales) == len && strncasecmp(*locales, lang, len) == 0)
+            first = *locales;
+    }
+    return first;
+}
+
+static bool has_foreign_bytes(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text >= 0x80)
+            return true;
+    return false;
+}
+
+bool stock_term_is_native(const struct footage_query *query, const char *term)
+{
+    if (!query->lang || strncasecmp(query->lang, "en", 2) == 0)
+        return false;
+    return has_foreign_bytes(term) ||
+           (query->narration && *term && strcasestr(query->narration, term));
 }

@@ -150,13 +150,13 @@ bool job_recent_footage(struct db_tx *tx, const struct job *j, size_t films, str
     const char *params[] = {j->account, j->id, limit.text};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx,
-                 "select distinct (s->'footage'->>'provider') || ':' || (s->'footage'->>'id')"
+                 "select distinct (f->>'provider') || ':' || (f->>'id')"
                  " from (select story from jobs where user_id = $1 and id <> $2"
                  "   and state not in ('quoted', 'cancelled') and octet_length(story) > 0"
                  "   order by created_at desc limit $3) recent"
                  " cross join lateral jsonb_array_elements(recent.story::jsonb->'scenes') s"
-                 " where s->'footage'->>'provider' not in ('backdrop', 'local', 'chat') order by 1 "
-                 "limit 2000",
+                 " cross join lateral (values (s->'footage'), (s->'second')) each(f)"
+                 " where f->>'provider' not in ('backdrop', 'local', 'chat') order by 1 limit 2000",
                  params, 3, &rows, e))
         return false;
     size_t count = 0;

@@ -123,12 +123,13 @@ static bool open_scenes(struct run_state *r, struct err *e)
         struct scene *s = &r->story->scenes[i];
         struct scene_work *w = &r->scenes[i];
         forget_speech(s);
-        if (find_still_there(&s->footage)) {
+        if (find_still_there(s)) {
             w->found = s->footage;
+            w->second = s->second;
             w->pictured = true;
             r->pictured++;
         } else {
-            s->footage = (struct footage){0};
+            s->footage = s->second = (struct footage){0};
             w->find_wanted = true;
         }
     }
@@ -176,6 +177,7 @@ static void take_found(struct run_state *r, size_t i)
 {
     note_lost(r);
     r->story->scenes[i].footage = r->scenes[i].found;
+    r->story->scenes[i].second = r->scenes[i].second;
     r->scenes[i].pictured = true;
     r->pictured++;
     r->dirty = true;
@@ -185,15 +187,19 @@ static void take_found(struct run_state *r, size_t i)
 static bool find_again(struct run_state *r, size_t i)
 {
     struct scene_work *w = &r->scenes[i];
-    struct footage *f = &r->story->scenes[i].footage;
-    if (w->segment->err.code != ERR_INPUT || f->kind == FOOTAGE_BACKDROP ||
+    struct scene *s = &r->story->scenes[i];
+    const struct err *why = &w->segment->err;
+    if (why->code != ERR_INPUT || s->footage.kind == FOOTAGE_BACKDROP ||
         w->find_tries == FIND_TRIES_MAX)
         return false;
-    log_err(LOG_WARN, LOG_MODULE, &w->segment->err);
+    log_err(LOG_WARN, LOG_MODULE, why);
+    /* Which of two it was, is not known. */
+    find_lost(r, &s->footage);
     compose_release(r, &w->segment);
-    footage_name(f, w->banned[w->find_tries++]);
-    find_lost(r, f);
-    *f = (struct footage){0};
+    footage_name(&s->footage, w->banned[w->find_tries++]);
+    if (s->second.kind != FOOTAGE_NONE && w->find_tries < FIND_TRIES_MAX)
+        footage_name(&s->second, w->banned[w->find_tries++]);
+    s->footage = s->second = (struct footage){0};
     w->pictured = false;
     r->pictured--;
     pthread_mutex_lock(&r->lock);
@@ -258,9 +264,11 @@ static bool prepare_scene(struct run_state *r, size_t i, struct err *e)
 {
     struct scene_work *w = &r->scenes[i];
     struct scene *s = &r->story->scenes[i];
-    int64_t in_ms = s->footage.in_ms;
-    find_choose_in_point(&s->footage, r->story->settings.seed, i, s->cut.frames * 1000 / STORY_FPS);
-    r->dirty |= in_ms != s->footage.in_ms;
+    int64_t in_ms = s->footage.in_ms + s->second.in_ms;
+    int need_ms = s->cut.frames * 1000 / STORY_FPS / (s->second.kind != FOOTAGE_NONE ? 2 : 1);
+    find_choose_in_point(&s->footage, r->story->settings.seed, i, need_ms);
+    find_choose_in_point(&s->second, r->story->settings.seed, i + STORY_SCENES_MAX, need_ms);
+    r->dirty |= in_ms != s->footage.in_ms + s->second.in_ms;
     if (!compose_segment(r, i, &w->segment, e))
         return false;
     if (w->segment->cached) {
@@ -361,9 +369,11 @@ static bool start_thread(pthread_t *thread, void *(*main)(void *), struct run_st
 
 static bool make_scenes(struct run_state *r, struct err *e)
 {
-    pthread_t speaker, finder;
+    pthread_t speaker;
+    struct err why = {0};
     bool speaking = start_thread(&speaker, speaker_main, r, "speaker");
-    bool finding = start_thread(&finder, finder_main, r, "finder");
+    if (!find_start(r, &why))
+        run_fail(r, &why);
     work_scenes(r);
     pthread_mutex_lock(&r->lock);
     r->closing = true;
@@ -371,8 +381,7 @@ static bool make_scenes(struct run_state *r, struct err *e)
     pthread_mutex_unlock(&r->lock);
     if (speaking)
         pthread_join(speaker, NULL);
-    if (finding)
-        pthread_join(finder, NULL);
+    find_stop(r);
     return !run_error(r, e);
 }
 

@@ -11,7 +11,10 @@
 
 #define LOG_MODULE "compose"
 
-enum { SOUND_SHARE = 4 }; /* a frame of sound weighs so much less than one of pictures */
+enum {
+    SOUND_SHARE = 4,                 /* a frame of sound weighs so much less than one of pictures */
+    SHOT_FRAMES_MIN = 2 * STORY_FPS, /* a picture is seen so long at least */
+};
 
 static void task_free(struct render_task *t)
 {
@@ -45,6 +48,8 @@ static bool render_segment(struct render_task *t, const char *path, struct err *
         .tier = s->tier,
         .frames = t->frames,
         .footage = &t->footage,
+        .second = t->second_frame ? &t->second : NULL,
+        .second_frame = t->second_frame,
         .captions = &t->captions,
         .title = t->title,
         .style = s->style,
@@ -201,6 +206,10 @@ static void key_segment(const struct run_state *r, const struct render_task *t,
     hash_text(&h, "style", s->style);
     hash_text(&h, "title", t->title);
     key_footage(&h, &t->footage);
+    if (t->second_frame) {
+        hash_int(&h, "second", t->second_frame);
+        key_footage(&h, &t->second);
+    }
     key_captions(&h, &t->captions);
     hash_end(&h, ret_key);
 }
@@ -266,6 +275,10 @@ bool compose_segment(struct run_state *r, size_t scene, struct render_task **ret
     t->scene = scene;
     t->frames = s->cut.frames;
     t->footage = s->footage;
+    t->second = s->second;
+    /* The scene may have become shorter than it was thought to be. */
+    if (s->second.kind != FOOTAGE_NONE && t->frames >= 2 * SHOT_FRAMES_MIN)
+        t->second_frame = t->frames / 2;
     t->title = scene_title(r->story, scene);
     if (!caption_build(s->narration, s->speech.words, s->speech.word_count, r->story->settings.lang,
                        STORY_HEAD_MS, caption_line_width(r->width, r->height), &t->captions, e))

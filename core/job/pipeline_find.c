@@ -1,24 +1,25 @@
-/* FIND: pictures for each scene, in scene order, so that the same seed chooses the same pictures
- * whatever is slow today. A scene whose pictures turn out broken later is put back. */
-#include "core/job/pipeline_internal.h"
+/* FIND: pictures for each scene. Several scenes are searched and downloaded at once; choosing goes
+ * in scene order, so that the same seed chooses the same pictures whatever is slow today. A scene
+ * whose pictures turn out broken later is put back.
+ *
+ * A finder thread and its scene: prepare (outside calls) -> its turn: choose and claim -> download,
+ * probe -> once all scenes before it are settled: does it look like one of theirs? -> settled. */
+#include "core/job/pipeline_find.h"
 
+#include <errno.h>
 #include <unistd.h>
 
-#include "core/base/log.h"
 #include "core/base/rng.h"
 #include "core/base/strbuf.h"
-#include "core/story/text.h"
 
 #define LOG_MODULE "find"
 
-enum { LOOK_AT_MS = 1000, ALIKE_MAX = 2 /* hits of a scene that are passed over for their look */ };
-
-struct finder {
-    struct run_state *r;
-    size_t used_count, look_count;
-    uint64_t looks[STORY_SCENES_MAX]; /* of the pictures in use */
-    char used_text[STORY_SCENES_MAX][FOOTAGE_NAME_MAX];
-    const char *used[STORY_SCENES_MAX];
+enum {
+    THREADS = 4, /* scenes at once: so many downloads of one job */
+    LOOK_AT_MS = 1000,
+    ALIKE_MAX = 2,    /* hits of a scene that are passed over for their look */
+    SECOND_MS = 8000, /* slots as long as this change their picture half way */
+    CALLS_MIN = 12,   /* to services, of one film; and half as many again as it has scenes */
 };
 
 void footage_name(const struct footage *f, char ret[static FOOTAGE_NAME_MAX])
@@ -26,11 +27,14 @@ void footage_name(const struct footage *f, char ret[static FOOTAGE_NAME_MAX])
     snprintf(ret, FOOTAGE_NAME_MAX, "%s:%s", f->provider, f->id);
 }
 
-bool find_still_there(const struct footage *f)
+static bool is_there(const struct footage *f)
 {
-    if (f->kind == FOOTAGE_NONE)
-        return false;
-    return f->kind == FOOTAGE_BACKDROP || access(f->path, R_OK) == 0;
+    return f->kind == FOOTAGE_NONE || f->kind == FOOTAGE_BACKDROP || access(f->path, R_OK) == 0;
+}
+
+bool find_still_there(const struct scene *s)
+{
+    return s->footage.kind != FOOTAGE_NONE && is_there(&s->footage) && is_there(&s->second);
 }
 
 void find_choose_in_point(struct footage *f, uint64_t seed, size_t scene, int need_ms)
@@ -49,65 +53,40 @@ void find_choose_in_point(struct footage *f, uint64_t seed, size_t scene, int ne
     f->in_ms = (int64_t)rng_range(&rng, 0, (double)spare * 0.9);
 }
 
-static bool is_banned(const struct scene_work *w, const char *name)
+/* --- turns --- */
+
+static bool stopped_locked(const struct run_state *r)
 {
-    for (int i = 0; i < w->find_tries && i < FIND_TRIES_MAX; i++)
-        if (strcmp(w->banned[i], name) == 0)
-            return true;
-    return false;
+    return r->closing || r->failed || cancel_fired(&r->stop);
 }
 
-/* What the file really is, is only known now. */
-static bool probe_hit(struct run_state *r, struct footage *hit, struct err *e)
+/* Waits until all scenes before this one have passed a mark (finder.chosen or .settled); *first is
+   the lowest that has not. False: stopped. */
+static bool wait_for(struct finder *f, const bool *mark, size_t *first, size_t scene)
 {
-    struct media_info info;
-    if (!r->video->probe(hit->path, &r->stop, &info, e))
-        return false;
-    if (info.kind == FOOTAGE_NONE)
-        return err_set_arg(e, ERR_INPUT, "footage.broken", hit->id, "no pictures in %s", hit->path);
-    hit->kind = info.kind;
-    hit->width = info.width;
-    hit->height = info.height;
-    hit->duration_ms = info.duration_ms;
-    return true;
-}
-
-void find_lost(struct run_state *r, const struct footage *hit)
-{
-    if (strcmp(hit->provider, FOOTAGE_OWN) != 0 || cancel_fired(&r->stop))
-        return;
+    struct run_state *r = f->r;
     pthread_mutex_lock(&r->lock);
-    bool known = false;
-    for (size_t i = 0; i < r->lost_count && !known; i++)
-        known = strcmp(r->lost[i], hit->id) == 0;
-    if (!known && r->lost_count < OWN_LOST_MAX)
-        str_copy(r->lost[r->lost_count++], sizeof r->lost[0], hit->id);
+    for (;;) {
+        while (*first < r->count && mark[*first])
+            (*first)++;
+        if (*first >= scene || stopped_locked(r))
+            break;
+        run_wait_locked(r, WAKE_EVERY_MS);
+    }
+    bool go_on = !stopped_locked(r);
     pthread_mutex_unlock(&r->lock);
+    return go_on;
 }
 
-static bool is_lost(struct run_state *r, const struct footage *hit)
+static void pass(struct finder *f, bool *mark, size_t scene)
 {
-    bool known = false;
-    pthread_mutex_lock(&r->lock);
-    for (size_t i = 0; i < r->lost_count && !known; i++)
-        known = strcmp(r->lost[i], hit->id) == 0;
-    pthread_mutex_unlock(&r->lock);
-    return known;
+    pthread_mutex_lock(&f->r->lock);
+    mark[scene] = true;
+    pthread_cond_broadcast(&f->r->changed);
+    pthread_mutex_unlock(&f->r->lock);
 }
 
-static bool try_hit(struct run_state *r, const struct footage_source *source,
-                    const struct scene_work *w, struct footage *hit, struct err *e)
-{
-    char name[FOOTAGE_NAME_MAX];
-    footage_name(hit, name);
-    if (is_banned(w, name) || is_lost(r, hit))
-        return err_set_arg(e, ERR_INPUT, "footage.broken", hit->id, "%s was broken before", name);
-    if (source->ops->fetch(source->self, hit, &r->stop, e) &&
-        (hit->kind == FOOTAGE_BACKDROP || probe_hit(r, hit, e)))
-        return true;
-    find_lost(r, hit);
-    return false;
-}
+/* --- looks --- */
 
 /* 0: unknown. Only pictures that somebody else made: a person's own may look alike on purpose. */
 static uint64_t look_of(const struct run_state *r, const struct footage *f)
@@ -120,124 +99,106 @@ static uint64_t look_of(const struct run_state *r, const struct footage *f)
     return r->video->look(f->path, at_ms, &r->stop, &look, &e) ? look : 0;
 }
 
-static bool looks_used(const struct finder *f, const struct footage *hit)
+static bool looks_used(struct finder *f, uint64_t look)
 {
-    uint64_t look = look_of(f->r, hit);
-    for (size_t i = 0; i < f->look_count; i++)
-        if (video_looks_alike(look, f->looks[i]))
-            return true;
-    return false;
+    bool found = false;
+    pthread_mutex_lock(&f->r->lock);
+    for (size_t i = 0; i < f->look_count && !found; i++)
+        found = video_looks_alike(look, f->looks[i]);
+    pthread_mutex_unlock(&f->r->lock);
+    return found;
 }
 
-/* The first good hit; one that looks like another scene's only when there is no other. *ret_found
-   false: this source has nothing usable. Returns false only when stopped. */
-static bool try_source(struct finder *f, const struct footage_source *source,
-                       const struct footage_query *query, struct scene_work *w, bool *ret_found)
+static void keep_look(struct finder *f, uint64_t look)
 {
-    struct run_state *r = f->r;
-    int alike = 0;
-    struct err e = {0};
-    struct footage *hits AUTO(free_ptr) = calloc(FIND_HITS, sizeof *hits);
-    size_t count = 0;
-    *ret_found = false;
-    if (!hits)
-        return true;
-    if (!source->ops->search(source->self, query, hits, FIND_HITS, &count, &r->stop, &e)) {
-        if (!cancel_fired(&r->stop))
-            log_err(LOG_WARN, LOG_MODULE, &e);
-        return !cancel_fired(&r->stop);
-    }
-    for (size_t i = 0; i < count && i < FIND_HITS; i++) {
-        if (cancel_fired(&r->stop))
+    pthread_mutex_lock(&f->r->lock);
+    if (look && f->look_count < COUNT(f->looks))
+        f->looks[f->look_count++] = look;
+    pthread_mutex_unlock(&f->r->lock);
+}
+
+/* --- one scene --- */
+
+static bool nothing_found(struct hunt *h, struct err *e)
+{
+    if (cancel_fired(&h->f->r->stop))
+        return err_set(e, ERR_CANCELLED, "make.cancelled", "stopped while searching");
+    return err_set(e, ERR_NOT_FOUND, "make.no_pictures", "no source has pictures for scene %zu",
+                   h->scene + 1);
+}
+
+/* The first good hit; one that looks like another scene's only when there is no other. */
+static bool find_first(struct hunt *h, struct footage *ret)
+{
+    struct finder *f = h->f;
+    struct footage hit, spare = {0};
+    bool spoken_for = false; /* all scenes before this one are settled */
+    for (int alike = 0; hunt_usable(h, &hit);) {
+        uint64_t look = look_of(f->r, &hit);
+        if (look && !spoken_for && !wait_for(f, f->settled, &f->settled_first, h->scene))
             return false;
-        if (!try_hit(r, source, w, &hits[i], &e)) {
-            if (!cancel_fired(&r->stop))
-                log_err(LOG_INFO, LOG_MODULE, &e);
-            continue;
+        spoken_for = spoken_for || look;
+        if (look && looks_used(f, look)) {
+            if (alike++ == 0)
+                spare = hit;
+            if (alike <= ALIKE_MAX)
+                continue;
+            hit = spare;
         }
-        bool pass_over = alike < ALIKE_MAX && looks_used(f, &hits[i]);
-        if (!pass_over || alike == 0)
-            w->found = hits[i];
-        *ret_found = true;
-        if (!pass_over)
-            break;
-        alike++;
+        keep_look(f, look);
+        *ret = hit;
+        return true;
     }
-    return !cancel_fired(&r->stop);
+    *ret = spare;
+    return spare.kind != FOOTAGE_NONE && !cancel_fired(&f->r->stop);
 }
 
-/* The order of sources: the person's own files, each once; what is configured; the own files
-   again; what never fails. */
-static size_t rung_count(const struct run_state *r)
+/* Best effort: a scene may do with one. */
+static void find_second(struct hunt *h, struct footage *hit)
 {
-    return r->tools->source_count + (r->run->own ? 2 : 0);
-}
-
-static const struct footage_source *rung(const struct finder *f, size_t i,
-                                         struct footage_query *query)
-{
-    const struct run_state *r = f->r;
-    const size_t last = r->tools->source_count - 1;
-    query->used_count = f->used_count;
-    if (!r->run->own)
-        return &r->tools->sources[i];
-    if (i == last + 1)
-        query->used_count = 0;
-    if (i == 0 || i == last + 1)
-        return r->run->own;
-    return &r->tools->sources[MIN(i - 1, last)];
+    struct finder *f = h->f;
+    if (hit->kind == FOOTAGE_NONE)
+        return;
+    bool ok = hunt_try(h, h->second_source, hit) &&
+              (!hit->author[0] || wait_for(f, f->settled, &f->settled_first, h->scene));
+    uint64_t look = ok ? look_of(f->r, hit) : 0;
+    if (!ok || (look && looks_used(f, look)))
+        *hit = (struct footage){0};
+    else
+        keep_look(f, look);
 }
 
 static bool find_scene(struct finder *f, size_t scene, struct err *e)
 {
-    struct run_state *r = f->r;
-    const struct scene *s = &r->story->scenes[scene];
-    struct footage_query query = {
-        .terms = (const char *const *)s->terms,
-        .term_count = s->term_count,
-        .narration = s->narration,
-        .lang = r->story->settings.lang,
-        .width = r->width,
-        .height = r->height,
-        .need_ms = r->scenes[scene].need_ms,
-        .seed = r->story->settings.seed,
-        .scene = scene,
-        .scene_total = r->count,
-        .style = r->story->settings.style,
-        .used = f->used,
-        .used_count = f->used_count,
-        .recent = r->run->recent,
-        .recent_count = r->run->recent_count,
-    };
-    bool found = false;
-    for (size_t i = 0; i < rung_count(r); i++) {
-        if (!try_source(f, rung(f, i, &query), &query, &r->scenes[scene], &found))
-            return err_set(e, ERR_CANCELLED, "make.cancelled", "stopped while searching");
-        if (found)
-            return true;
-    }
-    return err_set(e, ERR_NOT_FOUND, "make.no_pictures", "no source has pictures for scene %zu",
-                   scene + 1);
+    struct scene_work *w = &f->r->scenes[scene];
+    AUTO(free_ptr) struct hunt *h = calloc(1, sizeof *h);
+    struct footage second = {0};
+    if (!h)
+        return err_set(e, ERR_INTERNAL, "error.internal", "out of memory");
+    hunt_begin(h, f, scene);
+    hunt_prepare(h);
+    if (!wait_for(f, f->chosen, &f->chosen_first, scene))
+        return nothing_found(h, e);
+    bool any = hunt_choose(h);
+    if (any && w->need_ms >= SECOND_MS)
+        hunt_choose_second(h, &second);
+    pass(f, f->chosen, scene);
+    if (!any || !find_first(h, &w->found))
+        return nothing_found(h, e);
+    find_second(h, &second);
+    w->second = second;
+    pass(f, f->settled, scene);
+    return true;
 }
 
-static void mark_used(struct finder *f, const struct footage *footage)
-{
-    if (footage->kind == FOOTAGE_NONE || f->used_count == STORY_SCENES_MAX)
-        return;
-    footage_name(footage, f->used_text[f->used_count]);
-    f->used[f->used_count] = f->used_text[f->used_count];
-    f->used_count++;
-    uint64_t look = look_of(f->r, footage);
-    if (look)
-        f->looks[f->look_count++] = look;
-}
+/* --- threads --- */
 
 /* The next scene that wants pictures; false when there will be none. */
 static bool next_wish(struct run_state *r, size_t *ret_scene)
 {
     bool found = false;
     pthread_mutex_lock(&r->lock);
-    while (!found && !r->closing && !r->failed && !cancel_fired(&r->stop)) {
+    while (!found && !stopped_locked(r)) {
         for (size_t i = 0; i < r->count && !found; i++)
             if (r->scenes[i].find_wanted) {
                 r->scenes[i].find_wanted = false;
@@ -251,33 +212,72 @@ static bool next_wish(struct run_state *r, size_t *ret_scene)
     return found;
 }
 
-void *finder_main(void *run_state)
+static void *finder_main(void *finder)
 {
-    struct run_state *r = run_state;
-    log_job(r->job_id);
-    struct finder *f = calloc(1, sizeof *f);
+    struct finder *f = finder;
+    struct run_state *r = f->r;
     struct err e = {0};
-    if (!f) {
-        err_set(&e, ERR_INTERNAL, "error.internal", "out of memory");
-        run_fail(r, &e);
-        return NULL;
-    }
-    f->r = r;
-    for (size_t i = 0; i < r->count; i++)
-        mark_used(f, &r->scenes[i].found); /* of an earlier attempt; set before we started */
     size_t scene;
+    log_job(r->job_id);
     while (next_wish(r, &scene)) {
         if (!find_scene(f, scene, &e)) {
             run_fail(r, &e);
             break;
         }
-        mark_used(f, &r->scenes[scene].found);
         pthread_mutex_lock(&r->lock);
         r->scenes[scene].found_ready = true;
         pthread_cond_broadcast(&r->changed);
         pthread_mutex_unlock(&r->lock);
     }
-    free(f);
     log_job(NULL);
     return NULL;
+}
+
+/* What an earlier attempt found stands. */
+static void take_over(struct finder *f, size_t scene)
+{
+    const struct scene_work *w = &f->r->scenes[scene];
+    const struct footage *found[] = {&w->found, &w->second};
+    f->chosen[scene] = f->settled[scene] = true;
+    for (size_t i = 0; i < COUNT(found); i++)
+        if (found[i]->kind != FOOTAGE_NONE) {
+            hunt_claim(f, found[i]);
+            keep_look(f, look_of(f->r, found[i]));
+        }
+}
+
+bool find_start(struct run_state *r, struct err *e)
+{
+    size_t wanted = 0;
+    struct finder *f = calloc(1, sizeof *f);
+    if (!f)
+        return err_set(e, ERR_INTERNAL, "error.internal", "out of memory");
+    f->r = r;
+    atomic_init(&f->calls_left, (int)MAX((size_t)CALLS_MIN, r->count + r->count / 2));
+    hunt_rungs(f);
+    for (size_t i = 0; i < r->count; i++)
+        if (r->scenes[i].pictured)
+            take_over(f, i);
+        else
+            wanted++;
+    r->finder = f;
+    /* One at least: a scene may be put back later. */
+    for (size_t i = 0; i < CLAMP(wanted, 1, THREADS); i++) {
+        int error = pthread_create(&f->threads[i], NULL, finder_main, f);
+        if (error != 0) {
+            errno = error;
+            return i > 0 || err_set(e, ERR_RETRY, "error.busy", "thread finder: %m");
+        }
+        pthread_setname_np(f->threads[i], "finder");
+        f->thread_count = i + 1;
+    }
+    return true;
+}
+
+void find_stop(struct run_state *r)
+{
+    struct finder *f = TAKE(r->finder);
+    for (size_t i = 0; f && i < f->thread_count; i++)
+        pthread_join(f->threads[i], NULL);
+    free(f);
 }

@@ -57,6 +57,8 @@ static void outputs_discard(struct outputs *o)
 static bool add_maker(const struct footage *f, struct strbuf *out)
 {
     char line[sizeof f->id + sizeof f->provider + sizeof f->page + 16];
+    if (f->kind == FOOTAGE_NONE)
+        return false;
     if (f->kind == FOOTAGE_BACKDROP)
         str_copy(line, sizeof line, "painted by NanoTik");
     else if (f->author[0] || f->page[0])
@@ -76,7 +78,8 @@ static void credits(const struct storyboard *s, struct strbuf *out)
 {
     bool any = false;
     for (size_t i = 0; i < s->scene_count; i++)
-        any |= add_maker(&s->scenes[i].footage, out);
+        for (int k = 0; k < 2; k++)
+            any |= add_maker(k ? &s->scenes[i].second : &s->scenes[i].footage, out);
     strbuf_addf(out, "%sVoice: %s.", any ? ". " : "", s->scenes[0].speech.engine);
     if (strcmp(s->settings.music, "off") != 0)
         strbuf_adds(out, " Music: NanoTik.");

@@ -5,7 +5,7 @@
  *   caller    pipeline_run itself: the only one that reads and writes the storyboard's filled-in
  *             parts, saves, reports, submits tasks, joins
  *   speaker   speaks scene after scene into scene_work.spoken
- *   finder    finds and fetches scene after scene into scene_work.found
+ *   finders   up to four: each finds and fetches a scene at a time into scene_work.found
  *   render    tasks on toolbox.render: one segment each, and the sound
  * Narrations, terms and settings do not change after WRITE, so all threads may read those. The
  * speaker's and finder's results belong to the caller once the matching _ready was set.
@@ -22,7 +22,7 @@
 enum {
     SPEECH_REVISION = 1,
     FIND_TRIES_MAX = 4, /* pictures of one scene that may turn out broken while encoding */
-    FIND_HITS = 8,
+    FIND_HITS = 12,
     OWN_LOST_MAX = 16,      /* own files that are remembered as unusable */
     FOOTAGE_NAME_MAX = 192, /* "provider:id" */
     PROGRESS_EVERY_MS = 200,
@@ -30,6 +30,7 @@ enum {
 };
 
 struct run_state;
+struct finder;
 
 enum task_state {
     TASK_QUEUED,
@@ -49,7 +50,8 @@ struct render_task {
     int frames;
     char path[CACHE_PATH_MAX];
     /* Inputs of a segment. */
-    struct footage footage;
+    struct footage footage, second;
+    int second_frame; /* where `second` begins; 0: nowhere */
     struct caption_track captions;
     const char *title;
     /* Inputs of the sound. */
@@ -69,7 +71,7 @@ struct scene_work {
     struct speech_result spoken;
     /* The finder's. */
     bool find_wanted, found_ready; /* only with lock held */
-    struct footage found;
+    struct footage found, second;  /* second: as scene.second */
     int find_tries;
     char banned[FIND_TRIES_MAX][FOOTAGE_NAME_MAX];
     /* The caller's. */
@@ -105,6 +107,7 @@ struct run_state {
     size_t count;             /* scenes */
     struct narrator narrator; /* of the scenes that are spoken already */
     struct scene_work *scenes;
+    struct finder *finder;
     struct render_task *sound;
     size_t outstanding; /* tasks given to the pool and not yet taken back */
     size_t spoken, pictured, cut, composed;
@@ -139,9 +142,12 @@ bool pipeline_has_voice(const struct speech_engine *engine, const char *lang, co
 void speak_prepare(struct run_state *r, size_t count);
 void *speaker_main(void *run_state);
 
-void *finder_main(void *run_state);
+/* Threads that find pictures for all scenes with find_wanted, and for those that are put back; they
+   end with r->closing. find_stop waits for them; fine without find_start. */
+bool find_start(struct run_state *r, struct err *e);
+void find_stop(struct run_state *r);
 /* May the pictures that the storyboard names be used as they stand? */
-bool find_still_there(const struct footage *f);
+bool find_still_there(const struct scene *s);
 /* A moment of the clip that is not always its first; same seed, same choice. */
 void find_choose_in_point(struct footage *f, uint64_t seed, size_t scene, int need_ms);
 /* This one cannot be used; of the person's own files that is said below the film. Any thread. */

@@ -4,6 +4,8 @@
 #ifndef NANOTIK_PORT_FOOTAGE_H
 #define NANOTIK_PORT_FOOTAGE_H
 
+#include <stdatomic.h>
+
 #include "core/base/base.h"
 #include "core/base/cancel.h"
 #include "core/base/err.h"
@@ -56,6 +58,8 @@ struct footage_query {
     const char *const *recent; /* the same of the chat's last films: taken only when nothing else
                                   fits */
     size_t recent_count;
+    /* Calls to services that this film may still make; all its searches draw on it. NULL: any. */
+    atomic_int *calls_left;
 };
 
 struct footage_source_ops {
@@ -64,6 +68,11 @@ struct footage_source_ops {
        success with 0. Hits may lack path, size and duration. */
     bool (*search)(void *self, const struct footage_query *query, struct footage *ret_hits,
                    size_t max, size_t *ret_count, const struct cancel *cancel, struct err *e);
+    /* OPTIONAL, of services that search by words. Any thread, blocks. What a search of this query
+       has to ask from outside is asked now, so that it will be quick. *ret_any: it would have a
+       hit. */
+    bool (*prepare)(void *self, const struct footage_query *query, bool *ret_any,
+                    const struct cancel *cancel, struct err *e);
     /* REQUIRED. Any thread, blocks. Makes hit->path a readable local file. The caller probes it and
        takes the next hit when it is broken. */
     bool (*fetch)(void *self, struct footage *hit, const struct cancel *cancel, struct err *e);

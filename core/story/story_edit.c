@@ -98,7 +98,7 @@ bool story_edit_terms(struct storyboard *s, int scene, const char *terms, struct
             it->terms[it->term_count++] = str_dup(term);
         at += len + (at[len] != '\0');
     }
-    it->footage = (struct footage){0};
+    it->footage = it->second = (struct footage){0};
     it->cut.frames = 0;
     return true;
 }

@@ -67,6 +67,7 @@ struct scene {
     } speech;
     /* FIND */
     struct footage footage; /* kind FOOTAGE_NONE: not yet found */
+    struct footage second;  /* a long scene's, from its middle on; FOOTAGE_NONE: none */
     /* CUT: set by storyboard_cut once all scenes up to this one are spoken */
     struct {
         int first_frame, frames; /* frames 0: not yet cut */

@@ -60,9 +60,9 @@ static void write_speech(struct strbuf *out, const struct scene *s)
     strbuf_adds(out, "]}");
 }
 
-static void write_footage(struct strbuf *out, const struct footage *f)
+static void write_footage(struct strbuf *out, const char *name, const struct footage *f)
 {
-    strbuf_adds(out, ",\n  \"footage\":{\"kind\":");
+    strbuf_addf(out, ",\n  \"%s\":{\"kind\":", name);
     json_put_text(out, story_kind_names[f->kind]);
     put_text(out, "provider", f->provider);
     put_text(out, "id", f->id);
@@ -95,7 +95,9 @@ static void write_scene(struct strbuf *out, const struct scene *s)
     if (s->speech.file)
         write_speech(out, s);
     if (s->footage.kind != FOOTAGE_NONE)
-        write_footage(out, &s->footage);
+        write_footage(out, "footage", &s->footage);
+    if (s->second.kind != FOOTAGE_NONE)
+        write_footage(out, "second", &s->second);
     if (s->cut.frames)
         strbuf_addf(out, ",\n  \"cut\":{\"first_frame\":%d,\"frames\":%d,\"start_ms\":%d}",
                     s->cut.first_frame, s->cut.frames, s->cut.start_ms);

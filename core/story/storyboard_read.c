@@ -241,13 +241,13 @@ static void read_speech(struct reader *r, const cJSON *scene, struct scene *s)
     r->where[base] = '\0';
 }
 
-static void read_footage(struct reader *r, const cJSON *scene, struct footage *f)
+static void read_footage(struct reader *r, const cJSON *scene, const char *name, struct footage *f)
 {
-    const cJSON *o = read_object(r, scene, "footage");
+    const cJSON *o = read_object(r, scene, name);
     if (!o)
         return;
     size_t base = strlen(r->where);
-    snprintf(r->where + base, sizeof(r->where) - base, "footage.");
+    snprintf(r->where + base, sizeof(r->where) - base, "%s.", name);
     const char *kind = check_text(r, item_of(o, "kind"), "kind", 16);
     size_t i = 0;
     while (kind && i < STORY_KINDS && strcmp(kind, story_kind_names[i]) != 0)
@@ -331,7 +331,8 @@ static void read_scene(struct reader *r, const cJSON *item, struct storyboard *s
     if (r->ok) {
         read_terms(r, item, it);
         read_speech(r, item, it);
-        read_footage(r, item, &it->footage);
+        read_footage(r, item, "footage", &it->footage);
+        read_footage(r, item, "second", &it->second);
         read_cut(r, item, it, s->scene_count > 1 ? it - 1 : NULL);
     }
     r->where[0] = '\0';

@@ -48,6 +48,8 @@ struct segment_spec {
     enum story_tier tier;
     int frames; /* exactly this many at STORY_FPS */
     const struct footage *footage;
+    const struct footage *second;         /* shown from second_frame on; NULL: footage to the end */
+    int second_frame;                     /* more than 0, less than frames */
     const struct caption_track *captions; /* times from the start of the segment; NULL = none */
     const char *title;                    /* shown at the top for the first seconds; NULL = none */
     const char *style;

@@ -82,14 +82,18 @@ const found = (list, term, orientation) => list
 
 const fill = (world, base, items) => JSON.parse(JSON.stringify(items).replaceAll('{base}', base));
 
+const LOCALES = ('en-US pt-BR es-ES ca-ES de-DE it-IT fr-FR sv-SE id-ID pl-PL ja-JP zh-TW zh-CN ko-KR th-TH nl-NL hu-HU vi-VN cs-CZ '
+  + 'da-DK fi-FI uk-UA el-GR ro-RO nb-NO sk-SK tr-TR ru-RU').split(' ');
+const LANGS = 'cs da de en es fr id it hu nl no pl pt ro sk fi sv tr vi th bg ru el ja ko zh'.split(' ');
+
 async function servePexels(world, req, res, url, kind) {
   const key = req.headers.authorization ?? '';
   const q = url.searchParams;
-  world.calls.push({ service: 'pexels', kind, path: url.pathname, key, query: q.get('query'), orientation: q.get('orientation') });
+  world.calls.push({ service: 'pexels', kind, path: url.pathname, key, query: q.get('query'), orientation: q.get('orientation'), locale: q.get('locale') ?? '-' });
   if (key.startsWith('Bearer')) complain(world, 'Pexels wants the bare key');
   if (!q.get('query')) complain(world, 'Pexels: no query');
   if (Number(q.get('per_page') ?? 15) > 80) complain(world, 'Pexels: per_page over 80');
-  if (q.has('locale')) complain(world, 'terms are English: no locale');
+  if (q.has('locale') && !LOCALES.includes(q.get('locale'))) complain(world, `Pexels: locale ${q.get('locale')}`);
   if (q.has('orientation') && !['landscape', 'portrait', 'square'].includes(q.get('orientation'))) complain(world, `Pexels: orientation ${q.get('orientation')}`);
   if (world.keys.pexels.length && !world.keys.pexels.includes(key)) return json(res, 401, { status: 401, code: 'Unauthorized' });
   if (await serveFault(world, req, res)) return undefined;
@@ -105,6 +109,7 @@ async function servePixabay(world, req, res, url) {
   const q = url.searchParams;
   world.calls.push({ service: 'pixabay', path: url.pathname, key: q.get('key'), query: q.get('q') });
   if ((q.get('q') ?? '').length > 100) complain(world, 'Pixabay: q over 100');
+  if (q.has('lang') && !LANGS.includes(q.get('lang'))) complain(world, `Pixabay: lang ${q.get('lang')}`);
   if (q.has('orientation')) complain(world, 'Pixabay has no orientation for videos');
   const bad = world.keys.pixabay.length ? !world.keys.pixabay.includes(q.get('key')) : !q.get('key');
   if (bad) return plain(res, 400, '[ERROR 400] Invalid or missing API key (https://pixabay.com/api/docs/).');
