@@ -110,8 +110,6 @@ static bool row_give(const struct lane *lane, const struct outbox_row *row,
         if (e->code != ERR_NOT_FOUND)
             return false;
     }
-    if (doc.card.file && a->ops->send_file)
-        return a->ops->send_file(a->self, &row->addr, &doc.card, ret_ref, e);
     return a->ops->send(a->self, &row->addr, &doc.card, ret_ref, e);
 }
 

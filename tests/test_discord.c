@@ -538,7 +538,10 @@ static void too_large_is_said(void **state)
     must_send(&h.addr, "Quote", ref);
     assert_false(deliver(&h.addr, ref, film, &e));
     assert_int_equal(e.code, ERR_LIMIT);
-    assert_string_equal(e.arg, ""); /* no size that is left would do */
+    assert_int_equal(strtol(e.arg, NULL, 10), video_bytes() / 2); /* no limit is so small */
+    assert_int_equal(truncate(w.video, 150000), 0);
+    assert_false(deliver(&h.addr, ref, film, &e));
+    assert_string_equal(e.arg, ""); /* nothing smaller is worth looking at */
     /* A server that told more than it takes: what everybody takes is asked for. */
     dfake_do(&w.fake, "set", "{\"uploadLimit\":10485760}");
     assert_int_equal(truncate(w.video, 12 << 20), 0);

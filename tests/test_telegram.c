@@ -226,6 +226,8 @@ static void must_send(const struct chat_addr *to, const char *title, char ref[CH
         fail_msg("send: %s", e.detail);
 }
 
+static int64_t film_bytes = 400000; /* as the film is announced to the adapter */
+
 static bool deliver(const struct chat_addr *to, const char *ref, char ret_ref[CHAT_REF_MAX],
                     struct err *e)
 {
@@ -236,7 +238,7 @@ static bool deliver(const struct chat_addr *to, const char *ref, char ret_ref[CH
                                .width = 720,
                                .height = 1280,
                                .duration_ms = 45200,
-                               .bytes = 400000,
+                               .bytes = film_bytes,
                                .caption = &caption};
     *e = (struct err){0};
     return w.chat.ops->deliver(w.chat.self, to, ref, &video, NULL, ret_ref, e);
@@ -684,6 +686,54 @@ static void new_videos_are_repeated_once_at_most(void **state)
     assert_int_equal(fake_messages(&w.fake, ANA, "video", NULL), 2);
 }
 
+static void too_large_is_said_with_a_size_that_may_fit(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t bytes;
+        const char *fit, *why;
+    } rows[] = {
+        {150000,     "",         "nothing smaller is worth looking at"        },
+        {400000,     "200000",   "no limit is known that is smaller: half"    },
+        {45000000,   "19900000", "what a proxy may take"                      },
+        {49990000,   "49900000", "what the public server takes"               },
+        {2100000000, "50000000", "over the limit of this chat: not even tried"},
+    };
+    fake_do(&w.fake, "fault",
+            "{\"method\":\"sendVideo\",\"kind\":\"status\",\"code\":413,"
+            "\"description\":\"Request Entity Too Large\",\"times\":9}");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct err e = {0};
+        char done[CHAT_REF_MAX] = "";
+        struct chat_addr to = ana();
+        film_bytes = rows[i].bytes;
+        assert_false(deliver(&to, "", done, &e));
+        if (e.code != ERR_LIMIT || strcmp(e.user_key, "deliver.too_large") != 0)
+            fail_msg("%s: %d %s", rows[i].why, e.code, e.detail);
+        if (strcmp(e.arg, rows[i].fit) != 0)
+            fail_msg("%s: fit into '%s'", rows[i].why, e.arg);
+    }
+    film_bytes = 400000;
+}
+
+static void a_card_brings_a_file(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char ref[CHAT_REF_MAX] = "";
+    struct chat_addr to = ana();
+    struct card card = text_card("Subtitles");
+    card.file = w.poster;
+    card.file_name = "How tides work.srt";
+    if (!w.chat.ops->send(w.chat.self, &to, &card, ref, &e))
+        fail_msg("%s", e.detail);
+    AUTO(free_ptr) char *last = NULL;
+    assert_int_equal(fake_messages(&w.fake, ANA, "document", &last), 1);
+    assert_non_null(strstr(last, "\"file_name\":\"How tides work.srt\""));
+    assert_non_null(strstr(last, "\"caption\":\"Subtitles\""));
+    fake_node_no_complaints(&w.fake);
+}
+
 static void uploads_are_reused(void **state)
 {
     (void)state;
@@ -814,6 +864,8 @@ int main(void)
         CASE(the_card_becomes_the_video),
         CASE(new_videos_are_repeated_once_at_most),
         CASE(uploads_are_reused),
+        CASE(too_large_is_said_with_a_size_that_may_fit),
+        CASE(a_card_brings_a_file),
         CASE(uploads_can_be_stopped),
         CASE(menus_are_written_once),
         CASE(the_token_is_nowhere),

@@ -22,6 +22,7 @@ enum {
     PATIENCE_MS = 90000,
     MARGIN_MS = 60000,
     ALT_MAX = 200,
+    HALVE_MIN = 200000, /* no smaller film is worth looking at */
     KEEP_SECONDS = 3 * 86400,
     LOOK_BACK_MS = 60000, /* clocks differ */
 };
@@ -373,11 +374,13 @@ static bool climb(struct delivery *v, const char *message, const char *channel, 
     return to_channel(v, v->to->chat, e);
 }
 
-/* Into how many bytes the same film has to fit; "" when no size would do. */
+/* Into how many bytes the same film has to fit; "" when no size would do. Whatever else is in the
+   way may take half. */
 static void say_size(const struct chat_video *video, struct err *e)
 {
-    static const int64_t sizes[] = {DC_FIT(INT64_C(10) << 20), DC_FIT(INT64_C(8) << 20)};
-    for (size_t i = 0; i < COUNT(sizes); i++)
+    const int64_t sizes[] = {DC_FIT(INT64_C(10) << 20), DC_FIT(INT64_C(8) << 20),
+                             video->bytes / 2};
+    for (size_t i = 0; i < COUNT(sizes) && video->bytes > HALVE_MIN; i++)
         if (video->bytes > sizes[i]) {
             snprintf(e->arg, sizeof(e->arg), "%" PRId64, sizes[i]);
             return;

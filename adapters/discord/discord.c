@@ -82,7 +82,6 @@ static const struct chat_adapter_ops discord_ops = {
     .stop = discord_stop,
     .abilities = discord_abilities,
     .send = dc_send,
-    .send_file = dc_send, /* cards bring files as they bring pictures */
     .edit = dc_edit,
     .deliver = dc_deliver,
     .hold_ms = dc_hold_ms,

@@ -20,6 +20,9 @@ enum {
     NETWORK_TRIES = 4,
     PATIENCE_MS = 90000, /* a worker waits so long for a resting chat; then the job comes again */
     ACTION_MS = 5000,    /* "sending a video" is shown that long by the clients */
+    CLOUD_BYTES = 49900000, /* of everybody's server */
+    HALVE_MIN = 200000,     /* no smaller film is worth looking at */
+    PROXY_BYTES = 19900000, /* of whatever may stand before a server of one's own */
 };
 
 struct delivery {
@@ -251,6 +254,19 @@ static bool recover(struct delivery *d, const struct tg_reply *r)
     }
 }
 
+/* The next limit that some server is known to have; whatever else is in the way may take half. */
+static bool too_large(struct telegram *t, const struct chat_video *video, struct err *e)
+{
+    const int64_t limits[] = {t->abilities.video_bytes_max, CLOUD_BYTES, PROXY_BYTES,
+                              video->bytes / 2};
+    char arg[24] = "";
+    for (size_t i = 0; i < COUNT(limits) && video->bytes > HALVE_MIN && !arg[0]; i++)
+        if (limits[i] < video->bytes)
+            snprintf(arg, sizeof(arg), "%" PRId64, limits[i]);
+    return err_set_arg(e, ERR_LIMIT, "deliver.too_large", arg,
+                       "telegram: a film of %" PRId64 " bytes is too large", video->bytes);
+}
+
 bool tg_deliver(void *self, const struct chat_addr *to, const char *ref,
                 const struct chat_video *video, const struct cancel *cancel,
                 char ret_ref[CHAT_REF_MAX], struct err *e)
@@ -261,8 +277,7 @@ bool tg_deliver(void *self, const struct chat_addr *to, const char *ref,
     if (!tg_parse_chat(t, to, &d.chat, e))
         return false;
     if (video->bytes > t->abilities.video_bytes_max)
-        return err_set(e, ERR_LIMIT, "deliver.too_large", "telegram: film of %" PRId64 " bytes",
-                       video->bytes);
+        return too_large(t, video, e);
     if (tg_ref_get(ref, &chat, &message) && chat == d.chat) {
         d.message = message;
         tg_status_end(t, chat, message);
@@ -283,6 +298,8 @@ bool tg_deliver(void *self, const struct chat_addr *to, const char *ref,
         }
         tg_note_flood(t, d.chat, &r);
         log_err(LOG_INFO, LOG_MODULE, e);
+        if (r.action == TG_TOO_BIG)
+            return too_large(t, video, e);
         if (cancel_fired(cancel) || !recover(&d, &r))
             break;
     }

@@ -96,22 +96,24 @@ bool tg_parse_chat(struct telegram *t, const struct chat_addr *to, int64_t *ret,
 
 /* --- one try --- */
 
-static const char *image_type(const char *path)
+static const char *file_type(const char *path)
 {
-    return str_ends(path, ".png") ? "image/png" : "image/jpeg";
+    return str_ends(path, ".png")   ? "image/png"
+           : str_ends(path, ".jpg") ? "image/jpeg"
+                                    : "application/octet-stream";
 }
 
-/* With a picture the request is a form; the JSON's members become its parts. */
+/* With a file the request is a form; the JSON's members become its parts. */
 static bool call_form(struct telegram *t, struct tg_call *c, const char *part, const char *path,
-                      struct tg_reply *r, struct err *e)
+                      const char *name, struct tg_reply *r, struct err *e)
 {
     AUTO(arena_free) struct arena a = {0};
     struct net_part parts[12];
     size_t n = tg_parts(&a, c->body, parts, COUNT(parts) - 1);
     if (n == 0)
         return err_set(e, ERR_INTERNAL, "error.internal", "telegram: form too long");
-    parts[n++] = (struct net_part){
-        .name = part, .file = path, .file_name = "picture", .mime = image_type(path)};
+    parts[n++] =
+        (struct net_part){.name = part, .file = path, .file_name = name, .mime = file_type(path)};
     c->parts = parts;
     c->part_count = n;
     c->total_ms = PICTURE_MS;
@@ -123,17 +125,22 @@ static bool try_send(struct telegram *t, int64_t chat, const struct chat_addr *t
                      struct err *e)
 {
     AUTO(strbuf_free) struct strbuf body = STRBUF(TG_BODY_MAX);
-    bool picture = card->picture && !f->no_picture;
+    bool picture = card->picture && !f->no_picture && !card->file;
     strbuf_addc(&body, '{');
-    tg_put_words(&body, picture ? "caption" : "text", card, f);
+    tg_put_words(&body, picture || card->file ? "caption" : "text", card, f);
     tg_put_target(&body, chat, to, f);
     tg_put_markup(&body, card, f);
     if (card->percent >= 0)
         strbuf_adds(&body, ",\"disable_notification\":true");
     strbuf_addc(&body, '}');
-    struct tg_call c = {
-        .method = picture ? "sendPhoto" : "sendMessage", .body = strbuf_text(&body), .once = true};
-    bool ok = picture ? call_form(t, &c, "photo", card->picture, r, e) : tg_call(t, &c, r, e);
+    struct tg_call c = {.method = card->file ? "sendDocument"
+                                  : picture  ? "sendPhoto"
+                                             : "sendMessage",
+                        .body = strbuf_text(&body),
+                        .once = true};
+    bool ok = card->file ? call_form(t, &c, "document", card->file, card->file_name, r, e)
+              : picture  ? call_form(t, &c, "photo", card->picture, "picture", r, e)
+                         : tg_call(t, &c, r, e);
     /* The server may have sent it before it fell over. */
     if (!ok && r->action == TG_RETRY && r->code >= 500) {
         r->action = TG_UNCLEAR;
@@ -165,7 +172,7 @@ static bool try_edit(struct telegram *t, int64_t chat, int64_t message, const st
                         .body = strbuf_text(&body)};
     if (!picture)
         return tg_call(t, &c, r, e);
-    if (!call_form(t, &c, "picture", card->picture, r, e))
+    if (!call_form(t, &c, "picture", card->picture, "picture", r, e))
         return false;
     tg_mark_media(t, chat, message);
     return true;
@@ -202,7 +209,7 @@ bool tg_send(void *self, const struct chat_addr *to, const struct card *card,
             return false;
         if (try_send(t, chat, to, card, &f, &r, e)) {
             ret_ref[0] = '\0';
-            if (!message_of(t, chat, &r, card->picture && !f.no_picture, ret_ref))
+            if (!message_of(t, chat, &r, card->file || (card->picture && !f.no_picture), ret_ref))
                 log_warn("sendMessage answered without a message id");
             return true;
         }

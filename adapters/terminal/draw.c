@@ -86,6 +86,8 @@ void draw_card(struct strbuf *out, const struct card *card, bool fancy)
         add_bar(out, card);
     if (card->picture)
         strbuf_addf(out, "  %s\n", card->picture);
+    if (card->file)
+        strbuf_addf(out, "  %s\n", card->file);
     add_buttons(out, card, fancy);
 }
 

@@ -88,11 +88,10 @@ struct card {
     size_t line_count;
     struct card_stage stages[CARD_STAGES_MAX];
     size_t stage_count;
-    int percent;         /* 0-100; -1: no progress bar */
-    const char *eta;     /* "about 20 s left", or NULL */
-    const char *picture; /* path of a PNG or JPEG, or NULL */
-    const char
-        *file; /* path of a file that the card brings (chat_adapter_ops.send_file), or NULL */
+    int percent;           /* 0-100; -1: no progress bar */
+    const char *eta;       /* "about 20 s left", or NULL */
+    const char *picture;   /* path of a PNG or JPEG, or NULL */
+    const char *file;      /* path of a file that send brings along, below the texts; or NULL */
     const char *file_name; /* what it is called in the chat; set with file */
     struct chat_button buttons[CARD_BUTTONS_MAX];
     bool ends_row[CARD_BUTTONS_MAX];
@@ -172,10 +171,6 @@ struct chat_adapter_ops {
     bool (*deliver)(void *self, const struct chat_addr *to, const char *ref,
                     const struct chat_video *video, const struct cancel *cancel,
                     char ret_ref[CHAT_REF_MAX], struct err *e);
-    /* OPTIONAL. Any thread, blocks for the upload. A new message with card->file, the card's texts
-       and buttons below it; as send otherwise. NULL: send is called, and the file does not go. */
-    bool (*send_file)(void *self, const struct chat_addr *to, const struct card *card,
-                      char ret_ref[CHAT_REF_MAX], struct err *e);
     /* OPTIONAL. Any thread. How long this chat wants to be left alone: after ERR_RETRY from send or
        edit, ask this instead of the usual back-off, and do not count it as a try. 0: nothing known.
      */
