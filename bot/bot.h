@@ -21,6 +21,7 @@
 
 enum { BOT_ADAPTERS_MAX = 4, BOT_TIERS = 3 };
 
+struct inbox;
 struct outbox;
 struct status;
 
@@ -29,6 +30,7 @@ struct bot {
     const struct toolbox *tools;
     struct chat_adapter adapters[BOT_ADAPTERS_MAX];
     size_t adapter_count;
+    struct inbox *inbox;       /* NULL until started */
     struct outbox *outbox;     /* NULL until started */
     struct status *status;     /* NULL until started */
     struct workers *workers;   /* NULL in a process without workers */
@@ -39,8 +41,6 @@ struct bot {
     struct draft_limits draft_limits;
     int seconds_max;
     bool own_words;         /* no script writer is configured */
-    atomic_uint events;     /* taken in */
-    atomic_bool crowded;    /* more answers wait than people can read: intake pauses */
     atomic_bool job_failed; /* any job of this session */
 };
 
@@ -52,7 +52,12 @@ int64_t bot_price(const struct bot *bot, const struct story_settings *settings,
 /* The same, less where own words had to do. */
 int64_t bot_story_price(const struct bot *bot, const struct storyboard *story, int64_t duration_ms);
 
-/* chat_event_fn: one command, one transaction. ctx is struct bot. */
-bool bot_on_event(void *ctx, const struct chat_event *event);
+/* One stored event of any network of this process: one transaction, its answers are rows of the
+   outbox. */
+enum bot_did { BOT_NOTHING, BOT_ONE, BOT_LATER /* its chat has to wait a little */, BOT_AWAY };
+enum bot_did bot_handle_one(struct bot *bot);
+/* While the database is away nothing can be stored: says so at most once a minute, past the
+   outbox. */
+void bot_tell_outage(struct bot *bot, const struct chat_event *event);
 
 #endif

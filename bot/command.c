@@ -11,7 +11,7 @@ const struct command commands[] = {
     {"script",   cmd_script,   "help.script",   0         },
     {"again",    cmd_again,    "help.again",    0         },
     {"queue",    cmd_queue,    "help.queue",    CMD_PERSON},
-    {"cancel",   cmd_cancel,   "help.cancel",   0         },
+    {"cancel",   cmd_cancel,   "help.cancel",   CMD_LEADER},
     {"history",  cmd_history,  "help.history",  CMD_PERSON},
     {"credits",  cmd_credits,  "help.credits",  CMD_MONEY },
     {"pay",      cmd_pay,      "help.pay",      CMD_MONEY },

@@ -43,6 +43,8 @@ enum command_flags {
     CMD_HIDDEN = 1, /* not in /help: buttons press it */
     CMD_MONEY = 2,  /* answered privately in groups */
     CMD_PERSON = 4, /* about the person: answered privately in groups */
+    CMD_LEADER =
+        8, /* may do more for who leads a group: chat_event.is_group_admin is asked first */
 };
 
 struct command {

@@ -1,5 +1,6 @@
 /*
- * One event becomes one transaction: inbox row, the command's effects and the cards that answer it.
+ * One stored event becomes one transaction: its row goes, the command's effects and the cards that
+ * answer it come.
  */
 #define LOG_MODULE "bot"
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 
 #include "bot/bot.h"
 #include "bot/command.h"
+#include "bot/event_json.h"
 #include "bot/outbox.h"
 #include "bot/reply.h"
 #include "bot/status.h"
@@ -14,9 +16,10 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
+#include "core/db/store_inbox.h"
 #include "core/i18n/i18n.h"
 
-enum { BACKLOG_EVERY = 32, BACKLOG_MAX = 256 };
+enum { CROWDED_MS = 250, ASK_MS = 100, ASKS_MAX = 50, OUTAGE_MS = 60000 };
 
 const struct chat_adapter *bot_adapter(const struct bot *bot, const char *network)
 {
@@ -47,7 +50,13 @@ int64_t bot_story_price(const struct bot *bot, const struct storyboard *story, i
 
 struct dispatch {
     struct command_ctx ctx;
+    struct chat_event event;
+    struct arena texts; /* of the event */
+    int64_t id;         /* of its row; 0: nothing to do */
+    int64_t only;       /* the second and third transaction: this row */
+    bool later;
     const struct err *error; /* what the second transaction tells; NULL in the first */
+    bool give_up;            /* the third: nothing but the end of it */
 };
 
 static bool hint(struct command_ctx *ctx, struct err *e)
@@ -90,27 +99,41 @@ static void ctx_set_lang(struct command_ctx *ctx)
     str_copy(ctx->lang, sizeof(ctx->lang), *lang ? lang : "en");
 }
 
-static bool dispatch_body(struct db_tx *tx, void *data, struct err *e)
+/* Commands whose effect depends on who leads the group wait for the answer; when none comes, the
+   person does not. False in *ret_known: later. */
+static void learn_admin(struct command_ctx *ctx, struct chat_event *event, int tries,
+                        bool *ret_known)
 {
-    struct dispatch *d = data;
+    const struct chat_adapter *a = bot_adapter(ctx->bot, event->addr.network);
+    *ret_known = true;
+    if (!event->is_group || event->is_group_admin || !ctx->command ||
+        !(ctx->command->flags & CMD_LEADER) || !a || !a->ops->is_admin)
+        return;
+    int is_admin = a->ops->is_admin(a->self, &event->addr, event->user_id);
+    event->is_group_admin = is_admin == 1;
+    *ret_known = is_admin >= 0 || tries >= ASKS_MAX;
+}
+
+static bool answer(struct dispatch *d, int tries, struct err *e)
+{
     struct command_ctx *ctx = &d->ctx;
-    const struct chat_event *event = ctx->event;
-    ctx_reset(ctx);
-    ctx->tx = tx;
-    bool is_new = false;
-    if (!inbox_add(tx, event->addr.network, event->event_id, &is_new, e))
-        return false;
-    if (!is_new)
-        return true; /* its answers are stored or sent already */
-    bool nobody = event->user_id[0] == '\0';
+    struct chat_event *event = &d->event;
+    bool nobody = event->user_id[0] == '\0', known = false;
     if (nobody && event->kind != CHAT_REFUSED)
         return true; /* a moved chat: jobs keep their sealed address, the adapter maps it */
-    if (!nobody && !account_find(tx, event->addr.network, event->user_id, false,
+    if (event->kind != CHAT_REFUSED)
+        ctx->command = command_find(event->text, &ctx->args);
+    if (d->error)
+        known = true;
+    else
+        learn_admin(ctx, event, tries, &known);
+    d->later = !known;
+    if (d->later)
+        return inbox_postpone(ctx->tx, d->id, ASK_MS, true, e);
+    if (!nobody && !account_find(ctx->tx, event->addr.network, event->user_id, false,
                                  ctx->bot->trial_credits, &ctx->account, e))
         return false;
     ctx_set_lang(ctx);
-    if (event->kind != CHAT_REFUSED)
-        ctx->command = command_find(event->text, &ctx->args);
     if (d->error)
         return reply_error(ctx, d->error, e);
     if (event->kind == CHAT_REFUSED)
@@ -121,6 +144,46 @@ static bool dispatch_body(struct db_tx *tx, void *data, struct err *e)
     if (!ctx->command)
         return taken || hint(ctx, e);
     return ctx->command->run(ctx, e);
+}
+
+static bool claim(struct dispatch *d, struct inbox_row *row, struct err *e)
+{
+    const struct bot *bot = d->ctx.bot;
+    const char *networks[BOT_ADAPTERS_MAX + 1] = {0};
+    for (size_t i = 0; i < bot->adapter_count; i++)
+        networks[i] = bot->adapters[i].ops->name;
+    if (!inbox_claim(d->ctx.tx, networks, d->only, row, e))
+        return false;
+    d->id = row->id;
+    return true;
+}
+
+static bool dispatch_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct dispatch *d = data;
+    AUTO(inbox_row_free) struct inbox_row row = {0};
+    ctx_reset(&d->ctx);
+    arena_free(&d->texts);
+    d->ctx.tx = tx;
+    d->later = false;
+    d->id = 0;
+    if (!claim(d, &row, e))
+        return false;
+    if (!d->id)
+        return true;
+    if (d->give_up)
+        return inbox_done(tx, d->id, e);
+    if (row.cards >= INBOX_CARDS_MAX) { /* somebody asks faster than the network takes answers */
+        d->later = true;
+        return inbox_postpone(tx, d->id, CROWDED_MS, false, e);
+    }
+    if (!row.body)
+        return err_set(e, ERR_INTERNAL, "error.internal", "an event was sealed with another key");
+    if (!event_from_json(row.body, &d->texts, &d->event, e))
+        return false;
+    d->ctx.event = &d->event;
+    d->ctx.abilities = bot_abilities(d->ctx.bot, d->event.addr.network);
+    return answer(d, row.tries, e) && (d->later || inbox_done(tx, d->id, e));
 }
 
 /* The person can be told; the database is well. */
@@ -147,14 +210,12 @@ static void after_commit(struct bot *bot, struct command_ctx *ctx)
         fs_remove(ctx->after.files[i]);
 }
 
-/* While the database is away nothing can be stored: say so at most once a minute, past the outbox.
- */
-static void tell_outage(struct bot *bot, const struct chat_event *event)
+void bot_tell_outage(struct bot *bot, const struct chat_event *event)
 {
     static _Atomic int64_t told_at = INT64_MIN / 2;
     int64_t now = clock_mono_ms();
     int64_t before = atomic_load(&told_at);
-    if (now - before < 60000 || !atomic_compare_exchange_strong(&told_at, &before, now))
+    if (now - before < OUTAGE_MS || !atomic_compare_exchange_strong(&told_at, &before, now))
         return;
     const struct chat_adapter *adapter = bot_adapter(bot, event->addr.network);
     const char *lang = i18n_match(event->lang);
@@ -167,56 +228,37 @@ static void tell_outage(struct bot *bot, const struct chat_event *event)
         log_err(LOG_WARN, LOG_MODULE, &e);
 }
 
-struct backlog {
-    const char *network;
-    int64_t cards;
-};
-
-static bool backlog_body(struct db_tx *tx, void *data, struct err *e)
+/* The first transaction failed: tell the person, or at least end what can never work. */
+static bool after_failure(struct bot *bot, struct dispatch *d, struct err *e)
 {
-    struct backlog *b = data;
-    return outbox_pending(tx, b->network, &b->cards, e);
+    struct err said = *e;
+    if (d->id == 0 || !error_is_answer(e))
+        return false;
+    if (e->code == ERR_INTERNAL || e->code == ERR_DISK || e->code == ERR_CONFIG)
+        log_err(LOG_ERROR, LOG_MODULE, e);
+    d->only = d->id;
+    d->error = &said;
+    if (db_run(bot->db, dispatch_body, d, e))
+        return true;
+    log_err(LOG_ERROR, LOG_MODULE, e);
+    if (e->code != ERR_INTERNAL)
+        return false;
+    d->give_up = true;
+    return db_run(bot->db, dispatch_body, d, e);
 }
 
-/* Somebody pours in lines faster than the network takes answers (a file on standard input, a
-   flood): let it wait. Asked now and then, and each time while it is so. */
-static bool is_crowded(struct bot *bot, const char *network)
+enum bot_did bot_handle_one(struct bot *bot)
 {
-    struct backlog b = {.network = network};
-    struct err e;
-    unsigned nth = atomic_fetch_add(&bot->events, 1);
-    if (nth % BACKLOG_EVERY != BACKLOG_EVERY - 1 && !atomic_load(&bot->crowded))
-        return false;
-    if (db_run_soft(bot->db, backlog_body, &b, &e))
-        atomic_store(&bot->crowded, b.cards > BACKLOG_MAX);
-    return atomic_load(&bot->crowded);
-}
-
-bool bot_on_event(void *data, const struct chat_event *event)
-{
-    struct bot *bot = data;
-    struct err e = {0}, said;
-    struct dispatch d = {
-        .ctx = {.bot = bot, .event = event, .abilities = bot_abilities(bot, event->addr.network)},
-    };
-    if (is_crowded(bot, event->addr.network))
-        return false;
-    bool ok = db_run(bot->db, dispatch_body, &d, &e);
-    if (!ok && error_is_answer(&e)) {
-        if (e.code == ERR_INTERNAL || e.code == ERR_DISK || e.code == ERR_CONFIG)
-            log_err(LOG_ERROR, LOG_MODULE, &e);
-        said = e;
-        d.error = &said;
-        ok = db_run(bot->db, dispatch_body, &d, &e);
-    }
-    if (ok) {
-        after_commit(bot, &d.ctx);
-    } else {
+    struct dispatch d = {.ctx = {.bot = bot}};
+    struct err e = {0};
+    enum bot_did did = BOT_AWAY;
+    if (db_run(bot->db, dispatch_body, &d, &e) || after_failure(bot, &d, &e))
+        did = d.later ? BOT_LATER : d.id ? BOT_ONE : BOT_NOTHING;
+    else if (e.code != ERR_CANCELLED)
         log_err(LOG_WARN, LOG_MODULE, &e);
-        if (e.code != ERR_CANCELLED)
-            tell_outage(bot, event);
-    }
+    if (did == BOT_ONE)
+        after_commit(bot, &d.ctx);
     arena_free(&d.ctx.arena);
-    /* What can never be stored is dropped; the rest is offered again. */
-    return ok || (error_is_answer(&e) && e.code == ERR_INTERNAL);
+    arena_free(&d.texts);
+    return did;
 }

@@ -12,6 +12,7 @@
 
 #include "bot/bot.h"
 #include "bot/cli.h"
+#include "bot/inbox.h"
 #include "bot/outbox.h"
 #include "bot/script_card.h"
 #include "bot/signals.h"
@@ -22,9 +23,11 @@
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_chat.h"
+#include "core/db/store_inbox.h"
 #include "core/db/store_job.h"
+#include "core/db/store_lease.h"
 
-enum { CONNECTIONS = 8, LOOK_MS = 100, CLUSTER_LOOK_MS = 1000, FLUSH_MS = 2000 };
+enum { CONNECTIONS = 16, LOOK_MS = 100, CLUSTER_LOOK_MS = 1000, FLUSH_MS = 2000 };
 
 struct intake {
     struct runner *runner;
@@ -51,7 +54,7 @@ static void *intake_main(void *data)
     struct intake *in = data;
     struct err e = {0};
     pthread_setname_np(pthread_self(), in->adapter->ops->name);
-    if (!in->adapter->ops->run(in->adapter->self, bot_on_event, &in->runner->bot, &e)) {
+    if (!in->adapter->ops->run(in->adapter->self, bot_on_events, &in->runner->bot, &e)) {
         log_err(LOG_ERROR, LOG_MODULE, &e);
         atomic_store(&in->failed, true);
     }
@@ -74,21 +77,25 @@ static void move_log(const struct runner *r)
 
 static bool expire_body(struct db_tx *tx, void *worker, struct err *e)
 {
-    return job_expire_leases(tx, worker, e) && draft_expire_leases(tx, worker, e);
+    return job_expire_leases(tx, worker, e) && draft_expire_leases(tx, worker, e) &&
+           lease_expire(tx, e);
+}
+
+/* With a database of our own, whoever held a lease is dead: the data folder's lock says so. */
+static bool forget_the_dead(struct runner *r, struct err *e)
+{
+    unsigned long long random = 0;
+    char host[64] = "host";
+    random_bytes(&random, sizeof(random));
+    gethostname(host, sizeof(host) - 1);
+    snprintf(r->worker, sizeof(r->worker), "%s:%d:%llx", host, (int)getpid(), random);
+    return !r->db.cluster || db_run(r->db.db, expire_body, r->worker, e);
 }
 
 static bool start_work(struct runner *r, struct err *e)
 {
     char out_dir[1024];
-    unsigned long long random = 0;
-    random_bytes(&random, sizeof(random));
-    char host[64] = "host";
-    gethostname(host, sizeof(host) - 1);
-    snprintf(r->worker, sizeof(r->worker), "%s:%d:%llx", host, (int)getpid(), random);
     cli_out_dir(r->cli, out_dir);
-    /* With a database of our own, whoever held a lease is dead: the data folder's lock says so. */
-    if (r->db.cluster && !db_run(r->db.db, expire_body, r->worker, e))
-        return false;
     struct worker_options workers = {
         .db = r->db.db,
         .tools = r->bot.tools,
@@ -146,7 +153,7 @@ static bool start_all(struct runner *r, struct err *e)
 {
     read_config(r);
     if (!cli_db_open(r->cli, false, CONNECTIONS, &r->db, NULL, e) || !cli_load_id_key(r->cli, e) ||
-        !wire_tools_make(r->cli, &r->tools, e))
+        !forget_the_dead(r, e) || !wire_tools_make(r->cli, &r->tools, e))
         return false;
     r->bot.db = r->db.db;
     r->bot.tools = wire_toolbox(r->tools);
@@ -155,7 +162,7 @@ static bool start_all(struct runner *r, struct err *e)
         return false;
     move_log(r);
     return status_start(&r->bot, &r->bot.status, e) && outbox_start(&r->bot, &r->bot.outbox, e) &&
-           start_work(r, e) && start_intake(r, e);
+           start_work(r, e) && inbox_start(&r->bot, &r->bot.inbox, e) && start_intake(r, e);
 }
 
 static void stop_all(struct runner *r)
@@ -165,6 +172,7 @@ static void stop_all(struct runner *r)
     for (size_t i = 0; i < COUNT(r->intakes); i++)
         if (r->intakes[i].started)
             pthread_join(r->intakes[i].thread, NULL);
+    inbox_stop(TAKE(r->bot.inbox));
     drafter_stop(TAKE(r->bot.drafter));
     workers_stop(TAKE(r->bot.workers));
     janitor_stop(TAKE(r->janitor));
@@ -177,13 +185,15 @@ static void stop_all(struct runner *r)
 
 struct pending {
     const char *network;
-    int64_t jobs, cards, scripts;
+    int64_t events, jobs, cards, scripts;
 };
 
 static bool pending_body(struct db_tx *tx, void *data, struct err *e)
 {
     struct pending *p = data;
-    return job_count_live(tx, p->network, &p->jobs, e) &&
+    /* In the order in which one becomes the other, so that nothing is overlooked. */
+    return inbox_pending(tx, p->network, &p->events, e) &&
+           job_count_live(tx, p->network, &p->jobs, e) &&
            draft_count_open(tx, p->network, &p->scripts, e) &&
            outbox_pending(tx, p->network, &p->cards, e);
 }
@@ -197,8 +207,8 @@ static bool all_done(struct runner *r)
             return false;
         struct pending p = {.network = in->adapter->ops->name};
         struct err e;
-        if (!db_run_soft(r->db.db, pending_body, &p, &e) || p.jobs > 0 || p.scripts > 0 ||
-            p.cards > 0)
+        if (!db_run_soft(r->db.db, pending_body, &p, &e) || p.events > 0 || p.jobs > 0 ||
+            p.scripts > 0 || p.cards > 0)
             return atomic_load(&in->failed);
     }
     return true;

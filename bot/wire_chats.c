@@ -6,10 +6,12 @@
 #include "adapters/telegram/telegram.h"
 #include "adapters/terminal/terminal.h"
 #include "bot/command.h"
+#include "bot/inbox.h"
 #include "bot/wire.h"
 #include "core/base/arena.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
+#include "core/db/lease_keeper.h"
 #include "core/net/net.h"
 
 enum { MENUS_MAX = 8 };
@@ -20,6 +22,7 @@ struct wire_chats {
     struct arena arena;
     struct chat_menu menus[MENUS_MAX];
     size_t menu_count;
+    struct lease_keeper *polling; /* one process at a time polls for a Telegram token */
     bool interactive;
 };
 
@@ -45,6 +48,34 @@ static void make_menus(struct wire_chats *c)
     }
 }
 
+static bool telegram_may_poll(void *ctx)
+{
+    struct wire_chats *c = ctx;
+    return lease_keeper_held(c->polling);
+}
+
+static void telegram_polled(void *ctx)
+{
+    struct wire_chats *c = ctx;
+    lease_keeper_give(c->polling);
+}
+
+static bool telegram_cursor(void *ctx, char ret[static CHAT_CURSOR_MAX])
+{
+    struct wire_chats *c = ctx;
+    return bot_cursor(c->bot, "telegram", ret);
+}
+
+/* By the bot's id, which stands before the colon and is no secret. */
+static bool start_polling_lease(struct wire_chats *c, const struct config *config,
+                                const char *token, struct err *e)
+{
+    char name[LEASE_NAME_MAX];
+    snprintf(name, sizeof(name), "telegram:%.*s", (int)MIN(strcspn(token, ":"), 20), token);
+    int ttl_ms = (int)config_int(config, "NANOTIK_LEASE_SECONDS") * 1000;
+    return lease_keeper_start(c->bot->db, name, ttl_ms, &c->polling, e);
+}
+
 static bool add_telegram(struct wire_chats *c, const struct config *config, struct err *e)
 {
     const char *token = config_text(config, "TELEGRAM_BOT_TOKEN");
@@ -58,10 +89,16 @@ static bool add_telegram(struct wire_chats *c, const struct config *config, stru
         .api_url = config_text(config, "TELEGRAM_API_URL"),
         .menus = c->menus,
         .menu_count = c->menu_count,
+        .may_poll = telegram_may_poll,
+        .polled = telegram_polled,
+        .cursor_get = telegram_cursor,
+        .ctx = c,
     };
-    return net_trust_base(c->net, options.api_url, e) &&
-           telegram_create(&options, &c->bot->adapters[c->bot->adapter_count], e) &&
-           ++c->bot->adapter_count;
+    if (!net_trust_base(c->net, options.api_url, e) ||
+        !telegram_create(&options, &c->bot->adapters[c->bot->adapter_count], e))
+        return false;
+    c->bot->adapter_count++;
+    return start_polling_lease(c, config, token, e);
 }
 
 static bool add_discord(struct wire_chats *c, const struct config *config, struct wire_tools *tools,
@@ -121,6 +158,7 @@ void wire_chats_free(struct wire_chats *c)
     for (size_t i = 0; i < c->bot->adapter_count; i++)
         c->bot->adapters[i].ops->destroy(c->bot->adapters[i].self);
     c->bot->adapter_count = 0;
+    lease_keeper_stop(c->polling);
     net_engine_destroy(c->net);
     arena_free(&c->arena);
     free(c);

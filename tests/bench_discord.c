@@ -28,9 +28,9 @@ static struct {
 } b;
 
 /* A bot that commits: so long takes a small transaction on a busy disk. */
-static bool on_event(void *ctx, const struct chat_event *ev)
+static bool on_events(void *ctx, const struct chat_event *ev, size_t count, const char *cursor)
 {
-    (void)ctx, (void)ev;
+    (void)ctx, (void)ev, (void)count, (void)cursor;
     usleep(COMMIT_US);
     return true;
 }
@@ -46,7 +46,7 @@ static void *run_main(void *arg)
 {
     (void)arg;
     struct err e = {0};
-    b.chat.ops->run(b.chat.self, on_event, NULL, &e);
+    b.chat.ops->run(b.chat.self, on_events, NULL, &e);
     return NULL;
 }
 

@@ -91,10 +91,10 @@ static bool serve(struct stub *s, const struct stub_request *r)
 
 /* --- what is measured --- */
 
-static bool on_event(void *ctx, const struct chat_event *e)
+static bool on_events(void *ctx, const struct chat_event *e, size_t count, const char *cursor)
 {
-    (void)ctx, (void)e;
-    atomic_fetch_add(&b.heard, 1);
+    (void)ctx, (void)e, (void)cursor;
+    atomic_fetch_add(&b.heard, (int)count);
     return true;
 }
 
@@ -102,7 +102,7 @@ static void *run_main(void *arg)
 {
     struct err e = {0};
     (void)arg;
-    b.chat.ops->run(b.chat.self, on_event, NULL, &e);
+    b.chat.ops->run(b.chat.self, on_events, NULL, &e);
     return NULL;
 }
 

@@ -53,9 +53,9 @@ static struct fake_message *remember(struct fake_chat *f, int kind, const char *
     return m;
 }
 
-static bool fake_run(void *self, chat_event_fn *on_event, void *ctx, struct err *e)
+static bool fake_run(void *self, chat_events_fn *on_events, void *ctx, struct err *e)
 {
-    (void)self, (void)on_event, (void)ctx, (void)e;
+    (void)self, (void)on_events, (void)ctx, (void)e;
     return true;
 }
 

@@ -11,6 +11,7 @@
 #include "bot/bot.h"
 #include "bot/card_json.h"
 #include "bot/command.h"
+#include "bot/inbox.h"
 #include "core/base/fs.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_chat.h"
@@ -142,7 +143,11 @@ static const char *say(struct world *w, const char *line)
     strbuf_reset(&w->said);
     w->cards = 0;
     w->any_private = false;
-    assert_true(bot_on_event(&w->bot, &w->event));
+    assert_true(bot_on_events(&w->bot, &w->event, 1, NULL));
+    enum bot_did did;
+    while ((did = bot_handle_one(&w->bot)) == BOT_ONE)
+        ;
+    assert_int_equal(did, BOT_NOTHING);
     if (!db_run(w->bot.db, drain_body, w, &e))
         fail_msg("%s", e.detail);
     return strbuf_text(&w->said);

@@ -58,6 +58,7 @@ static void defaults_without_anything(void **state)
         {"NANOTIK_PRICE_PREMIUM",    3   },
         {"NANOTIK_RENDER_THREADS",   0   },
         {"NANOTIK_SHUTDOWN_SECONDS", 20  },
+        {"NANOTIK_LEASE_SECONDS",    20  },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_int_equal(config_int(c, rows[i].name), rows[i].value);

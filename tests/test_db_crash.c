@@ -18,6 +18,7 @@
 #include "core/base/strbuf.h"
 #include "core/db/store_account.h"
 #include "core/db/store_chat.h"
+#include "core/db/store_inbox.h"
 #include "core/db/store_job.h"
 #include "core/db/store_ledger.h"
 #include "tests/fixture_db.h"
@@ -51,22 +52,33 @@ static bool say(struct db_tx *tx, const char *job, const char *text, bool card, 
     return outbox_add(tx, &row, e);
 }
 
-/* One event = one transaction: inbox, quote, hold, job, answer. */
+/* What arrives is stored first... */
+static bool store_event(struct db_tx *tx, void *ctx, struct err *e)
+{
+    const struct chat_addr addr = {.network = "test", .chat = "c"};
+    const struct inbox_item item = {.event_id = "event 1", .addr = &addr, .body = "/make"};
+    int64_t fresh;
+    (void)ctx;
+    return inbox_put(tx, "test", &item, 1, &fresh, e);
+}
+
+/* ...then one transaction deals with it: event, quote, hold, job, answer. */
 static bool take_event(struct db_tx *tx, void *ctx, struct err *e)
 {
+    static const char *const networks[] = {"test", NULL};
+    AUTO(inbox_row_free) struct inbox_row row = {0};
     struct account a;
     struct job spec = {
         .price = 2, .lang = "en", .addr = {.network = "test", .chat = "c"}
     };
     char id[UUID_TEXT];
     enum job_start started;
-    bool is_new = false;
     (void)ctx;
-    if (!inbox_add(tx, "test", "event 1", &is_new, e))
+    if (!inbox_claim(tx, networks, 0, &row, e))
         return false;
-    if (!is_new)
+    if (!row.id)
         return true;
-    if (!account_find(tx, "test", "ann", false, 1, &a, e))
+    if (!inbox_done(tx, row.id, e) || !account_find(tx, "test", "ann", false, 1, &a, e))
         return false;
     memcpy(spec.account, a.id, UUID_TEXT);
     return job_quote(tx, &spec, "event 1", id, e) && job_start(tx, id, &started, e) &&
@@ -135,8 +147,9 @@ static int live(const char *url)
     struct life l = {0};
     snprintf(l.worker, sizeof(l.worker), "w%d", (int)getpid());
     bool good = db_open(url, 1, &db, &e) && db_run(db, fund, &l, &e) &&
-                db_run(db, recover, &l, &e) && db_run(db, take_event, &l, &e) &&
-                send_all(db, &l, &e) && db_run(db, take_job, &l, &e);
+                db_run(db, recover, &l, &e) && db_run(db, store_event, &l, &e) &&
+                db_run(db, take_event, &l, &e) && send_all(db, &l, &e) &&
+                db_run(db, take_job, &l, &e);
     if (good && *l.job.id)
         good = db_run(db, hand_over, &l, &e) && db_run(db, finish_job, &l, &e);
     good = good && send_all(db, &l, &e);
@@ -216,8 +229,8 @@ static void judge(const char *crash_at)
 static void test_every_commit(void **state)
 {
     static const char *const names[] = {
-        "grant",       "inbox",     "job_quote",      "job_start", "outbox.claim",
-        "outbox.sent", "job_claim", "job_delivering", "job_done",
+        "grant",        "inbox",       "inbox.done", "job_quote",      "job_start",
+        "outbox.claim", "outbox.sent", "job_claim",  "job_delivering", "job_done",
     };
     (void)state;
     for (size_t i = 0; i < COUNT(names); i++) {

@@ -55,8 +55,10 @@ static struct {
     size_t kept_count;
 } w = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static bool on_event(void *ctx, const struct chat_event *ev)
+static bool on_events(void *ctx, const struct chat_event *ev, size_t count, const char *cursor)
 {
+    assert_int_equal(count, 1);
+    (void)cursor;
     (void)ctx;
     pthread_mutex_lock(&w.lock);
     int store_ms = w.store_ms;
@@ -190,7 +192,7 @@ static void adapter_make_with(const char *token)
 static void *run_main(void *arg)
 {
     (void)arg;
-    w.run_ok = w.chat.ops->run(w.chat.self, on_event, NULL, &w.run_error);
+    w.run_ok = w.chat.ops->run(w.chat.self, on_events, NULL, &w.run_error);
     return NULL;
 }
 

@@ -47,8 +47,10 @@ struct rig {
     struct chat_addr addr;
 };
 
-static bool on_event(void *ctx, const struct chat_event *event)
+static bool on_events(void *ctx, const struct chat_event *event, size_t count, const char *cursor)
 {
+    assert_int_equal(count, 1);
+    (void)cursor;
     struct rig *r = ctx;
     if (atomic_load(&r->refuse) > 0) {
         atomic_fetch_sub(&r->refuse, 1);
@@ -68,7 +70,7 @@ static void *rig_main(void *data)
 {
     struct rig *r = data;
     struct err e = {0};
-    r->result = r->chat.ops->run(r->chat.self, on_event, r, &e);
+    r->result = r->chat.ops->run(r->chat.self, on_events, r, &e);
     return NULL;
 }
 

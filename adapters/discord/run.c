@@ -153,9 +153,9 @@ static void drop_first(struct discord *d)
     free(q);
 }
 
-static void handle(struct discord *d, struct dc_queued *q, chat_event_fn *on_event, void *ctx)
+static void handle(struct discord *d, struct dc_queued *q, chat_events_fn *on_events, void *ctx)
 {
-    while (!on_event(ctx, &q->ev.event)) {
+    while (!on_events(ctx, &q->ev.event, 1, NULL)) {
         if (cancel_wait(&d->stop, STORE_MS))
             return; /* comes again after the restart */
         if (clock_mono_ms() - q->heard_ms > GIVE_UP_MS) {
@@ -185,19 +185,19 @@ static bool look_at_gate(struct discord *d, struct err *e)
     return ask_gateway(d, &bot, e) && dc_link_start(d, bot.url, bot.shards, e);
 }
 
-static bool event_loop(struct discord *d, chat_event_fn *on_event, void *ctx, struct err *e)
+static bool event_loop(struct discord *d, chat_events_fn *on_events, void *ctx, struct err *e)
 {
     while (!cancel_fired(&d->stop)) {
         if (!look_at_gate(d, e))
             return cancel_fired(&d->stop);
         struct dc_queued *q = next_event(d, 200);
         if (q && !cancel_fired(&d->stop))
-            handle(d, q, on_event, ctx);
+            handle(d, q, on_events, ctx);
     }
     return true;
 }
 
-bool dc_run(void *self, chat_event_fn *on_event, void *ctx, struct err *e)
+bool dc_run(void *self, chat_events_fn *on_events, void *ctx, struct err *e)
 {
     struct discord *d = self;
     struct gateway_bot bot;
@@ -206,7 +206,7 @@ bool dc_run(void *self, chat_event_fn *on_event, void *ctx, struct err *e)
         return cancel_fired(&d->stop);
     bool has_commands = pthread_create(&commands, NULL, commands_main, d) == 0;
     bool ok = dc_pen_start(d, e) && dc_link_start(d, bot.url, bot.shards, e) &&
-              event_loop(d, on_event, ctx, e);
+              event_loop(d, on_events, ctx, e);
     dc_pen_stop(d); /* the last word on sessions is dc_link_stop's */
     dc_link_stop(d);
     if (!ok)

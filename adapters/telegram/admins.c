@@ -1,9 +1,10 @@
-/* Who leads a group: remembered for ten minutes, asked in the background, so that polling never
- * waits. Until the first answer nobody counts as an admin. */
+/* Who leads a group: asked in the background when a command wants to know, remembered for ten
+ * minutes. Nobody waits on a thread for the answer. */
 #include <inttypes.h>
 
 #include "adapters/telegram/telegram_internal.h"
 #include "core/base/clock.h"
+#include "core/base/strbuf.h"
 #include "core/net/json.h"
 
 enum {
@@ -34,7 +35,9 @@ static void admins_done(struct telegram *t, const struct tg_reply *r, void *ctx)
     const cJSON *member;
     pthread_mutex_lock(&t->lock);
     a->asking = false;
-    a->asked_ms = clock_mono_ms() - (r->action == TG_DONE ? 0 : FRESH_MS - AGAIN_MS);
+    a->asked_ms = MAX(clock_mono_ms() - (r->action == TG_DONE ? 0 : FRESH_MS - AGAIN_MS), 1);
+    if (r->action != TG_DONE)
+        a->count = 0;
     if (r->action == TG_DONE && cJSON_IsArray(r->result)) {
         a->count = 0;
         cJSON_ArrayForEach(member, r->result)
@@ -47,28 +50,35 @@ static void admins_done(struct telegram *t, const struct tg_reply *r, void *ctx)
     pthread_mutex_unlock(&t->lock);
 }
 
-bool tg_is_admin(struct telegram *t, int64_t chat, const char *user_id)
+static void ask(struct telegram *t, struct tg_admins *a, int64_t chat)
 {
-    int64_t user = 0;
-    bool found = false, ask = false;
-    if (!str_to_int(user_id, 1, INT64_MAX, &user))
-        return false;
+    if (tg_post(t, "getChatAdministrators", str_printf("{\"chat_id\":%" PRId64 "}", chat),
+                admins_done, a))
+        return;
+    pthread_mutex_lock(&t->lock);
+    a->asking = false;
+    pthread_mutex_unlock(&t->lock);
+}
+
+int tg_is_admin(void *self, const struct chat_addr *where, const char *user_id)
+{
+    struct telegram *t = self;
+    int64_t chat = 0, user = 0, now = clock_mono_ms();
+    if (!str_to_int(user_id, 1, INT64_MAX, &user) || !str_to_int(where->chat, INT64_MIN, -1, &chat))
+        return 0;
+    chat = tg_chat_now(t, chat);
     pthread_mutex_lock(&t->lock);
     struct tg_admins *a = find(t, chat);
-    for (size_t i = 0; a && i < a->count && !found; i++)
-        found = a->users[i] == user;
-    if (a && !a->asking && (a->asked_ms == 0 || clock_mono_ms() - a->asked_ms > FRESH_MS)) {
-        ask = a->asking = true;
-        a->asked_ms = MAX(clock_mono_ms(), 1);
-    }
+    bool known = a && !a->asking && a->asked_ms != 0 && now - a->asked_ms <= FRESH_MS;
+    bool is_admin = false, must_ask = a && !a->asking && !known;
+    for (size_t i = 0; known && i < a->count && !is_admin; i++)
+        is_admin = a->users[i] == user;
+    if (must_ask)
+        a->asking = true;
     pthread_mutex_unlock(&t->lock);
-    if (ask && !tg_post(t, "getChatAdministrators", str_printf("{\"chat_id\":%" PRId64 "}", chat),
-                        admins_done, a)) {
-        pthread_mutex_lock(&t->lock);
-        a->asking = false;
-        pthread_mutex_unlock(&t->lock);
-    }
-    return found;
+    if (must_ask)
+        ask(t, a, chat);
+    return known ? is_admin : -1;
 }
 
 void tg_admins_forget(struct telegram *t, int64_t chat)

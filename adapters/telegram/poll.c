@@ -1,8 +1,9 @@
 /*
  * Long polling: one request at a time, and the offset moves only over what the bot has stored.
  *
- * The offset lives in memory: what was not confirmed comes again after a crash, and the bot's inbox
- * knows what it has seen. It is the last handled id + 1 and never a maximum, because numbering
+ * The bot stores a batch and the offset behind it in one transaction; after a restart, or when
+ * another process took over, polling goes on there, and what comes again all the same is known to
+ * the bot's inbox. The offset is the last handled id + 1 and never a maximum, because numbering
  * restarts somewhere after a quiet week.
  */
 #include <inttypes.h>
@@ -21,14 +22,15 @@ enum {
     ALARM_MS = 120000, /* so long without an answer is said once, loudly */
     ALBUM_MS = 1100,   /* the parts of an album arrive within a second */
     GOODBYE_MS = 700,  /* run() returns within a second of stop() */
-    STORE_MS = 1000,   /* pause while the bot cannot store */
+    STORE_MS = 300,    /* pause while the bot cannot store */
 };
 
 struct poller {
     struct telegram *t;
-    chat_event_fn *on_event;
+    chat_events_fn *on_events;
     void *ctx;
     struct cancel cancel; /* stop(), or another process polls now */
+    int64_t me;           /* our id */
     int64_t offset;       /* 0: whatever is oldest */
     int singles;          /* so many more updates are asked for one by one */
     int failures;
@@ -80,10 +82,9 @@ static bool learn_me(struct poller *p, struct err *e)
 
 /* --- one batch --- */
 
-/* False: the bot cannot store it now. */
-static bool hand_over(struct poller *p, struct tg_update *u)
+/* What the adapter itself has to do about an update, once. */
+static void note_update(struct telegram *t, const struct tg_update *u)
 {
-    struct telegram *t = p->t;
     if (u->callback_id) {
         AUTO(strbuf_free) struct strbuf body = STRBUF(500);
         strbuf_adds(&body, "{\"callback_query_id\":");
@@ -92,20 +93,39 @@ static bool hand_over(struct poller *p, struct tg_update *u)
         char *text = strbuf_take(&body);
         if (text)
             tg_post(t, "answerCallbackQuery", text, NULL, NULL);
-        u->callback_id = NULL; /* once, also when storing has to be repeated */
     }
     if (u->kind == TG_CHANGED)
         tg_admins_forget(t, u->chat);
-    if (u->kind != TG_EVENT)
-        return true;
-    if (u->event.kind == CHAT_MOVED) {
+    if (u->kind == TG_EVENT && u->event.kind == CHAT_MOVED) {
         int64_t to = 0;
         if (str_to_int(u->event.text, INT64_MIN, -1, &to))
             tg_chat_moved(t, u->chat, to);
     }
-    if (u->event.is_group)
-        u->event.is_group_admin = tg_is_admin(t, u->chat, u->event.user_id);
-    return p->on_event(p->ctx, &u->event);
+}
+
+static bool is_ours(struct telegram *t)
+{
+    return !t->o.may_poll || t->o.may_poll(t->o.ctx);
+}
+
+/* All at once, with the offset behind them. False: stopped before they were stored. */
+static bool hand_over(struct poller *p, struct tg_update *u, size_t count, struct arena *a)
+{
+    struct chat_event *events = arena_alloc(a, BATCH * sizeof(*events));
+    size_t used = 0;
+    char cursor[CHAT_CURSOR_MAX];
+    int64_t next = count > 0 ? u[count - 1].id + 1 : p->offset;
+    for (size_t i = 0; i < count; i++) {
+        note_update(p->t, &u[i]);
+        if (u[i].kind == TG_EVENT)
+            events[used++] = u[i].event;
+    }
+    snprintf(cursor, sizeof(cursor), "%" PRId64 ":%" PRId64, p->me, next);
+    while (used > 0 && !p->on_events(p->ctx, events, used, cursor))
+        if (cancel_wait(&p->cancel, STORE_MS) || !is_ours(p->t))
+            return false;
+    p->offset = next;
+    return true;
 }
 
 /* An album that reaches the end of the batch may go on in the next one: it is left there once. */
@@ -144,14 +164,8 @@ static void take_batch(struct poller *p, const cJSON *list)
     }
     size_t whole = without_open_album(p, u, count);
     tg_join_albums(u, whole);
-    for (size_t i = 0; i < whole; i++) {
-        while (!hand_over(p, &u[i]))
-            if (cancel_wait(&p->cancel, STORE_MS))
-                return;
-        p->offset = u[i].id + 1;
-        if (cancel_fired(&p->cancel))
-            return;
-    }
+    if (!hand_over(p, u, whole, &a))
+        return;
     if (whole < count)
         cancel_wait(&p->cancel, ALBUM_MS);
     else if (read > 0 && last_id < 0) /* nothing readable: do not turn in circles */
@@ -240,7 +254,7 @@ static void watch_lease(void *ctx, int64_t sent, int64_t total, int64_t got, int
 {
     (void)sent, (void)total, (void)got, (void)get_total;
     struct poller *p = ctx;
-    if (p->t->o.may_poll && !p->t->o.may_poll(p->t->o.ctx))
+    if (!is_ours(p->t))
         cancel_fire(&p->cancel);
 }
 
@@ -299,6 +313,24 @@ static bool poll_once(struct poller *p, struct err *e)
     return handle_refusal(p, &r, &failed, e);
 }
 
+/* Where polling was left, by us or by another process. */
+static void read_cursor(struct poller *p)
+{
+    const struct telegram_options *o = &p->t->o;
+    char text[CHAT_CURSOR_MAX];
+    int64_t me = 0, offset = 0;
+    p->offset = 0;
+    if (!o->cursor_get || !o->cursor_get(o->ctx, text))
+        return;
+    char *colon = strchr(text, ':');
+    if (!colon)
+        return;
+    *colon = '\0';
+    if (str_to_int(text, 1, INT64_MAX, &me) && me == p->me &&
+        str_to_int(colon + 1, 1, INT32_MAX, &offset))
+        p->offset = offset;
+}
+
 static void *menu_main(void *arg)
 {
     tg_menus_publish(arg);
@@ -308,12 +340,16 @@ static void *menu_main(void *arg)
 static bool poll_loop(struct poller *p, struct err *e)
 {
     struct telegram *t = p->t;
+    bool knows_offset = false;
     while (!cancel_fired(&t->stop)) {
-        if (t->o.may_poll && !t->o.may_poll(t->o.ctx)) {
-            p->offset = 0; /* whoever polls now has confirmed its own */
-            cancel_wait(&t->stop, 500);
+        if (!is_ours(t)) {
+            knows_offset = false; /* whoever polls now moves it on */
+            cancel_wait(&t->stop, 100);
             continue;
         }
+        if (!knows_offset)
+            read_cursor(p);
+        knows_offset = true;
         cancel_init(&p->cancel, &t->stop);
         if (!poll_once(p, e))
             return false;
@@ -321,11 +357,20 @@ static bool poll_loop(struct poller *p, struct err *e)
     return true;
 }
 
-bool tg_run(void *self, chat_event_fn *on_event, void *ctx, struct err *e)
+/* Tells the server what is done, so that nothing comes twice: only while nobody else polls. */
+static void say_goodbye(struct poller *p)
+{
+    AUTO(net_reply_free) struct net_reply reply = {0};
+    struct err ignored = {0};
+    if (p->offset > 0 && is_ours(p->t))
+        get_updates(p, 0, 1, GOODBYE_MS, NULL, &reply, &ignored);
+}
+
+bool tg_run(void *self, chat_events_fn *on_events, void *ctx, struct err *e)
 {
     struct telegram *t = self;
     struct poller p = {
-        .t = t, .on_event = on_event, .ctx = ctx, .album_wait = -1, .good_ms = clock_mono_ms()};
+        .t = t, .on_events = on_events, .ctx = ctx, .album_wait = -1, .good_ms = clock_mono_ms()};
     pthread_t menu;
     struct err failed = {0};
     cancel_init(&p.cancel, &t->stop);
@@ -336,11 +381,12 @@ bool tg_run(void *self, chat_event_fn *on_event, void *ctx, struct err *e)
         return false;
     }
     bool has_menu = pthread_create(&menu, NULL, menu_main, t) == 0;
+    p.me = t->me.id; /* it was learnt on this thread */
     bool ok = poll_loop(&p, e);
-    if (ok && p.offset > 0) { /* tell the server what is done: nothing comes twice */
-        AUTO(net_reply_free) struct net_reply reply = {0};
-        get_updates(&p, 0, 1, GOODBYE_MS, NULL, &reply, &failed);
-    }
+    if (ok)
+        say_goodbye(&p);
+    if (t->o.polled)
+        t->o.polled(t->o.ctx);
     if (has_menu) {
         if (!ok)
             cancel_fire(&t->stop);

@@ -199,6 +199,7 @@ static const struct chat_adapter_ops telegram_ops = {
     .deliver = tg_deliver,
     .hold_ms = telegram_hold_ms,
     .private_link = telegram_private_link,
+    .is_admin = tg_is_admin,
     .fetch = tg_fetch,
     .destroy = telegram_destroy,
 };

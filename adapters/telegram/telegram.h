@@ -29,6 +29,10 @@ struct telegram_options {
     /* OPTIONAL, quick, any thread. False: another process polls for this token now; asked twice a
        second. */
     bool (*may_poll)(void *ctx);
+    /* OPTIONAL. run() has confirmed what it took and asks for nothing more: another may poll. */
+    void (*polled)(void *ctx);
+    /* OPTIONAL. The cursor that on_events got last, from this or another process; false: none. */
+    bool (*cursor_get)(void *ctx, char ret[static CHAT_CURSOR_MAX]);
     /* OPTIONAL. Remembered file ids of this bot, by a key that names the file's bytes. */
     bool (*file_get)(void *ctx, const char *key, char *ret_id, size_t size);
     void (*file_put)(void *ctx, const char *key, const char *id);

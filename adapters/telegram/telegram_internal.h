@@ -153,9 +153,9 @@ void tg_status_end(struct telegram *t, int64_t chat, int64_t message);
 int64_t tg_status_flush(struct telegram *t, int64_t now_ms);
 
 /* --- poll.c, menu.c, admins.c --- */
-bool tg_run(void *self, chat_event_fn *on_event, void *ctx, struct err *e);
+bool tg_run(void *self, chat_events_fn *on_events, void *ctx, struct err *e);
 void tg_menus_publish(struct telegram *t);
-bool tg_is_admin(struct telegram *t, int64_t chat, const char *user_id);
+int tg_is_admin(void *self, const struct chat_addr *where, const char *user_id);
 void tg_admins_forget(struct telegram *t, int64_t chat);
 
 #endif

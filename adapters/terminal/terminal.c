@@ -34,7 +34,7 @@ struct terminal {
     struct chat_abilities abilities;
     atomic_bool stopping;
     atomic_ullong events, refs;
-    chat_event_fn *on_event;
+    chat_events_fn *on_events;
     void *ctx;
 };
 
@@ -146,7 +146,7 @@ static bool offer(struct terminal *t, struct chat_event *event)
     str_copy(event->addr.chat, sizeof(event->addr.chat), t->user_id);
     struct pollfd wake = {.fd = t->wake_fd, .events = POLLIN};
     while (!atomic_load(&t->stopping)) {
-        if (t->on_event(t->ctx, event))
+        if (t->on_events(t->ctx, event, 1, NULL))
             return true;
         poll(&wake, 1, OFFER_AGAIN_MS);
     }
@@ -233,10 +233,10 @@ static void save_modes(struct terminal *t)
         saved_fd = t->in_fd;
 }
 
-static bool terminal_run(void *self, chat_event_fn *on_event, void *ctx, struct err *e)
+static bool terminal_run(void *self, chat_events_fn *on_events, void *ctx, struct err *e)
 {
     struct terminal *t = self;
-    t->on_event = on_event;
+    t->on_events = on_events;
     t->ctx = ctx;
     save_modes(t);
     if (t->interactive &&

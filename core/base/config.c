@@ -52,6 +52,8 @@ static const struct option options[] = {
      "Threads that render; 0 is one per core."},
     {"NANOTIK_SHUTDOWN_SECONDS", KIND_INT, "20", 1, 600, NULL,
      "Longest time that a stop may take, in seconds."},
+    {"NANOTIK_LEASE_SECONDS", KIND_INT, "20", 1, 20, NULL,
+     "After a crash another process on the same database takes over its duties this much later."},
     {"NANOTIK_ALLOW_PLAIN", KIND_INT, "0", 0, 1, NULL,
      "1 accepts http:// base addresses of other machines (without it: of this machine only)."},
     {"LLM_PROVIDER", KIND_TEXT, "", 0, 0, NULL,

@@ -17,6 +17,7 @@ EMBED(schema_0004, "schema/0004_leases.sql");
 EMBED(schema_0005, "schema/0005_drafts.sql");
 EMBED(schema_0006, "schema/0006_money.sql");
 EMBED(schema_0007, "schema/0007_job_media.sql");
+EMBED(schema_0008, "schema/0008_events.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -30,6 +31,7 @@ static const struct {
     {"0005_drafts",    schema_0005},
     {"0006_money",     schema_0006},
     {"0007_job_media", schema_0007},
+    {"0008_events",    schema_0008},
 };
 
 enum { LOCK_TRIES = 30 };

@@ -174,3 +174,43 @@ char *seal_open_lines(const char *sealed)
         free(TAKE(text));
     return text;
 }
+
+char *seal_long(const char *text)
+{
+    assert(have_key);
+    size_t len = strlen(text);
+    unsigned char *box = malloc(len + BOX_EXTRA);
+    size_t room =
+        sodium_base64_ENCODED_LEN(len + BOX_EXTRA, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    char *sealed = malloc(room);
+    if (!box || !sealed)
+        abort();
+    random_bytes(box, crypto_secretbox_NONCEBYTES);
+    crypto_secretbox_easy(box + crypto_secretbox_NONCEBYTES, (const unsigned char *)text, len, box,
+                          keys[SEAL_NOTE]);
+    sodium_bin2base64(sealed, room, box, len + BOX_EXTRA, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    free(box);
+    return sealed;
+}
+
+char *seal_open_long(const char *sealed)
+{
+    assert(have_key);
+    size_t room = strlen(sealed), len = 0;
+    unsigned char *box = malloc(room + 1);
+    char *text = malloc(room + 1);
+    if (!box || !text)
+        abort();
+    bool ok =
+        sodium_base642bin(box, room, sealed, room, NULL, &len, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
+        len >= BOX_EXTRA &&
+        crypto_secretbox_open_easy((unsigned char *)text, box + crypto_secretbox_NONCEBYTES,
+                                   len - crypto_secretbox_NONCEBYTES, box, keys[SEAL_NOTE]) == 0;
+    if (ok)
+        text[len - BOX_EXTRA] = '\0';
+    else
+        free(TAKE(text));
+    free(box);
+    return text;
+}

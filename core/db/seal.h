@@ -45,4 +45,9 @@ bool seal_open_text(const char *sealed, char *ret, size_t size);
 MUST_USE char *seal_lines(const char *text);
 MUST_USE char *seal_open_lines(const char *sealed);
 
+/* Any text, of any length. */
+MUST_USE char *seal_long(const char *text);
+/* A text to free(); NULL: not sealed by this key. */
+MUST_USE char *seal_open_long(const char *sealed);
+
 #endif

@@ -11,26 +11,6 @@
 
 enum { TRIES_MAX = 8, STUCK_SECONDS = 60, SWEEP_ROWS = 500, CLAIM_MAX = 64 };
 
-/* --- inbox --- */
-
-bool inbox_add(struct db_tx *tx, const char *network, const char *event_id, bool *ret_new,
-               struct err *e)
-{
-    char event[SEAL_MAC_TEXT];
-    seal_mac(SEAL_EVENT, event_id, event);
-    const char *params[] = {network, event};
-    int64_t rows;
-    if (!exec_change(tx, "insert into inbox(network, event) values ($1, $2) on conflict do nothing",
-                     params, 2, &rows, e))
-        return false;
-    *ret_new = rows == 1;
-    if (*ret_new)
-        DB_CRASH(tx, "inbox");
-    return true;
-}
-
-/* --- outbox --- */
-
 void outbox_row_free(struct outbox_row *r)
 {
     free(r->body);

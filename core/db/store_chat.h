@@ -1,5 +1,5 @@
 /*
- * store_chat - what came in once (inbox) and what must go out (outbox).
+ * store_chat - what must go out (outbox), in order per chat.
  * Threads: as db_tx.
  * Source:  facts sheet "jobs and ledger", sections 2 and 5.
  */
@@ -10,10 +10,6 @@
 #include "core/base/err.h"
 #include "core/db/db.h"
 #include "core/port/chat.h"
-
-/* *ret_new false: seen before, its answers are already stored or sent. */
-bool inbox_add(struct db_tx *tx, const char *network, const char *event_id, bool *ret_new,
-               struct err *e);
 
 struct outbox_row {
     int64_t id;

@@ -43,7 +43,8 @@ struct chat_event {
     enum chat_event_kind kind;
     const char *event_id; /* unique on this network for ever: the inbox key */
     struct chat_addr addr;
-    const char *user_id; /* the network's id of the person: hashed at once, never stored */
+    const char *user_id; /* the network's id of the person: stored sealed while the event waits,
+                            then only as a keyed hash */
     const char *lang;    /* BCP 47 from the client, or "" */
     const char *text;
     const char *card_ref; /* CHAT_BUTTON, or a reply to one of the bot's cards; else "" */
@@ -58,9 +59,14 @@ struct chat_event {
     size_t media_count;
 };
 
-/* Blocks until the event is stored (inbox) or dropped for good. False: the network should offer it
- * again. */
-typedef bool chat_event_fn(void *ctx, const struct chat_event *event);
+/* What arrived together, in its order; at least one, all of this network. Blocks until they are
+   stored, in one transaction, and never for what they ask for: commands run later, in order per
+   chat. cursor: where to go on after a restart, stored in that same transaction (the adapter's
+   options tell how it comes back); NULL when there is no such thing. False: nothing is stored, offer them again; what was
+   stored before is left out by its event_id. */
+typedef bool chat_events_fn(void *ctx, const struct chat_event *events, size_t count,
+                            const char *cursor);
+enum { CHAT_CURSOR_MAX = 96 };
 
 struct chat_button {
     const char *label;
@@ -147,8 +153,8 @@ struct chat_adapter_ops {
     const char
         *name; /* REQUIRED. "telegram", "terminal": log prefix, metrics label, chat_addr.network */
     /* REQUIRED. Blocks until stop(), the end of input, or a fatal error (then false); calls
-       on_event on this thread, one event at a time. */
-    bool (*run)(void *self, chat_event_fn *on_event, void *ctx, struct err *e);
+       on_events on this thread. */
+    bool (*run)(void *self, chat_events_fn *on_events, void *ctx, struct err *e);
     /* REQUIRED. Any thread, any number of times, async-signal-safe not needed; makes run() return
      * within 1 s. */
     void (*stop)(void *self);
@@ -179,6 +185,9 @@ struct chat_adapter_ops {
        private chat and says `action` there ("/pay" arrives as "/start pay"). A card with is_private
        must then not be sent to a group; send one with this link. False: not known yet. */
     bool (*private_link)(void *self, const char *action, char *ret_url, size_t size);
+    /* OPTIONAL. Any thread, quick. Whether this person leads the group, for networks that do not say
+       so with each event: 1 yes, 0 no, -1 not known yet (it is being asked: ask again in 100 ms). */
+    int (*is_admin)(void *self, const struct chat_addr *where, const char *user_id);
     /* OPTIONAL. Any thread, blocks. Gets a file of chat_event.media into `folder`; *ret_path is the
        caller's. Bounded in size and time. ERR_LIMIT "chat.file_too_large", ERR_NOT_FOUND
        "chat.file_gone". */

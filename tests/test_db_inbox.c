@@ -1,0 +1,186 @@
+/* Events: stored once and sealed, handed out in order per chat, never lost with who had them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <unistd.h>
+
+#include "core/base/strbuf.h"
+#include "core/db/store_chat.h"
+#include "core/db/store_inbox.h"
+#include "tests/fixture_db.h"
+
+enum { ITEMS_MAX = 16 };
+
+/* "chat:words" per event; the words are its id too. */
+struct step {
+    enum { PUT, TAKE, HOLD, POSTPONE, GIVE_BACK } verb;
+    const char *const *events;
+    struct db *db; /* HOLD: what others get meanwhile */
+    int64_t fresh;
+    int tries, cards;
+    bool found;
+    char got[64], others[64];
+};
+
+static const char *const networks[] = {"test", NULL};
+
+static bool put(struct db_tx *tx, struct step *s, struct err *e)
+{
+    struct inbox_item items[ITEMS_MAX];
+    struct chat_addr addr[ITEMS_MAX] = {0};
+    size_t n = 0;
+    for (; s->events[n]; n++) {
+        const char *colon = strchr(s->events[n], ':');
+        str_copy(addr[n].chat, MIN(sizeof(addr[n].chat), (size_t)(colon - s->events[n]) + 1),
+                 s->events[n]);
+        items[n] = (struct inbox_item){colon + 1, &addr[n], colon + 1};
+    }
+    return inbox_put(tx, "test", items, n, &s->fresh, e);
+}
+
+static void take(struct db *db, char ret[64]);
+
+static bool step_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct step *s = ctx;
+    AUTO(inbox_row_free) struct inbox_row row = {0};
+    if (s->verb == PUT)
+        return put(tx, s, e);
+    if (!inbox_claim(tx, networks, 0, &row, e))
+        return false;
+    s->found = row.id != 0;
+    s->tries = row.tries;
+    s->cards = row.cards;
+    str_copy(s->got, sizeof(s->got), row.id ? row.body : "");
+    switch (s->verb) {
+    case HOLD: /* ours is not done yet: somebody else looks for work */
+        take(s->db, s->others);
+        return inbox_done(tx, row.id, e);
+    case POSTPONE:
+        return inbox_postpone(tx, row.id, 60000, true, e);
+    case GIVE_BACK:
+        return err_set(e, ERR_CANCELLED, "error.cancelled", "died in the middle");
+    default:
+        return !row.id || inbox_done(tx, row.id, e);
+    }
+}
+
+static void run(struct db *db, struct step *s)
+{
+    struct err e = {0};
+    if (!db_run(db, step_body, s, &e) && s->verb != GIVE_BACK)
+        fail_msg("step %d: %s", (int)s->verb, e.detail);
+}
+
+static void take(struct db *db, char ret[64])
+{
+    struct step s = {.verb = TAKE};
+    run(db, &s);
+    str_copy(ret, 64, s.got);
+}
+
+static int64_t store(struct db *db, const char *const *events)
+{
+    struct step s = {.verb = PUT, .events = events};
+    run(db, &s);
+    return s.fresh;
+}
+
+static void takes(struct db *db, const char *want)
+{
+    char got[64];
+    take(db, got);
+    assert_string_equal(got, want);
+}
+
+static void each_is_stored_once(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(2);
+    static const char *const first[] = {"987654321:one", "987654321:two", "987654321:one", NULL};
+    static const char *const again[] = {"987654321:two", "987654321:three", NULL};
+    assert_int_equal(store(db, first), 2);
+    assert_int_equal(store(db, again), 1);
+    takes(db, "one");
+    takes(db, "two");
+    assert_int_equal(store(db, first), 0); /* also when it was dealt with long ago */
+    takes(db, "three");
+    takes(db, "");
+    /* Neither words nor places are readable. */
+    assert_int_equal(store(db, (const char *const[]){"987654321:secret words", NULL}), 1);
+    assert_int_equal(fixture_db_number(db, "select count(*) from inbox i where i::text"
+                                           " ~ '987654321|secret'"),
+                     0);
+    assert_int_equal(fixture_db_number(db, "select count(*) from events i where i::text"
+                                           " ~ '987654321|secret'"),
+                     0);
+    takes(db, "secret words");
+    assert_int_equal(fixture_db_number(db, "select count(*) from events"), 0);
+}
+
+static void a_chat_waits_for_itself_only(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(3);
+    static const char *const events[] = {"a:a1", "a:a2", "b:b1", "a:a3", "b:b2", NULL};
+    assert_int_equal(store(db, events), 5);
+    struct step s = {.verb = HOLD, .db = db};
+    run(db, &s);
+    assert_string_equal(s.got, "a1");
+    assert_string_equal(s.others, "b1"); /* not a2: a1 is still at work */
+    s.verb = GIVE_BACK;
+    run(db, &s);
+    assert_string_equal(s.got, "a2");
+    takes(db, "a2"); /* whoever had it died */
+    s.verb = POSTPONE;
+    run(db, &s);
+    assert_string_equal(s.got, "a3");
+    assert_int_equal(s.tries, 0);
+    takes(db, "b2");
+    takes(db, ""); /* a3 is not due */
+    fixture_db_sql(db, "update events set not_before = now()");
+    s.verb = TAKE;
+    run(db, &s);
+    assert_string_equal(s.got, "a3");
+    assert_int_equal(s.tries, 1);
+}
+
+static bool say(struct db_tx *tx, void *ctx, struct err *e)
+{
+    char body[] = "{}";
+    struct outbox_row row = {
+        .addr = {.network = "test", .chat = "a"},
+          .body = body
+    };
+    (void)ctx;
+    return outbox_add(tx, &row, e);
+}
+
+static void unsent_cards_of_the_chat_are_counted(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(2);
+    struct err e;
+    assert_int_equal(store(db, (const char *const[]){"a:1", "b:2", NULL}), 2);
+    for (int i = 0; i < INBOX_CARDS_MAX + 3; i++)
+        assert_true(db_run(db, say, NULL, &e));
+    struct step s = {.verb = TAKE};
+    run(db, &s);
+    assert_int_equal(s.cards, INBOX_CARDS_MAX);
+    run(db, &s);
+    assert_int_equal(s.cards, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_is_stored_once),
+        cmocka_unit_test(a_chat_waits_for_itself_only),
+        cmocka_unit_test(unsent_cards_of_the_chat_are_counted),
+    };
+    return cmocka_run_group_tests(tests, fixture_db_start, fixture_db_stop);
+}
