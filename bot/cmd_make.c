@@ -16,6 +16,7 @@
 #include "core/db/store_ledger.h"
 #include "core/i18n/i18n.h"
 #include "core/story/text.h"
+#include "core/video/fit.h"
 
 /* What will be made if the person agrees. */
 struct quote {
@@ -160,6 +161,22 @@ static int64_t byte_limit(const struct command_ctx *ctx)
     return here > 0 ? here : ctx->abilities->video_bytes_max;
 }
 
+/* A film that could not be made to fit is refused before it costs anything. */
+static bool check_fit(struct command_ctx *ctx, const struct quote *q, struct err *e)
+{
+    const struct story_settings *s = &q->settings;
+    int width, height;
+    if (s->byte_limit <= 0)
+        return true;
+    story_size(s->aspect, s->tier, &width, &height);
+    int64_t longest = fit_longest_ms(width, height, s->byte_limit);
+    if (q->estimate_ms <= longest)
+        return true;
+    AUTO(free_ptr) char *text = i18n_duration(ctx->lang, longest / 1000 * 1000);
+    return err_set_arg(e, ERR_LIMIT, "make.too_long_for_chat", text, "%lld bytes allowed",
+                       (long long)s->byte_limit);
+}
+
 /* Checks and stores. */
 static bool take_order(struct command_ctx *ctx, struct quote *q, struct err *e)
 {
@@ -168,7 +185,7 @@ static bool take_order(struct command_ctx *ctx, struct quote *q, struct err *e)
         return false;
     q->price = bot_price(ctx->bot, &q->settings, q->estimate_ms);
     q->settings.byte_limit = byte_limit(ctx);
-    return load_balance(ctx, q, e) && store_quote(ctx, q, e);
+    return check_fit(ctx, q, e) && load_balance(ctx, q, e) && store_quote(ctx, q, e);
 }
 
 /* On a network without buttons the quote is accepted at once. */

@@ -309,6 +309,26 @@ static void test_bad_input_charges_nothing(void **state)
     world_close(&w);
 }
 
+static void test_what_cannot_fit_is_refused_before_it_costs(void **state)
+{
+    (void)state;
+    struct world w;
+    char text[800] = "/make";
+    for (size_t n = strlen(text); n < 600; n = strlen(text))
+        snprintf(text + n, sizeof(text) - n, " The moon pulls the sea.");
+    world_open(&w, true);
+    w.event.video_bytes_max = 150000;
+    const char *said = say(&w, text);
+    if (!strstr(said, "At most 6 s fit here"))
+        fail_msg("%s", said);
+    assert_int_equal(number(&w, "select count(*) from jobs"), 0);
+    w.event.video_bytes_max = 3000000; /* of this place; the network itself has no limit */
+    expect(&w, text, "Price: ");
+    assert_int_equal(
+        number(&w, "select (story::json->'settings'->>'byte_limit')::bigint from jobs"), 3000000);
+    world_close(&w);
+}
+
 static void test_saved_voice_gives_way(void **state)
 {
     (void)state;
@@ -521,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_quote_with_buttons),
         cmocka_unit_test(test_no_credits),
         cmocka_unit_test(test_bad_input_charges_nothing),
+        cmocka_unit_test(test_what_cannot_fit_is_refused_before_it_costs),
         cmocka_unit_test(test_saved_voice_gives_way),
         cmocka_unit_test(test_repeated_event),
         cmocka_unit_test(test_queue_limit),
