@@ -69,9 +69,8 @@ static bool target_open(struct command_ctx *ctx, const char *id, struct target *
 static bool show(struct command_ctx *ctx, const struct job *job, const struct card_doc *doc,
                  struct err *e)
 {
-    bool on_card = ctx->event->card_ref && ctx->event->card_ref[0];
-    return on_card ? outbox_put_edit(ctx->tx, &job->addr, doc, job->id, false, e)
-                   : reply_job_card(ctx, doc, job->id, "", e);
+    const char *card = ctx->event->card_ref;
+    return reply_job_card(ctx, doc, job->id, card ? card : "", e);
 }
 
 static bool show_script(struct command_ctx *ctx, struct target *t, int from, struct err *e)
@@ -143,7 +142,7 @@ static bool edit(struct target *t, const char *words, bool *ret_known, struct er
             return must_be_still(t, e) && story_edit_add(&t->story, scene, at, e);
     } else {
         int scene = take_number(&at, &marked);
-        bool fits = scene >= 1 && ((size_t)scene <= t->story.scene_count || marked);
+        bool fits = scene >= 1 && (t->in_work || marked || (size_t)scene <= t->story.scene_count);
         if (fits && *at && str_starts(at, "search:"))
             return must_be_still(t, e) &&
                    story_edit_terms(&t->story, scene, at + strlen("search:"), e);

@@ -103,6 +103,7 @@ struct llm_wish {
     const char *topic; /* cleaned */
     const char *lang;
     const char *style;
+    const char *how; /* in the person's words; "" = none */
     int seconds;     /* of the film */
     int rate;        /* units per minute */
     int units;       /* wanted */

@@ -1,0 +1,301 @@
+/* The built program with /script: seen, changed and started before a credit is held, on the terminal
+   and on Telegram, whatever is killed in between. */
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/net/json.h"
+#include "tests/fake_llm.h"
+#include "tests/fake_telegram.h"
+#include "tests/session.h"
+
+enum { SOON_MS = 60000, RENDER_MS = 180000, KILLED = 128 + SIGKILL };
+
+static struct fake_node llm;
+
+static int open_all(void **state)
+{
+    if (site_open(state) != 0)
+        return -1;
+    fake_llm_start(&llm);
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    fake_node_stop(&llm);
+    return site_close(state);
+}
+
+/* One provider and what else is wanted; NULL-terminated. */
+struct settings {
+    char base[160], more[4][160];
+    const char *list[8];
+    size_t count;
+};
+
+static void settings_make(struct settings *s)
+{
+    *s = (struct settings){
+        .list = {"LLM_PROVIDER=openai", "OPENAI_API_KEY=" FAKE_LLM_KEY}
+    };
+    snprintf(s->base, sizeof(s->base), "OPENAI_BASE_URL=%s/openai/v1", llm.url);
+    s->list[2] = s->base;
+    s->count = 3;
+}
+
+static void settings_add(struct settings *s, const char *name, const char *value)
+{
+    char *text = s->more[s->count - 3];
+    snprintf(text, sizeof(s->more[0]), "%s=%s", name, value);
+    s->list[s->count++] = text;
+}
+
+/* Scripts that the service was asked for. */
+static int scripts(void)
+{
+    AUTO(json_free) cJSON *state = fake_node_state(&llm);
+    const cJSON *call;
+    int count = 0;
+    cJSON_ArrayForEach(call, json_array(state, "calls")) count +=
+        strcmp(json_text(call, "path", ""), "chat") == 0;
+    return count;
+}
+
+/* What the person asked for is in the last request, where it is data. */
+static void last_request_holds(const char *part)
+{
+    AUTO(json_free) cJSON *state = fake_node_state(&llm);
+    const cJSON *last = NULL, *call;
+    cJSON_ArrayForEach(call, json_array(state, "calls")) if (strcmp(json_text(call, "path", ""),
+                                                                    "chat") == 0) last = call;
+    const cJSON *user = cJSON_GetArrayItem(json_array(json_object(last, "body"), "messages"), 1);
+    if (!strstr(json_text(user, "content", ""), part))
+        fail_msg("no '%s' in: %s", part, json_text(user, "content", ""));
+}
+
+/* --- on the terminal --- */
+
+static void seen_changed_and_made(void **state)
+{
+    struct site *p = *state;
+    struct settings env;
+    char film[1024];
+    settings_make(&env);
+    struct session *s = session_run(p, false, env.list);
+    session_say(s, "/script How tides work 8s 1:1\n");
+    session_expect(s, "The script is being written", SOON_MS);
+    session_expect(s, "Why the sea breathes", SOON_MS);
+    session_expect(s, "1. (", SOON_MS);
+    session_expect(s, "The sea never stands still", SOON_MS);
+    session_expect(s, "Price: 1 credit", SOON_MS);
+    session_expect(s, "/go ", SOON_MS);
+    site_audit_is(p, "select count(*) from holds", "0");
+    assert_int_equal(scripts(), 1);
+    session_say(s, "/script 1 A whale sings under the moon.\n");
+    session_expect(s, ") A whale sings under the moon.", SOON_MS);
+    session_say(s, "/script add 2 Then it sleeps.\n");
+    session_expect(s, "2. (", SOON_MS);
+    session_expect(s, "Then it sleeps.", SOON_MS);
+    session_say(s, "/script move 2 1\n");
+    session_expect(s, "1. (2 s) Then it sleeps.", SOON_MS);
+    session_say(s, "/script drop 7\n");
+    session_expect(s, "There is no scene 7.", SOON_MS);
+    session_say(s, "/script 12: words\n");
+    session_expect(s, "There is no scene 12.", SOON_MS);
+    session_say(s, "/script rewrite more jokes\n");
+    session_expect(s, "being written", SOON_MS);
+    session_expect(s, "The sea never stands still", SOON_MS);
+    assert_int_equal(scripts(), 2);
+    last_request_holds("more jokes");
+    session_say(s, "/script 1 Whales sing to the moon all night long here.\n");
+    session_expect(s, "Whales sing", SOON_MS);
+    session_say(s, "/script go\n");
+    session_path(s, ".mp4\n", RENDER_MS, film);
+    session_expect(s, "1 credit used", SOON_MS);
+    assert_int_equal(session_finish(s, SOON_MS), 0);
+    assert_int_equal(scripts(), 2); /* the film is made of what was shown */
+    AUTO(free_ptr) char *grep = str_printf("grep -q Whales '%.*ssrt'", (int)strlen(film) - 3, film);
+    site_shell(p, grep);
+    site_audit_is(p, "select count(*) from jobs where state = 'done'", "1");
+}
+
+static void bounds_failures_and_another_topic(void **state)
+{
+    struct site *p = *state;
+    struct settings env;
+    settings_make(&env);
+    settings_add(&env, "NANOTIK_SCRIPTS_PER_DAY", "2");
+    struct session *s = session_run(p, false, env.list);
+    session_say(s, "/script\n");
+    session_expect(s, "Type /script and a topic", SOON_MS);
+    fake_llm_do(&llm, "fault", "{\"kind\":\"status\",\"code\":402}");
+    session_say(s, "/script How tides work 8s\n");
+    session_expect(s, "cannot be used right now", SOON_MS);
+    session_expect(s, "Nothing was charged.", SOON_MS);
+    session_expect(s, "Try again", SOON_MS);
+    site_audit_is(p, "select sum(written) from drafts", "0"); /* no script, nothing used up */
+    session_finish(s, SOON_MS);
+    s = session_run(p, false, env.list); /* a provider without money rests for a minute */
+    session_say(s, "/script 10 facts about the sea 8s\n");
+    session_expect(s, "The sea never stands still", SOON_MS);
+    fake_llm_do(&llm, "set", "{\"latency\":4000}");
+    session_say(s, "/script new The moon 8s\n");
+    session_expect(s, "being written", SOON_MS);
+    session_say(s, "/script 1 too early\n");
+    session_expect(s, "being written right now", SOON_MS);
+    session_say(s, "/script new Stars 8s\n");
+    session_expect(s, "is being written already", SOON_MS);
+    session_expect(s, "The sea never stands still", SOON_MS);
+    session_say(s, "/script new Planets 8s\n");
+    session_expect(s, "2 scripts in 24 hours", SOON_MS);
+    session_say(s, "/script cancel\n");
+    session_expect(s, "Cancelled.", SOON_MS);
+    session_finish(s, SOON_MS);
+    assert_int_equal(scripts(), 3);
+    site_audit_is(p, "select count(*) from holds", "0");
+    site_audit_is(p, "select count(*) from jobs where topic = 'Stars'", "0");
+}
+
+/* A refusal is the person's to hear, and nothing that another try would change. */
+static void a_rewrite_that_fails_leaves_the_script(void **state)
+{
+    struct site *p = *state;
+    struct settings env;
+    settings_make(&env);
+    struct session *s = session_run(p, false, env.list);
+    session_say(s, "/script How tides work 8s\n");
+    session_expect(s, "The sea never stands still", SOON_MS);
+    fake_llm_do(&llm, "fault", "{\"kind\":\"refusal\"}");
+    session_say(s, "/script rewrite\n");
+    session_expect(s, "will not write about that", SOON_MS);
+    session_expect(s, "Your script stays as it was.", SOON_MS);
+    session_expect(s, "The sea never stands still", SOON_MS);
+    session_finish(s, SOON_MS);
+}
+
+static void killed_at_each_step(void **state)
+{
+    static const struct {
+        const char *point;
+        int most; /* scripts that are paid for */
+        bool shown;
+        const char *why;
+    } rows[] = {
+        {"drafter.claimed", 1, true, "before the service was asked"            },
+        {"drafter.written", 2, true, "the script came, nobody stored it"       },
+        {"drafter.stored",  1, true, "stored, and the card may not be sent yet"},
+    };
+    struct site *p = *state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct settings deadly, calm;
+        settings_make(&deadly);
+        settings_make(&calm);
+        settings_add(&deadly, "NANOTIK_CRASH_AT", rows[i].point);
+        fake_llm_do(&llm, "reset", "{}");
+        AUTO(free_ptr) char *line = str_printf("/script new Tides, part %zu 8s\n", i);
+        AUTO(free_ptr)
+        char *sql = str_printf("select count(*) from jobs where state = 'quoted' and topic ="
+                               " 'Tides, part %zu' and story like '%%never stands%%'",
+                               i);
+        struct session *s = session_run(p, false, deadly.list);
+        session_say(s, line);
+        assert_int_equal(session_wait(s, SOON_MS), KILLED);
+        s = session_run(p, false, calm.list);
+        session_expect(s, "The sea never stands still", SOON_MS);
+        session_finish(s, SOON_MS);
+        if (scripts() > rows[i].most)
+            fail_msg("%s: %d scripts", rows[i].why, scripts());
+        assert_int_equal(site_number(p, sql), 1);
+        site_forget_sessions(p);
+    }
+    site_audit_is(p, "select count(*) from transfers where verb = 'hold'", "0");
+}
+
+/* --- on Telegram --- */
+
+static int64_t card_with(struct fake_node *telegram, int64_t chat, const char *part)
+{
+    char name[32];
+    snprintf(name, sizeof(name), "%" PRId64, chat);
+    for (int64_t until = clock_mono_ms() + SOON_MS; clock_mono_ms() < until; usleep(50000)) {
+        AUTO(json_free) cJSON *state = fake_node_state(telegram);
+        const cJSON *message;
+        cJSON_ArrayForEach(message, json_array(json_object(state, "chats"), name))
+        {
+            bool ours = json_true(json_object(message, "from"), "is_bot");
+            if (ours && strstr(json_text(message, "text", ""), part))
+                return json_int_or(message, "message_id", 0);
+        }
+    }
+    fail_msg("no card with '%s'", part);
+    return 0;
+}
+
+static void press(struct fake_node *telegram, int64_t chat, int64_t card, const char *label)
+{
+    fake_do(telegram, "press",
+            "{\"chat\":%" PRId64 ",\"message_id\":%" PRId64 ",\"from\":{\"id\":%" PRId64
+            "},\"label\":\"%s\"}",
+            chat, card, chat, label);
+}
+
+static void script_first_and_replies(void **state)
+{
+    struct site *p = *state;
+    const int64_t ana = 6123456789;
+    struct fake_node telegram;
+    struct settings env;
+    fake_start(&telegram, p->folder);
+    settings_make(&env);
+    settings_add(&env, "TELEGRAM_BOT_TOKEN", FAKE_TOKEN);
+    settings_add(&env, "TELEGRAM_API_URL", telegram.url);
+    struct session *s = session_run(p, false, env.list);
+    fake_do(&telegram, "say", "{\"chat\":%" PRId64 ",\"text\":\"/make How tides work 8s 1:1\"}",
+            ana);
+    int64_t card = card_with(&telegram, ana, "Price: 1 credit");
+    press(&telegram, ana, card, "Script first");
+    assert_int_equal(card_with(&telegram, ana, "The sea never stands still"), card);
+    fake_do(&telegram, "say",
+            "{\"chat\":%" PRId64 ",\"reply_to\":%" PRId64
+            ",\"text\":\"1: A whale sings to the moon all night long.\"}",
+            ana, card);
+    assert_int_equal(card_with(&telegram, ana, "A whale sings to the moon"), card);
+    fake_do(&telegram, "say",
+            "{\"chat\":%" PRId64 ",\"reply_to\":%" PRId64 ",\"text\":\"what is this\"}", ana, card);
+    for (int64_t until = clock_mono_ms() + SOON_MS; fake_messages(&telegram, ana, "text", NULL) < 2;
+         usleep(50000))
+        assert_true(clock_mono_ms() < until); /* what could have been said */
+    press(&telegram, ana, card, "Make it");
+    for (int64_t until = clock_mono_ms() + RENDER_MS;
+         fake_messages(&telegram, ana, "video", NULL) < 1; usleep(100000))
+        assert_true(clock_mono_ms() < until);
+    assert_int_equal(scripts(), 1);
+    session_signal(s, SIGTERM);
+    assert_int_equal(session_wait(s, SOON_MS), 0);
+    site_audit_is(
+        p, "select count(*) from jobs where state = 'done' and story like '%whale sings%'", "1");
+    fake_node_no_complaints(&telegram);
+    fake_node_stop(&telegram);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
+    const struct CMUnitTest tests[] = {
+        CASE(seen_changed_and_made),
+        CASE(bounds_failures_and_another_topic),
+        CASE(a_rewrite_that_fails_leaves_the_script),
+        CASE(killed_at_each_step),
+        CASE(script_first_and_replies),
+    };
+    if (getenv("TEST_FILTER"))
+        cmocka_set_test_filter(getenv("TEST_FILTER")); /* "*name*" */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
