@@ -5,7 +5,7 @@
  *          the implementation's; a call costs a bounded time also when a node stalls.
  * Trust:   a node is a witness, never a judge. The hash of each block that comes back was computed
  *          here, or the block is not returned. Amounts, subtypes, `confirmed` and lists are claims:
- *          core/nano/verify.h has what two blocks prove, `confirmed_by` asks for a second opinion.
+ *          nano_block_meaning says what two blocks prove, `confirmed_by` asks for a second opinion.
  * Owner:   values are plain; lists are the caller's to free as said beside them.
  * Threads: every slot but destroy from any thread; all block, and obey cancel within 100 ms. Watch
  *          callbacks come on a thread of the implementation.
