@@ -13,6 +13,7 @@ void card_begin(struct card_doc *doc, const char *lang)
     *doc = (struct card_doc){
         .card = {.percent = -1, .rtl = i18n_is_rtl(lang)}
     };
+    doc->card.lang = arena_dup(&doc->arena, lang);
 }
 
 const char *card_keep(struct card_doc *doc, char *owned)

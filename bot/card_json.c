@@ -51,8 +51,8 @@ bool card_to_json(const struct card *card, char **ret_json, struct err *e)
 {
     AUTO(json_delete) cJSON *json = cJSON_CreateObject();
     bool ok = json && add_text(json, "title", card->title) && add_text(json, "eta", card->eta) &&
-              add_text(json, "picture", card->picture) && add_text(json, "file", card->file) &&
-              add_text(json, "file_name", card->file_name) &&
+              add_text(json, "lang", card->lang) && add_text(json, "picture", card->picture) &&
+              add_text(json, "file", card->file) && add_text(json, "file_name", card->file_name) &&
               cJSON_AddNumberToObject(json, "percent", card->percent) &&
               cJSON_AddBoolToObject(json, "rtl", card->rtl) &&
               cJSON_AddBoolToObject(json, "private", card->is_private) && add_lists(json, card);
@@ -123,6 +123,7 @@ bool card_from_json(const char *json, struct card_doc *ret, struct err *e)
     *ret = (struct card_doc){.card = {.percent = get_int(parsed, "percent", -1, 100)}};
     ret->card.title = get_text(&ret->arena, parsed, "title");
     ret->card.eta = get_text(&ret->arena, parsed, "eta");
+    ret->card.lang = get_text(&ret->arena, parsed, "lang");
     ret->card.picture = get_text(&ret->arena, parsed, "picture");
     ret->card.file = get_text(&ret->arena, parsed, "file");
     ret->card.file_name = get_text(&ret->arena, parsed, "file_name");

@@ -507,6 +507,55 @@ static void a_lost_answer_is_no_second_film(void **state)
     fake_node_no_complaints(&w.fake);
 }
 
+/* 15 minutes in 3 seconds: before the token ends the person is told where the video will come; the
+   work's card goes on in direct messages; the video comes to the channel, and the card goes. */
+static void work_that_outlives_the_token(void **state)
+{
+    (void)state;
+    char ref[CHAT_REF_MAX] = "", moved[CHAT_REF_MAX] = "", film[CHAT_REF_MAX] = "";
+    struct err e = {0};
+    adapter_end();
+    w.token_ms = 3000;
+    dfake_do(&w.fake, "set", "{\"tokenMs\":3000}");
+    adapter_make_with(DFAKE_TOKEN);
+    adapter_run();
+    int64_t begin = clock_mono_ms();
+    dfake_do(&w.fake, "command", "{\"name\":\"make\",\"options\":{\"topic\":\"x\"}}");
+    struct heard h = wait_heard(1);
+    must_send(&h.addr, "Quote", ref);
+    struct card card = text_card("Making");
+    card.percent = 20;
+    card.lang = "ar";
+    assert_true(w.chat.ops->edit(w.chat.self, &h.addr, ref, &card, &e));
+    AUTO(json_free) cJSON *early = NULL;
+    assert_null(dfake_message(&w.fake, "discord.later", &early));
+    /* Nothing moves for a while: told all the same, in the language of the card. */
+    while (clock_mono_ms() - begin < 2750)
+        usleep(10000);
+    expect_message("ar discord.later\\_here", 64, CHANNEL, 0, 0);
+    expect_message("20 %", 64, CHANNEL, 0, 0);
+    card.percent = 30;
+    assert_true(w.chat.ops->edit(w.chat.self, &h.addr, ref, &card, &e));
+    expect_message("30 %", 64, CHANNEL, 0, 0);
+    expect_message("ar discord.later\\_here", 64, CHANNEL, 0, 0);
+    while (clock_mono_ms() - begin < 3100)
+        usleep(10000);
+    card.percent = 40;
+    assert_false(w.chat.ops->edit(w.chat.self, &h.addr, ref, &card, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    assert_true(w.chat.ops->send(w.chat.self, &h.addr, &card, moved, &e));
+    expect_message("40 %", 0, "99" ANA, 0, 0);
+    card.percent = 50;
+    assert_true(w.chat.ops->edit(w.chat.self, &h.addr, moved, &card, &e));
+    expect_message("50 %", 0, "99" ANA, 0, 0);
+    if (!deliver(&h.addr, moved, film, &e))
+        fail_msg("%s", e.detail);
+    expect_message("<@" ANA ">", 0, CHANNEL, 1, 1);
+    AUTO(json_free) cJSON *late = NULL;
+    assert_null(dfake_message(&w.fake, "50 %", &late));
+    fake_node_no_complaints(&w.fake);
+}
+
 /* Nothing is sent that could not be noted. */
 static void no_note_no_film(void **state)
 {
@@ -888,6 +937,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_journey_in_direct_messages, setup, teardown),
         cmocka_unit_test_setup_teardown(the_ladder_is_climbed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_answer_is_no_second_film, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_that_outlives_the_token, setup, teardown),
         cmocka_unit_test_setup_teardown(no_note_no_film, setup, teardown),
         cmocka_unit_test_setup_teardown(too_large_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(modals_choices_menus_and_files, setup, teardown),

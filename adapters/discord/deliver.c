@@ -99,7 +99,7 @@ static bool try_way(struct delivery *v, struct dc_call *c, const char *channel, 
     AUTO(free_ptr) char *path = c->path;
     char alt[ALT_MAX];
     str_copy(alt, sizeof(alt), v->video->title ? v->video->title : "");
-    dc_put_message(v->d, &body, v->video->caption, mention, -1);
+    dc_put_message(v->d, &body, v->video->caption, mention, "", -1);
     strbuf_addf(&body, ",\"attachments\":[{\"id\":0,\"filename\":\"%s\",\"description\":", v->file);
     json_put_text(&body, alt);
     strbuf_addf(&body, "}]%s}", extra);
@@ -239,7 +239,7 @@ static bool put_text(struct delivery *v, const struct dc_inter *in, const char *
     AUTO(dc_reply_free) struct dc_reply r = {0};
     struct card text = *v->video->caption;
     text.button_count = 0;
-    dc_put_message(v->d, &body, &text, v->to->thread, -1);
+    dc_put_message(v->d, &body, &text, v->to->thread, "", -1);
     strbuf_addc(&body, '}');
     struct dc_call c = {.name = "announce below the answer",
                         .method = "POST",
@@ -325,11 +325,24 @@ static bool to_person(struct delivery *v, struct err *e)
     return ok;
 }
 
-/* The ephemeral card shows nothing that is still true. */
-static void remove_card(struct discord *d, const char *message)
+/* The card of the work shows nothing that is still true: an ephemeral one, or one in direct
+   messages when the token had ended. */
+static void remove_card(struct delivery *v, const char *message, const char *channel, bool hidden)
 {
+    struct discord *d = v->d;
     struct dc_inter in;
-    if (dc_inter_by_message(d, message, MARGIN_MS / 10, &in))
+    struct err ignored = {0};
+    if (!hidden && v->to->thread[0] && strcmp(channel, v->to->chat) != 0) {
+        AUTO(dc_reply_free) struct dc_reply r = {0};
+        struct dc_call c = {.name = "remove card",
+                            .method = "DELETE",
+                            .route = "DELETE /channels/{}/messages/{}",
+                            .major = channel,
+                            .path = str_printf("/channels/%s/messages/%s", channel, message),
+                            .patience_ms = MARGIN_MS / 10,
+                            .cancel = v->cancel};
+        dc_call(d, &c, &r, &ignored);
+    } else if (hidden && dc_inter_by_message(d, message, MARGIN_MS / 10, &in))
         dc_post(d, "remove card", "DELETE",
                 str_printf("/webhooks/%s/%s/messages/%s", in.app, in.token,
                            in.follow ? message : "@original"),
@@ -414,8 +427,8 @@ bool dc_deliver(void *self, const struct chat_addr *to, const char *ref,
         note_done(&v);
         crash_at("discord.noted");
         str_copy(ret_ref, CHAT_REF_MAX, v.ref);
-        if (*message && hidden)
-            remove_card(d, message);
+        if (*message && strcmp(ref, v.ref) != 0)
+            remove_card(&v, message, channel, hidden);
         return true;
     }
     if (cancel_fired(cancel))

@@ -35,7 +35,7 @@ static void *keeper_main(void *arg)
         uint64_t seen = d->kicks;
         pthread_mutex_unlock(&d->gate_lock);
         int64_t now = clock_mono_ms();
-        int64_t wait = MIN(dc_link_tick(d, now), dc_ack_late(d, now));
+        int64_t wait = MIN(dc_link_tick(d, now), MIN(dc_ack_late(d, now), dc_part(d, now)));
         dc_keep_warm(d, now);
         struct timespec until = clock_until(CLAMP(wait, 1, 500));
         pthread_mutex_lock(&d->gate_lock);
@@ -68,6 +68,8 @@ static void discord_destroy(void *self)
     pthread_cond_destroy(&d->changed);
     pthread_cond_destroy(&d->pen_changed);
     pthread_mutex_destroy(&d->lock);
+    for (size_t i = 0; d->inters && i < DC_INTERS_MAX; i++)
+        free(d->inters[i].farewell);
     free(d->inters);
     free(d->token);
     free(d->base);

@@ -44,6 +44,8 @@ struct dc_inter {
     bool answered; /* "@original" shows something already: the next card is a new message */
     int acks;      /* tries */
     int64_t heard_ms;
+    char *farewell; /* body of the card's last edit, sent when the token is about to end; NULL none.
+                        Never in copies */
     bool unwritten; /* pen.c has to note it, and acknowledges it then */
 };
 
@@ -169,6 +171,12 @@ void dc_inter_answered(struct discord *d, const struct dc_inter *in, const char 
 /* A further card of it is this message. */
 void dc_inter_follow(struct discord *d, const struct dc_inter *in, const char *message);
 void dc_inter_dead(struct discord *d, const char *id);
+/* The token is about to end: what it edits now stays as it is. */
+bool dc_inter_ends(const struct discord *d, const struct dc_inter *in);
+/* Takes body over: the last word of the card on this message; NULL: it needs none. */
+void dc_inter_farewell(struct discord *d, const char *message, char *body);
+/* Says the last words that are due; ms until the next look. */
+int64_t dc_part(struct discord *d, int64_t now_ms);
 /* Adds what a later process has to know of it. */
 void dc_inter_note(const struct dc_inter *in, struct dc_notes *notes);
 
@@ -192,9 +200,10 @@ void dc_keep_warm(struct discord *d, int64_t now_ms);
 /* --- message.c: cards as JSON --- */
 enum { DC_PRIVATE = 64 };
 /* {"content":...,"components":[...],"allowed_mentions":...,"flags":..} without the last brace, so
-   that more members can follow. mention: a user's id or "". flags < 0: none. */
+   that more members can follow. mention: a user's id or "". last: a line below all, or "".
+   flags < 0: none. */
 void dc_put_message(struct discord *d, struct strbuf *out, const struct card *card,
-                    const char *mention, int flags);
+                    const char *mention, const char *last, int flags);
 void dc_nonce(char ret[static DC_NONCE_SIZE], const char *a, const char *b);
 const struct chat_menu *dc_menu(const struct discord *d, const char *lang);
 

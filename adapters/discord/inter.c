@@ -5,7 +5,11 @@
 #include "core/base/clock.h"
 #include "core/net/json.h"
 
-enum { TOKEN_MS = 15 * 60 * 1000, KEEP_SECONDS = 16 * 60 };
+enum {
+    TOKEN_MS = 15 * 60 * 1000,
+    PART_MS = 150 * 1000, /* before its end: minute 12:30 */
+    KEEP_SECONDS = 16 * 60,
+};
 
 /* With lock held. */
 static struct dc_inter *find(struct discord *d, const char *id)
@@ -49,6 +53,7 @@ void dc_inter_add(struct discord *d, const struct dc_event *ev, int64_t heard_ms
     str_copy(in.token, sizeof(in.token), ev->token);
     pthread_mutex_lock(&d->lock);
     if (!find(d, ev->id)) {
+        free(d->inters[d->inter_next].farewell);
         d->inters[d->inter_next] = in;
         d->inter_next = (d->inter_next + 1) % DC_INTERS_MAX;
         dc_pen_call(d);
@@ -117,9 +122,15 @@ static bool recall(struct discord *d, const char *key_kind, const char *key_id,
 
 /* --- lookups --- */
 
-static bool good(const struct dc_inter *in, int64_t margin_ms)
+/* Spans of a token's life, scaled with it. */
+static int64_t scaled(const struct discord *d, int64_t ms)
 {
-    return in->until_ms - margin_ms > clock_mono_ms() && in->ack != ACK_FAILED;
+    return ms * token_ms(d) / TOKEN_MS;
+}
+
+static bool good(const struct discord *d, const struct dc_inter *in, int64_t margin_ms)
+{
+    return in->until_ms - scaled(d, margin_ms) > clock_mono_ms() && in->ack != ACK_FAILED;
 }
 
 bool dc_inter_by_id(struct discord *d, const char *id, int64_t margin_ms, struct dc_inter *ret)
@@ -131,7 +142,7 @@ bool dc_inter_by_id(struct discord *d, const char *id, int64_t margin_ms, struct
     if (in)
         *ret = *in;
     pthread_mutex_unlock(&d->lock);
-    return (in || recall(d, "i", id, ret)) && good(ret, margin_ms);
+    return (in || recall(d, "i", id, ret)) && good(d, ret, margin_ms);
 }
 
 bool dc_inter_by_message(struct discord *d, const char *message, int64_t margin_ms,
@@ -142,7 +153,7 @@ bool dc_inter_by_message(struct discord *d, const char *message, int64_t margin_
     if (in)
         *ret = *in;
     pthread_mutex_unlock(&d->lock);
-    return (in || recall(d, "m", message, ret)) && good(ret, margin_ms);
+    return (in || recall(d, "m", message, ret)) && good(d, ret, margin_ms);
 }
 
 void dc_inter_answered(struct discord *d, const struct dc_inter *in, const char *message)
@@ -166,7 +177,9 @@ void dc_inter_follow(struct discord *d, const struct dc_inter *in, const char *m
     copy.follow = true;
     copy.unwritten = false;
     str_copy(copy.message, sizeof(copy.message), message);
+    copy.farewell = NULL;
     pthread_mutex_lock(&d->lock);
+    free(d->inters[d->inter_next].farewell);
     d->inters[d->inter_next] = copy;
     d->inter_next = (d->inter_next + 1) % DC_INTERS_MAX;
     pthread_mutex_unlock(&d->lock);
@@ -180,4 +193,48 @@ void dc_inter_dead(struct discord *d, const char *id)
         if (strcmp(d->inters[i].id, id) == 0)
             d->inters[i].until_ms = 0;
     pthread_mutex_unlock(&d->lock);
+}
+
+/* --- the end of a token --- */
+
+bool dc_inter_ends(const struct discord *d, const struct dc_inter *in)
+{
+    return in->until_ms - scaled(d, PART_MS) <= clock_mono_ms();
+}
+
+void dc_inter_farewell(struct discord *d, const char *message, char *body)
+{
+    pthread_mutex_lock(&d->lock);
+    struct dc_inter *in = find_message(d, message);
+    if (in) {
+        free(in->farewell);
+        in->farewell = dc_inter_ends(d, in) ? NULL : TAKE(body);
+    }
+    pthread_mutex_unlock(&d->lock);
+    free(body);
+}
+
+int64_t dc_part(struct discord *d, int64_t now)
+{
+    int64_t next = 1000;
+    for (size_t i = 0; i < DC_INTERS_MAX; i++) {
+        struct dc_inter copy = {.id = ""};
+        char *body = NULL;
+        pthread_mutex_lock(&d->lock);
+        struct dc_inter *in = &d->inters[i];
+        if (in->farewell && dc_inter_ends(d, in)) {
+            body = TAKE(in->farewell);
+            copy = *in;
+        } else if (in->farewell) {
+            next = MIN(next, in->until_ms - scaled(d, PART_MS) - now);
+        }
+        pthread_mutex_unlock(&d->lock);
+        if (body && copy.until_ms > now)
+            dc_post(d, "last words", "PATCH",
+                    str_printf("/webhooks/%s/%s/messages/%s", copy.app, copy.token,
+                               copy.follow ? copy.message : "@original"),
+                    TAKE(body), NULL, copy.id);
+        free(body);
+    }
+    return MAX(next, 1);
 }

@@ -5,6 +5,7 @@
 
 enum {
     CONTENT_UNITS = 1990, /* of 2000 UTF-16 units */
+    LAST_UNITS = 300,
     TITLE_UNITS = 256,
     LABEL_UNITS = 80,
     URL_MAX = 512,
@@ -209,10 +210,15 @@ static void put_components(struct discord *d, struct strbuf *out, const struct c
 }
 
 void dc_put_message(struct discord *d, struct strbuf *out, const struct card *card,
-                    const char *mention, int flags)
+                    const char *mention, const char *last, int flags)
 {
-    struct page p = {.text = STRBUF(32768), .left = CONTENT_UNITS};
+    struct page p = {.text = STRBUF(32768), .left = CONTENT_UNITS - LAST_UNITS};
     put_content(&p, card, mention);
+    p.left += LAST_UNITS;
+    if (*last) {
+        put_break(&p);
+        put_text(&p, last, LAST_UNITS);
+    }
     strbuf_adds(out, "{\"content\":");
     json_put_text(out, strbuf_text(&p.text));
     strbuf_free(&p.text);

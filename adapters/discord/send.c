@@ -156,7 +156,7 @@ static bool send_by_token(struct discord *d, struct dc_inter *in, const struct c
         c.path = str_printf("/webhooks/%s/%s", in->app, in->token);
         c.once = true;
     }
-    dc_put_message(d, &body, card, "", first ? -1 : hidden ? DC_PRIVATE : 0);
+    dc_put_message(d, &body, card, "", "", first ? -1 : hidden ? DC_PRIVATE : 0);
     if (call_card(d, &c, &body, card, &r, e)) {
         bool named = take_ref(&r, to->chat, in->is_group || (!first && hidden), ret_ref, message);
         if (first)
@@ -180,7 +180,7 @@ static bool send_to_channel(struct discord *d, const char *channel, const struct
     AUTO(strbuf_free) struct strbuf body = STRBUF(DC_BODY_MAX);
     AUTO(dc_reply_free) struct dc_reply r = {0};
     char nonce[DC_NONCE_SIZE], message[DC_ID_MAX];
-    dc_put_message(d, &body, card, "", -1);
+    dc_put_message(d, &body, card, "", "", -1);
     dc_nonce(nonce, to->reply, strbuf_text(&body));
     strbuf_addf(&body, ",\"nonce\":\"%s\",\"enforce_nonce\":true", nonce);
     struct dc_call c = {.name = "send message",
@@ -227,6 +227,22 @@ bool dc_send(void *self, const struct chat_addr *to, const struct card *card,
 
 /* --- edits --- */
 
+/* Where the video will come when this card can no longer be changed. */
+static char *last_words(struct discord *d, const struct dc_inter *in, const struct card *card)
+{
+    const struct chat_menu *menu = dc_menu(d, card->lang ? card->lang : "");
+    return d->o.text(d->o.ctx, menu ? menu->lang : "en",
+                     in->may_post ? "discord.later_here" : "discord.later_private");
+}
+
+static char *farewell(struct discord *d, const struct card *card, const char *last)
+{
+    AUTO(strbuf_free) struct strbuf body = STRBUF(DC_BODY_MAX);
+    dc_put_message(d, &body, card, "", last, -1);
+    strbuf_addc(&body, '}');
+    return strbuf_take(&body);
+}
+
 bool dc_edit(void *self, const struct chat_addr *to, const char *ref, const struct card *card,
              struct err *e)
 {
@@ -258,11 +274,16 @@ bool dc_edit(void *self, const struct chat_addr *to, const char *ref, const stru
     } else {
         return err_set(e, ERR_NOT_FOUND, "error.internal", "discord: this card is out of reach");
     }
-    dc_put_message(d, &body, card, "", -1);
+    bool moves = by_token && hidden && card->percent >= 0;
+    AUTO(free_ptr) char *last = moves ? last_words(d, &in, card) : NULL;
+    dc_put_message(d, &body, card, "", moves && dc_inter_ends(d, &in) ? last : "", -1);
     if (!card->picture && !card->file)
         strbuf_adds(&body, ",\"attachments\":[]");
-    if (call_card(d, &c, &body, card, &r, e))
+    if (call_card(d, &c, &body, card, &r, e)) {
+        if (by_token)
+            dc_inter_farewell(d, message, moves ? farewell(d, card, last) : NULL);
         return true;
+    }
     if (r.action == DC_EXPIRED && by_token) {
         dc_inter_dead(d, in.id);
         err_set(e, hidden ? ERR_NOT_FOUND : ERR_RETRY, "error.network",

@@ -102,8 +102,9 @@ struct card {
     struct chat_button buttons[CARD_BUTTONS_MAX];
     bool ends_row[CARD_BUTTONS_MAX];
     size_t button_count;
-    bool rtl;        /* the texts are right-to-left */
-    bool is_private; /* for this person's eyes: ephemeral or direct message in groups */
+    const char *lang; /* of the texts, for what an adapter itself has to add; NULL: not known */
+    bool rtl;         /* the texts are right-to-left */
+    bool is_private;  /* for this person's eyes: ephemeral or direct message in groups */
 };
 
 struct chat_video {

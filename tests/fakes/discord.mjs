@@ -200,6 +200,7 @@ function channel(world, method, p, json, files, query) {
   if (method === 'GET')
     return [...world.messages.values()].filter((m) => m.channel_id === p[1] && !(m.flags & EPHEMERAL) &&
       BigInt(m.id) > BigInt(query.get('after') ?? 0)).slice(-Number(query.get('limit') ?? 50)).reverse();
+  if (method === 'DELETE') { world.messages.delete(p[3]); return null; }
   if (method === 'PATCH') {
     const m = world.messages.get(p[3]);
     if (!m || m.flags & EPHEMERAL) throw new Refusal(404, 10008, 'Unknown Message');
