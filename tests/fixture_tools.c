@@ -333,9 +333,10 @@ static bool fake_segment(const struct segment_spec *spec, const char *path, stru
         spec->on_frame(spec->ctx, spec->frames / 2);
     if (!step(&fake->segment, "segment", -1, spec->cancel, e))
         return false;
-    char text[300];
-    snprintf(text, sizeof text, "%dx%d %d frames of %s from %lld\n", spec->width, spec->height,
-             spec->frames, spec->footage->id, (long long)spec->footage->in_ms);
+    char text[600];
+    snprintf(text, sizeof text, "%dx%d %d frames of %s from %lld%s%s\n", spec->width, spec->height,
+             spec->frames, spec->footage->id, (long long)spec->footage->in_ms,
+             spec->second ? ", then " : "", spec->second ? spec->second->id : "");
     return put(path, text, e);
 }
 

@@ -127,23 +127,28 @@ static bool nothing_found(struct hunt *h, struct err *e)
                    h->scene + 1);
 }
 
-/* The first good hit; one that looks like another scene's only when there is no other. */
+/* The first good hit; one that looks like another scene's only when its source has no other. */
 static bool find_first(struct hunt *h, struct footage *ret)
 {
     struct finder *f = h->f;
     struct footage hit, spare = {0};
-    bool spoken_for = false; /* all scenes before this one are settled */
+    size_t spare_rung = 0;
+    bool my_turn = false; /* all scenes before this one are settled */
     for (int alike = 0; hunt_usable(h, &hit);) {
         uint64_t look = look_of(f->r, &hit);
-        if (look && !spoken_for && !wait_for(f, f->settled, &f->settled_first, h->scene))
+        if (look && !my_turn && !wait_for(f, f->settled, &f->settled_first, h->scene))
             return false;
-        spoken_for = spoken_for || look;
+        my_turn = my_turn || look;
+        bool passed_over = spare.kind != FOOTAGE_NONE;
+        if (passed_over && h->rung != spare_rung)
+            break;
         if (look && looks_used(f, look)) {
-            if (alike++ == 0)
+            if (!passed_over)
                 spare = hit;
-            if (alike <= ALIKE_MAX)
+            spare_rung = h->rung;
+            if (alike++ < ALIKE_MAX && hunt_has_more(h))
                 continue;
-            hit = spare;
+            break;
         }
         keep_look(f, look);
         *ret = hit;

@@ -67,6 +67,8 @@ bool hunt_choose(struct hunt *h);
 void hunt_choose_second(struct hunt *h, struct footage *ret);
 /* The chosen hit, then all others, until one is fetched and probed. False: none, or stopped. */
 bool hunt_usable(struct hunt *h, struct footage *ret);
+/* The present source has hits that were not tried. */
+bool hunt_has_more(const struct hunt *h);
 /* Fetches and probes this one. */
 bool hunt_try(struct hunt *h, const struct footage_source *source, struct footage *hit);
 void hunt_claim(struct finder *f, const struct footage *hit);

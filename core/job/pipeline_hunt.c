@@ -286,6 +286,11 @@ bool hunt_try(struct hunt *h, const struct footage_source *source, struct footag
     return false;
 }
 
+bool hunt_has_more(const struct hunt *h)
+{
+    return h->next < h->count;
+}
+
 bool hunt_usable(struct hunt *h, struct footage *ret)
 {
     struct footage hit;

@@ -1,0 +1,359 @@
+/* Which pictures a film gets: several scenes at once and still the same ones, the person's own files
+   first, two for a long scene, none that look alike, the mood before backdrops. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/base/rng.h"
+#include "core/base/strbuf.h"
+#include "tests/fixture_tools.h"
+
+static const char four[] = "The moon pulls the sea. The sea rises twice each day. Sailors know. "
+                           "The sun helps a little.";
+static const char long_ones[] =
+    "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen twenty twenty twenty twenty twenty. "
+    "Short one here. "
+    "Aa two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen twenty twenty twenty twenty twenty.";
+
+enum { FILES_MAX = 12, ENOUGH_MS = 1000 };
+
+/* A service that searches by words, and the person's own files. */
+static struct {
+    struct fake_tools *tools;
+    struct storyboard story;
+    struct cancel cancel;
+    char out[FAKE_FOLDER_MAX + 16];
+    struct err err;
+    /* Knobs. */
+    int clips, own_files, prepare_ms;
+    const char *only_term; /* the service has hits for this term alone; NULL: for all */
+    uint64_t jitter;       /* fetches take as long as this seed says; 0: no time */
+    int alike_from;        /* clips with this number and above look the same; -1: none */
+    int unlike;            /* but for this one; 0: none */
+    bool own_broken[FILES_MAX];
+    /* Seen. */
+    atomic_int preparing, preparing_most, fetching, fetching_most;
+    atomic_int searched_last; /* highest scene that was searched so far */
+    atomic_bool out_of_order, no_budget;
+} w;
+
+static void raise_most(atomic_int *now, atomic_int *most)
+{
+    int n = atomic_fetch_add(now, 1) + 1, seen = atomic_load(most);
+    while (n > seen && !atomic_compare_exchange_weak(most, &seen, n))
+        ;
+}
+
+static bool is_used(const struct footage_query *q, const char *provider, const char *id)
+{
+    char name[200];
+    snprintf(name, sizeof name, "%s:%s", provider, id);
+    for (size_t i = 0; i < q->used_count; i++)
+        if (strcmp(q->used[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool has_term(const struct footage_query *q)
+{
+    for (size_t i = 0; i < q->term_count; i++)
+        if (w.only_term && strcmp(q->terms[i], w.only_term) == 0)
+            return true;
+    return w.only_term == NULL;
+}
+
+static bool service_prepare(void *self, const struct footage_query *q, bool *ret_any,
+                            const struct cancel *cancel, struct err *e)
+{
+    (void)self;
+    raise_most(&w.preparing, &w.preparing_most);
+    bool stopped = w.prepare_ms > 0 && cancel_wait(cancel, w.prepare_ms);
+    atomic_fetch_sub(&w.preparing, 1);
+    atomic_store(&w.no_budget, atomic_load(&w.no_budget) || !q->calls_left);
+    *ret_any = has_term(q);
+    return !stopped || err_set(e, ERR_CANCELLED, "make.cancelled", "test");
+}
+
+static bool service_search(void *self, const struct footage_query *q, struct footage *hits,
+                           size_t max, size_t *ret_count, const struct cancel *cancel,
+                           struct err *e)
+{
+    (void)self, (void)cancel, (void)e;
+    *ret_count = 0;
+    if ((int)q->scene < atomic_load(&w.searched_last))
+        atomic_store(&w.out_of_order, true);
+    atomic_store(&w.searched_last, (int)q->scene);
+    for (int i = 0; has_term(q) && i < w.clips && *ret_count < max; i++) {
+        struct footage *f = &hits[*ret_count];
+        *f = (struct footage){.kind = FOOTAGE_CLIP, .provider = "stock"};
+        snprintf(f->id, sizeof f->id, "c%d", i);
+        snprintf(f->author, sizeof f->author, "Author %d", i);
+        *ret_count += !is_used(q, "stock", f->id);
+    }
+    return true;
+}
+
+static bool own_search(void *self, const struct footage_query *q, struct footage *hits, size_t max,
+                       size_t *ret_count, const struct cancel *cancel, struct err *e)
+{
+    (void)self, (void)cancel, (void)e;
+    *ret_count = 0;
+    for (int i = 0; i < w.own_files && *ret_count < max; i++) {
+        struct footage *f = &hits[*ret_count];
+        *f = (struct footage){.kind = FOOTAGE_PHOTO, .provider = FOOTAGE_OWN};
+        snprintf(f->id, sizeof f->id, "own%zu", (q->scene + (size_t)i) % (size_t)w.own_files);
+        *ret_count += !is_used(q, FOOTAGE_OWN, f->id);
+    }
+    return true;
+}
+
+static bool fetch(void *self, struct footage *hit, const struct cancel *cancel, struct err *e)
+{
+    (void)self;
+    struct rng rng = rng_make(w.jitter, (uint64_t)hit->id[strlen(hit->id) - 1]);
+    raise_most(&w.fetching, &w.fetching_most);
+    if (w.jitter)
+        cancel_wait(cancel, (int)(rng_next(&rng) % 60));
+    atomic_fetch_sub(&w.fetching, 1);
+    int64_t n = -1;
+    if (str_starts(hit->id, "own") && str_to_int(hit->id + 3, 0, FILES_MAX, &n) && w.own_broken[n])
+        return err_set_arg(e, ERR_NOT_FOUND, "chat.file_gone", hit->id, "test");
+    snprintf(hit->path, sizeof hit->path, "%s/%s.file", w.tools->folder, hit->id);
+    return fs_exists(hit->path) || fs_write(hit->path, hit->id, strlen(hit->id), e);
+}
+
+static void nothing(void *self)
+{
+    (void)self;
+}
+
+/* From the file's content, which is its id. */
+static bool look(const char *path, int64_t at_ms, const struct cancel *cancel, uint64_t *ret,
+                 struct err *e)
+{
+    (void)at_ms, (void)cancel;
+    AUTO(free_ptr) char *id = NULL;
+    size_t len;
+    int64_t n = 0;
+    if (!fs_read(path, 100, &id, &len, e) || !str_to_int(id + 1, 0, 1000, &n))
+        return false;
+    struct rng rng = rng_make(
+        5, w.alike_from >= 0 && n >= w.alike_from && (n != w.unlike || n == 0) ? 999 : (uint64_t)n);
+    *ret = rng_next(&rng);
+    return true;
+}
+
+static const struct footage_source_ops service_ops = {.name = "stock",
+                                                      .search = service_search,
+                                                      .prepare = service_prepare,
+                                                      .fetch = fetch,
+                                                      .destroy = nothing};
+static const struct footage_source_ops own_ops = {
+    .name = FOOTAGE_OWN, .search = own_search, .fetch = fetch, .destroy = nothing};
+static struct pipeline_video video;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&w, 0, sizeof w);
+    log_init(LOG_OFF, false);
+    w.tools = fake_tools_open(2);
+    w.clips = 8;
+    w.alike_from = -1;
+    atomic_store(&w.searched_last, -1);
+    w.tools->box.sources[0] = (struct footage_source){&service_ops, NULL};
+    snprintf(w.out, sizeof w.out, "%s/film.mp4", w.tools->folder);
+    cancel_init(&w.cancel, NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    storyboard_free(&w.story);
+    fake_tools_close(w.tools);
+    return 0;
+}
+
+static bool run(const char *topic)
+{
+    static const struct footage_source own = {&own_ops, NULL};
+    struct pipeline_result result;
+    struct pipeline_run r = {.tools = &w.tools->box,
+                             .topic = topic,
+                             .story = &w.story,
+                             .out_path = w.out,
+                             .cancel = &w.cancel,
+                             .own = w.own_files ? &own : NULL};
+    storyboard_free(&w.story);
+    w.story = (struct storyboard){
+        .settings = {.lang = "en", .seed = 7}
+    };
+    atomic_store(&w.searched_last, -1);
+    w.err = (struct err){0};
+    return pipeline_run(&r, &result, &w.err);
+}
+
+/* "c0 c1+c2 own0": the pictures of each scene. */
+static void must_show(const char *topic, const char *want, const char *why)
+{
+    char shown[500] = "";
+    if (!run(topic))
+        fail_msg("%s: %s: %s", why, w.err.user_key, w.err.detail);
+    for (size_t i = 0; i < w.story.scene_count; i++) {
+        const struct scene *s = &w.story.scenes[i];
+        size_t n = strlen(shown);
+        snprintf(shown + n, sizeof shown - n, "%s%s%s%s", i ? " " : "", s->footage.id,
+                 s->second.id[0] ? "+" : "", s->second.id);
+    }
+    if (strcmp(shown, want) != 0)
+        fail_msg("%s: '%s' instead of '%s'", why, shown, want);
+}
+
+/* --- several at once --- */
+
+static void scenes_are_asked_for_at_once(void **state)
+{
+    (void)state;
+    w.prepare_ms = 200;
+    w.jitter = 3;
+    int64_t begun = clock_mono_ms();
+    must_show(four, "c0 c1 c2 c3", "in the service's order");
+    assert_in_range(clock_mono_ms() - begun, 0, 650); /* one after the other: 800 */
+    assert_int_equal(atomic_load(&w.preparing_most), 4);
+    assert_true(atomic_load(&w.fetching_most) > 1);
+    assert_false(atomic_load(&w.out_of_order));
+    assert_false(atomic_load(&w.no_budget));
+}
+
+static void whatever_is_slow_the_pictures_are_the_same(void **state)
+{
+    (void)state;
+    w.clips = 9;
+    w.alike_from = 2; /* the third to the ninth */
+    video = *w.tools->box.video;
+    video.look = look;
+    w.tools->box.video = &video;
+    for (uint64_t jitter = 1; jitter <= 8; jitter++) {
+        w.jitter = jitter;
+        must_show(four, "c0 c1 c2 c3", "no other hit looks different: the first one stays");
+    }
+    w.alike_from = 7;
+    for (uint64_t jitter = 1; jitter <= 8; jitter++) {
+        w.jitter = jitter;
+        must_show(long_ones, "c0+c1 c2 c3+c4", "two for those of eight seconds and more");
+    }
+}
+
+static void pictures_that_look_alike_are_passed_over(void **state)
+{
+    (void)state;
+    video = *w.tools->box.video;
+    video.look = look;
+    w.tools->box.video = &video;
+    w.clips = 2;
+    w.alike_from = 0;
+    must_show("The moon. The sea.", "c0 c1", "there is no other");
+    w.clips = 8;
+    w.alike_from = 7;
+    must_show("The moon. The sea.", "c0 c1", "none looks alike");
+    w.alike_from = 0;
+    w.unlike = 3;
+    must_show("The moon. The sea.", "c0 c3", "two are passed over for one that looks different");
+    w.unlike = 4;
+    must_show("The moon. The sea.", "c0 c1", "but not three");
+}
+
+static void stopped_while_services_are_asked(void **state)
+{
+    (void)state;
+    w.prepare_ms = 60000;
+    cancel_fire(&w.cancel);
+    int64_t begun = clock_mono_ms();
+    assert_false(run(four));
+    assert_int_equal(w.err.code, ERR_CANCELLED);
+    assert_in_range(clock_mono_ms() - begun, 0, ENOUGH_MS);
+}
+
+/* --- what is shown --- */
+
+static void own_files_come_first(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *topic;
+        int own, clips;
+        int broken; /* bits */
+        int lost;
+        const char *want, *why;
+    } rows[] = {
+        {four,      4, 8, 0, 0, "own0 own1 own2 own3",      "a file for each scene"            },
+        {four,      2, 8, 0, 0, "own0 own1 c0 c1",          "then what the service has"        },
+        {four,      2, 0, 0, 0, "own0 own1 own0 own1",      "before a backdrop they come again"},
+        {four,      1, 0, 0, 0, "own0 own0 own0 own0",      "one picture all along"            },
+        {four,      3, 8, 2, 1, "own0 own2 c0 c1",          "the broken one is left out"       },
+        {four,      2, 8, 3, 2, "c0 c1 c2 c3",              "none can be used"                 },
+        {four,      2, 0, 3, 2, "look0 look1 look2 look3",  "nothing at all but paint"         },
+        {four,      6, 8, 0, 0, "own0 own1 own2 own3",      "short scenes show one each"       },
+        {long_ones, 3, 8, 0, 0, "own0 own1 own2",           "two of a scene only when spare"   },
+        {long_ones, 4, 8, 0, 0, "own0+own1 own2 own3",      "one is spare"                     },
+        {long_ones, 5, 8, 0, 0, "own0+own1 own2 own3+own4", "two are"                          },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        w.own_files = rows[i].own;
+        w.clips = rows[i].clips;
+        w.only_term = rows[i].clips ? NULL : "no such term";
+        for (int n = 0; n < FILES_MAX; n++)
+            w.own_broken[n] = rows[i].broken >> n & 1;
+        must_show(rows[i].topic, rows[i].want, rows[i].why);
+        if (w.story.own_lost != rows[i].lost)
+            fail_msg("%s: %d files lost", rows[i].why, w.story.own_lost);
+    }
+}
+
+static void a_mood_stands_in_before_backdrops(void **state)
+{
+    (void)state;
+    w.only_term = "calm nature"; /* the writer says that the mood is calm */
+    must_show(four, "c0 c1 c2 c3", "by mood");
+    w.only_term = "no such term";
+    must_show(four, "look0 look1 look2 look3", "nothing but paint");
+}
+
+static void a_long_scene_cuts_to_its_second_picture(void **state)
+{
+    (void)state;
+    AUTO(free_ptr) char *film = NULL;
+    size_t len;
+    must_show(long_ones, "c0+c1 c2 c3+c4", "two, one, two");
+    assert_true(fs_read(w.out, 1 << 20, &film, &len, &w.err));
+    assert_non_null(strstr(film, "c0 from"));
+    assert_non_null(strstr(film, ", then c1"));
+    assert_non_null(strstr(film, ", then c4"));
+    assert_null(strstr(film, ", then c2"));
+    /* Both makers are named. */
+    assert_non_null(strstr(film, "Author 1"));
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(scenes_are_asked_for_at_once),
+        CASE(whatever_is_slow_the_pictures_are_the_same),
+        CASE(pictures_that_look_alike_are_passed_over),
+        CASE(stopped_while_services_are_asked),
+        CASE(own_files_come_first),
+        CASE(a_mood_stands_in_before_backdrops),
+        CASE(a_long_scene_cuts_to_its_second_picture),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
