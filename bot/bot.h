@@ -40,6 +40,7 @@ struct bot {
     int own_words_percent; /* of the price, where own words stand in for an ordered script */
     struct draft_limits draft_limits;
     int seconds_max;
+    bool alone;             /* the database is this process's own: no other serves it */
     bool own_words;         /* no script writer is configured */
     atomic_bool job_failed; /* any job of this session */
 };

@@ -59,7 +59,8 @@ static bool claim_body(struct db_tx *tx, void *data, struct err *e)
 struct result {
     const struct outbox_row *row;
     char ref[CHAT_REF_MAX];
-    bool ok, permanent;
+    bool ok;
+    enum outbox_failure why;
     int delay_ms;
 };
 
@@ -68,7 +69,7 @@ static bool result_body(struct db_tx *tx, void *data, struct err *e)
     struct result *r = data;
     if (r->ok)
         return outbox_sent(tx, r->row, r->ref, e);
-    return outbox_failed(tx, r->row, r->permanent, r->delay_ms, e);
+    return outbox_failed(tx, r->row, r->why, r->delay_ms, e);
 }
 
 struct stale {
@@ -113,6 +114,20 @@ static bool row_give(const struct lane *lane, const struct outbox_row *row,
     return a->ops->send(a->self, &row->addr, &doc.card, ret_ref, e);
 }
 
+static enum outbox_failure why_failed(const struct err *e, bool held)
+{
+    switch (e->code) {
+    case ERR_RETRY:
+        return held ? OUTBOX_HELD : OUTBOX_AGAIN;
+    case ERR_CANCELLED:
+        return OUTBOX_AGAIN;
+    case ERR_CONFLICT:
+        return OUTBOX_UNCLEAR;
+    default:
+        return OUTBOX_NEVER;
+    }
+}
+
 static void row_send(struct lane *lane, const struct outbox_row *row)
 {
     struct outbox *o = lane->outbox;
@@ -123,14 +138,12 @@ static void row_send(struct lane *lane, const struct outbox_row *row)
         r.ok = row_give(lane, row, r.ref, &e);
     crash_at("outbox.after_send");
     if (!r.ok) {
-        /* Unknown whether sent: a chat message is repeated once at most, so it counts as a try. */
-        r.permanent = e.code != ERR_RETRY && e.code != ERR_CONFLICT && e.code != ERR_CANCELLED;
-        r.delay_ms = 1000 << MIN(row->tries, 6);
         const struct chat_adapter *a = lane->adapter;
         int64_t hold = a->ops->hold_ms ? a->ops->hold_ms(a->self, &row->addr) : 0;
-        if (e.code == ERR_RETRY && hold > 0)
-            r.delay_ms = (int)MIN(hold, 3600000);
-        log_err(r.permanent ? LOG_ERROR : LOG_WARN, LOG_MODULE, &e);
+        bool held = e.code == ERR_RETRY && hold > 0;
+        r.why = why_failed(&e, held);
+        r.delay_ms = held ? (int)MIN(hold, 3600000) : 1000 << MIN(row->tries, 6);
+        log_err(r.why == OUTBOX_NEVER ? LOG_ERROR : held ? LOG_INFO : LOG_WARN, LOG_MODULE, &e);
     }
     if (!db_run(o->bot->db, result_body, &r, &e))
         log_err(LOG_WARN, LOG_MODULE, &e);
@@ -191,7 +204,7 @@ static bool start_network(struct outbox *o, const struct chat_adapter *adapter, 
 {
     struct err ignored;
     int senders = CLAMP(adapter->ops->abilities(adapter->self)->senders, 1, SENDERS_MAX);
-    if (!db_run(o->bot->db, expire_body, (void *)adapter->ops->name, &ignored))
+    if (o->bot->alone && !db_run(o->bot->db, expire_body, (void *)adapter->ops->name, &ignored))
         log_err(LOG_WARN, LOG_MODULE, &ignored);
     for (int i = 0; i < senders; i++) {
         struct lane *lane = &o->lanes[o->lane_count];

@@ -156,6 +156,7 @@ static bool start_all(struct runner *r, struct err *e)
         !forget_the_dead(r, e) || !wire_tools_make(r->cli, &r->tools, e))
         return false;
     r->bot.db = r->db.db;
+    r->bot.alone = r->db.cluster != NULL;
     r->bot.tools = wire_toolbox(r->tools);
     r->bot.own_words = r->bot.tools->writers[0].ops->own_words;
     if (!wire_chats_make(r->cli, &r->bot, r->tools, &r->chats, e))

@@ -15,10 +15,10 @@
 
 struct step {
     enum { ADD, CLAIM, SENT, FAILED, EXPIRE, PENDING, SWEEP, QUOTE, SET_CARD, GET } verb;
-    const char *text; /* event id, remote ref, card */
+    const char *text; /* remote ref, card */
     struct outbox_row row, rows[20];
     size_t count;
-    bool flag;
+    enum outbox_failure why;
     int delay_ms;
     int64_t number;
     char account[UUID_TEXT], job[UUID_TEXT];
@@ -53,7 +53,7 @@ static bool step_body(struct db_tx *tx, void *ctx, struct err *e)
     case SENT:
         return outbox_sent(tx, &s->row, s->text, e);
     case FAILED:
-        return outbox_failed(tx, &s->row, s->flag, s->delay_ms, e);
+        return outbox_failed(tx, &s->row, s->why, s->delay_ms, e);
     case EXPIRE:
         return outbox_expire(tx, "test", e);
     case PENDING:
@@ -166,7 +166,7 @@ static void test_tries_run_out(void **state)
     }
     struct step s;
     assert_string_equal(claim(db, &s), "a2"); /* the lane goes on */
-    struct step never = {.verb = FAILED, .row = s.rows[0], .flag = true};
+    struct step never = {.verb = FAILED, .row = s.rows[0], .why = OUTBOX_NEVER};
     run(db, &never);
     let_go(&s);
     assert_int_equal(fixture_db_number(db, "select count(*) from outbox where state = 'dead'"), 2);
@@ -212,6 +212,38 @@ static void test_unknown(void **state)
     assert_int_equal(fixture_db_number(db, "select count(*) from outbox where state = 'sent'"), 1);
     let_go(&s);
     let_go(&again);
+}
+
+/* Told why a send failed: resting is no try, an unclear send is repeated once, an unclear edit like
+   any failure. */
+static void test_failures(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
+    static const struct {
+        const char *edit_ref;
+        enum outbox_failure why;
+        int offered;
+    } rows[] = {
+        {"",   OUTBOX_AGAIN,   8 },
+        {"",   OUTBOX_HELD,    40},
+        {"",   OUTBOX_UNCLEAR, 2 },
+        {"m1", OUTBOX_UNCLEAR, 8 },
+        {"",   OUTBOX_NEVER,   1 },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        add(db, "a", "x", rows[i].edit_ref);
+        int offered = 0;
+        struct step s;
+        for (; offered < 40 && *claim(db, &s); offered++) {
+            struct step fail = {.verb = FAILED, .row = s.rows[0], .why = rows[i].why};
+            run(db, &fail);
+            let_go(&s);
+        }
+        if (offered != rows[i].offered)
+            fail_msg("row %zu: offered %d times", i, offered);
+        fixture_db_sql(db, "delete from outbox");
+    }
 }
 
 static void test_edits_replace_edits(void **state)
@@ -359,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_lanes_keep_order),
         cmocka_unit_test(test_tries_run_out),
         cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_failures),
         cmocka_unit_test(test_edits_replace_edits),
         cmocka_unit_test(test_cards),
         cmocka_unit_test(test_two_senders),

@@ -149,16 +149,25 @@ bool outbox_sent(struct db_tx *tx, const struct outbox_row *r, const char *remot
     return db_exec(tx, "update jobs set card_ref = $2 where id = $1", card, 2, NULL, e);
 }
 
-bool outbox_failed(struct db_tx *tx, const struct outbox_row *r, bool permanent, int delay_ms,
-                   struct err *e)
+bool outbox_failed(struct db_tx *tx, const struct outbox_row *r, enum outbox_failure why,
+                   int delay_ms, struct err *e)
 {
+    static const char *const names[] = {
+        [OUTBOX_AGAIN] = "again",
+        [OUTBOX_HELD] = "held",
+        [OUTBOX_UNCLEAR] = "unclear",
+        [OUTBOX_NEVER] = "never",
+    };
     struct num id = num_make(r->id), tries = num_make(r->tries), most = num_make(TRIES_MAX),
                delay = num_make(MAX(delay_ms, 0));
-    const char *params[] = {id.text, tries.text, permanent ? "t" : "f", most.text, delay.text};
+    const char *params[] = {id.text, tries.text, names[why], most.text, delay.text};
     return db_exec(tx,
                    "update outbox set sending_since = null,"
-                   " state = case when $3::boolean or tries >= $4::int then 'dead'"
-                   " else 'pending' end,"
+                   " tries = tries - case when $3 = 'held' then 1 else 0 end,"
+                   " lost = lost + case when $3 = 'unclear' then 1 else 0 end,"
+                   " state = case when $3 = 'held' then 'pending' when $3 = 'never'"
+                   "   or tries >= $4::int or ($3 = 'unclear' and lost > 0 and edit_ref = '')"
+                   "   then 'dead' else 'pending' end,"
                    " not_before = clock_timestamp() + $5::bigint * interval '1 ms'"
                    " where id = $1 and state = 'sending' and tries = $2::int",
                    params, COUNT(params), NULL, e);

@@ -38,9 +38,15 @@ bool outbox_sent(struct db_tx *tx, const struct outbox_row *r, const char *remot
 /* At the start of the only process that serves the network: what a dead one was sending is offered
    now instead of after 60 s. */
 bool outbox_expire(struct db_tx *tx, const char *network, struct err *e);
-/* Again after delay_ms, or dead when permanent or after 8 tries. */
-bool outbox_failed(struct db_tx *tx, const struct outbox_row *r, bool permanent, int delay_ms,
-                   struct err *e);
+enum outbox_failure {
+    OUTBOX_AGAIN,   /* not sent: at most 8 tries */
+    OUTBOX_HELD,    /* the chat has to rest: no try, however often */
+    OUTBOX_UNCLEAR, /* sent, but no answer came: a new card is sent once more and never again */
+    OUTBOX_NEVER,   /* it never will be */
+};
+/* Again after delay_ms, or dead. */
+bool outbox_failed(struct db_tx *tx, const struct outbox_row *r, enum outbox_failure why,
+                   int delay_ms, struct err *e);
 bool outbox_pending(struct db_tx *tx, const char *network, int64_t *ret, struct err *e);
 /* Old inbox and sent outbox rows, in small batches. */
 bool chat_sweep(struct db_tx *tx, int keep_days, int64_t *ret_removed, struct err *e);
