@@ -18,6 +18,7 @@
 #include "core/job/pipeline.h"
 #include "core/job/worker.h"
 #include "core/port/chat.h"
+#include "core/port/payment_method.h"
 
 enum { BOT_ADAPTERS_MAX = 4, BOT_TIERS = 3 };
 
@@ -35,6 +36,8 @@ struct bot {
     struct status *status;     /* NULL until started */
     struct workers *workers;   /* NULL in a process without workers */
     struct drafter *drafter;   /* NULL in a process without workers */
+    struct payment_method pay; /* ops NULL: credits cannot be bought */
+    char qr_dir[1024];         /* pictures of orders; "": none are drawn */
     int64_t prices[BOT_TIERS]; /* credits per started minute, by enum story_tier */
     int trial_credits;
     int own_words_percent; /* of the price, where own words stand in for an ordered script */

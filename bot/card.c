@@ -53,6 +53,27 @@ void card_button(struct card_doc *doc, const char *lang, const char *label_key, 
     doc->card.ends_row[i] = ends_row;
 }
 
+void card_button_text(struct card_doc *doc, const char *label, bool ends_row, const char *action)
+{
+    if (strlen(action) > CHAT_ACTION_MAX || doc->card.button_count == CARD_BUTTONS_MAX)
+        return;
+    size_t i = doc->card.button_count++;
+    doc->card.buttons[i] = (struct chat_button){.label = arena_dup(&doc->arena, label),
+                                                .action = arena_dup(&doc->arena, action)};
+    doc->card.ends_row[i] = ends_row;
+}
+
+void card_copy(struct card_doc *doc, const char *lang, const char *label_key, bool ends_row,
+               const char *text)
+{
+    if (doc->card.button_count == CARD_BUTTONS_MAX)
+        return;
+    size_t i = doc->card.button_count++;
+    doc->card.buttons[i] = (struct chat_button){.label = card_text(doc, lang, label_key),
+                                                .copy = arena_dup(&doc->arena, text)};
+    doc->card.ends_row[i] = ends_row;
+}
+
 void card_link(struct card_doc *doc, const char *lang, const char *label_key, const char *url)
 {
     if (doc->card.button_count == CARD_BUTTONS_MAX)

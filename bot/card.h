@@ -21,6 +21,11 @@ void card_add_line(struct card_doc *doc, const char *text); /* borrowed: must ou
 /* action: a command line, with printf arguments. */
 void card_button(struct card_doc *doc, const char *lang, const char *label_key, bool ends_row,
                  const char *action_fmt, ...) PRINTF(5, 6);
+/* The label is a text already. */
+void card_button_text(struct card_doc *doc, const char *label, bool ends_row, const char *action);
+/* Puts the text on the clipboard. */
+void card_copy(struct card_doc *doc, const char *lang, const char *label_key, bool ends_row,
+               const char *text);
 void card_link(struct card_doc *doc, const char *lang, const char *label_key, const char *url);
 /* i18n_duration and the like, moved into the arena. */
 const char *card_keep(struct card_doc *doc, char *owned);

@@ -7,6 +7,7 @@
 #include "bot/command.h"
 #include "bot/estimate.h"
 #include "bot/make_args.h"
+#include "bot/pay_card.h"
 #include "bot/possible.h"
 #include "bot/quote.h"
 #include "bot/reply.h"
@@ -14,6 +15,7 @@
 #include "core/base/hash.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_ledger.h"
+#include "core/db/store_order.h"
 #include "core/i18n/i18n.h"
 #include "core/story/text.h"
 #include "core/video/fit.h"
@@ -111,6 +113,12 @@ static void add_shortage(struct command_ctx *ctx, struct card_doc *doc, const st
     else if (minute <= q->balance.available)
         card_line(doc, ctx->lang, "quote.try_shorter",
                   I18N_NUM("seconds", 60 * (q->balance.available / MAX(minute, 1))));
+    if (ctx->bot->pay.ops) {
+        card_line(doc, ctx->lang, "quote.pay_now");
+        pay_card_offers(ctx->bot, doc, ctx->lang, ctx->abilities->buttons, q->id,
+                        q->price - q->balance.available);
+        return;
+    }
     card_line(doc, ctx->lang, "quote.how_to_pay");
     card_line(doc, ctx->lang, "quote.then_go",
               I18N_TEXT("command", arena_printf(&doc->arena, "/go %s", job_short(q->id))));
@@ -197,8 +205,11 @@ static bool make_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
     build_quote(ctx, &doc, q);
     bool enough = q->balance.available >= q->price;
     if (!ctx->abilities->buttons)
-        return reply_send(ctx, &doc, e) && (!enough || start_job(ctx, q->id, false, e));
-    card_button(&doc, ctx->lang, "button.go", false, "/go %s", q->id);
+        return reply_send(ctx, &doc, e) &&
+               (enough ? start_job(ctx, q->id, false, e)
+                       : await_credits(ctx->tx, ctx->account.id, q->id, e));
+    if (enough || !ctx->bot->pay.ops)
+        card_button(&doc, ctx->lang, "button.go", false, "/go %s", q->id);
     card_button(&doc, ctx->lang, "button.script", false, "/script %s first", q->id);
     card_button(&doc, ctx->lang, "button.cancel", true, "/cancel %s", q->id);
     return reply_job_card(ctx, &doc, q->id, "", e);
@@ -292,7 +303,8 @@ static bool start_job(struct command_ctx *ctx, const char *id, bool edits_card, 
     case JOB_NO_CREDITS:
         break;
     }
-    return reply_text(ctx, e, "go.no_credits");
+    return await_credits(ctx->tx, ctx->account.id, id, e) &&
+           reply_text(ctx, e, ctx->bot->pay.ops ? "go.pay_first" : "go.no_credits");
 }
 
 bool quote_go(struct command_ctx *ctx, const struct job *job, struct err *e)

@@ -1,15 +1,16 @@
 /*
- * /credits, /pay.
+ * /credits: balance, prices, what moved, receipts.
  */
 #include <string.h>
 
 #include "bot/command.h"
 #include "bot/reply.h"
 #include "core/base/strbuf.h"
+#include "core/db/store_deposit.h"
 #include "core/db/store_ledger.h"
 #include "core/story/storyboard.h"
 
-enum { LINES_READ = 24 };
+enum { LINES_READ = 24, RECEIPTS_READ = 5 };
 
 static void add_prices(struct command_ctx *ctx, struct card_doc *doc)
 {
@@ -23,6 +24,31 @@ static void add_prices(struct command_ctx *ctx, struct card_doc *doc)
     }
     card_line(doc, ctx->lang, "credits.prices",
               I18N_TEXT("list", card_keep(doc, strbuf_take(&out))));
+}
+
+/* What is less than a credit, and the last payments with their names on the network. */
+static bool add_payments(struct command_ctx *ctx, struct card_doc *doc, struct err *e)
+{
+    const struct payment_method *pay = &ctx->bot->pay;
+    struct receipt list[RECEIPTS_READ];
+    char rest[PAY_AMOUNT] = "0";
+    size_t count = 0;
+    if (!receipt_list(ctx->tx, ctx->account.id, list, COUNT(list), &count, e) ||
+        (pay->ops && !pay->ops->rest(pay->self, ctx->tx, ctx->account.id, rest, e)))
+        return false;
+    if (strcmp(rest, "0") != 0)
+        card_line(doc, ctx->lang, "pay.rest", I18N_TEXT("rest", arena_dup(&doc->arena, rest)),
+                  I18N_TEXT("unit", pay->ops->unit));
+    for (size_t i = 0; i < count; i++) {
+        char amount[XNO_TEXT], day[11];
+        raw_to_xno_short(list[i].amount, 6, amount);
+        str_copy(day, sizeof(day), list[i].at);
+        card_line(doc, ctx->lang, "credits.receipt", I18N_TEXT("day", arena_dup(&doc->arena, day)),
+                  I18N_TEXT("amount", arena_dup(&doc->arena, amount)),
+                  I18N_NUM("credits", list[i].credits + list[i].bonus),
+                  I18N_TEXT("ref", arena_dup(&doc->arena, list[i].ref)));
+    }
+    return true;
 }
 
 bool cmd_credits(struct command_ctx *ctx, struct err *e)
@@ -50,20 +76,8 @@ bool cmd_credits(struct command_ctx *ctx, struct err *e)
                   I18N_NUM("credits", lines[i].credits),
                   I18N_TEXT("ref", lines[i].job[0] ? job_short(lines[i].job) : ""));
     }
+    if (!add_payments(ctx, &doc, e))
+        return false;
     card_line(&doc, ctx->lang, "credits.account", I18N_TEXT("account", ctx->account.id));
-    return reply_send(ctx, &doc, e);
-}
-
-/* No payment method is built in yet: say what is missing, and who can help until then. */
-bool cmd_pay(struct command_ctx *ctx, struct err *e)
-{
-    AUTO(card_doc_free) struct card_doc doc;
-    card_begin(&doc, ctx->lang);
-    card_title(&doc, ctx->lang, "pay.title");
-    card_line(&doc, ctx->lang, "pay.missing");
-    card_line(&doc, ctx->lang, "pay.operator");
-    card_line(&doc, ctx->lang, "pay.grant",
-              I18N_TEXT("command", arena_printf(&doc.arena, "nanotik grant %s 10 --why \"…\"",
-                                                ctx->account.id)));
     return reply_send(ctx, &doc, e);
 }

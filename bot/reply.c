@@ -43,6 +43,14 @@ bool outbox_put_edit(struct db_tx *tx, const struct chat_addr *addr, const struc
     return put_row(tx, &row, doc, job, e);
 }
 
+bool outbox_put_order(struct db_tx *tx, const struct card_doc *doc, const struct order *order,
+                      bool edits, struct err *e)
+{
+    struct outbox_row row = {.addr = order->addr, .edits_card = edits, .sets_card = true};
+    str_copy(row.order, sizeof(row.order), order->id);
+    return put_row(tx, &row, doc, NULL, e);
+}
+
 /* What is for one person's eyes, on a network that cannot whisper in a group: a way to the private
    chat instead. */
 static bool reply_link(struct command_ctx *ctx, const char *url, struct err *e)

@@ -7,6 +7,7 @@
 
 #include "bot/card.h"
 #include "bot/command.h"
+#include "core/db/store_order.h"
 
 /* A new message. Private in groups when the command is about money or the person. */
 bool reply_send(struct command_ctx *ctx, const struct card_doc *doc, struct err *e);
@@ -28,6 +29,9 @@ const char *job_short(const char *job_id);
 /* Any transaction: a card for an address. */
 bool outbox_put(struct db_tx *tx, const struct chat_addr *addr, const struct card_doc *doc,
                 const char *job, const char *edit_ref, bool sets_card, struct err *e);
+/* The card of an order, in its chat. edits: takes the place of the one that shows it. */
+bool outbox_put_order(struct db_tx *tx, const struct card_doc *doc, const struct order *order,
+                      bool edits, struct err *e);
 /* Takes the place of the job's card, as it is named when the row is sent. is_last: the job has
    ended, so the card is shown even when it has to be a new message. */
 bool outbox_put_edit(struct db_tx *tx, const struct chat_addr *addr, const struct card_doc *doc,

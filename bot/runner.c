@@ -14,18 +14,22 @@
 #include "bot/cli.h"
 #include "bot/inbox.h"
 #include "bot/outbox.h"
+#include "bot/pay_calls.h"
+#include "bot/pay_card.h"
 #include "bot/script_card.h"
 #include "bot/signals.h"
 #include "bot/status.h"
 #include "bot/wire.h"
 #include "bot/worker_calls.h"
 #include "core/base/clock.h"
+#include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_chat.h"
 #include "core/db/store_inbox.h"
 #include "core/db/store_job.h"
 #include "core/db/store_lease.h"
+#include "core/nano/key.h"
 
 enum { CONNECTIONS = 16, LOOK_MS = 100, CLUSTER_LOOK_MS = 1000, FLUSH_MS = 2000 };
 
@@ -43,6 +47,9 @@ struct runner {
     struct cli_db db;
     struct wire_tools *tools;
     struct wire_chats *chats;
+    struct wire_pay *pay;
+    struct pay_calls pay_calls;
+    struct nano_seed *seed; /* until the payments have it */
     struct janitor *janitor;
     struct intake intakes[BOT_ADAPTERS_MAX];
     char worker[128];
@@ -149,6 +156,22 @@ static void read_config(struct runner *r)
     r->bot.seconds_max = (int)config_int(c, "VIDEO_MAX_DURATION");
 }
 
+/* Orders, and who watches for the money; before the chats, which may ask for an order at once. */
+static bool start_pay(struct runner *r, struct err *e)
+{
+    if (!wire_pay_wanted(r->cli->config, r->seed))
+        return true;
+    if (!wire_pay_make(r->cli->config, r->db.db, &r->seed, &r->pay, e))
+        return false;
+    snprintf(r->bot.qr_dir, sizeof(r->bot.qr_dir), "%s/qr", cli_data(r->cli));
+    if (!fs_mkdirs(r->bot.qr_dir, 0700, e))
+        return false;
+    pay_card_sweep(&r->bot);
+    r->bot.pay = *wire_pay_method(r->pay);
+    r->pay_calls = bot_pay_calls(&r->bot);
+    return r->bot.pay.ops->start(r->bot.pay.self, &r->pay_calls, e);
+}
+
 static bool start_all(struct runner *r, struct err *e)
 {
     read_config(r);
@@ -163,7 +186,8 @@ static bool start_all(struct runner *r, struct err *e)
         return false;
     move_log(r);
     return status_start(&r->bot, &r->bot.status, e) && outbox_start(&r->bot, &r->bot.outbox, e) &&
-           start_work(r, e) && inbox_start(&r->bot, &r->bot.inbox, e) && start_intake(r, e);
+           start_work(r, e) && start_pay(r, e) && inbox_start(&r->bot, &r->bot.inbox, e) &&
+           start_intake(r, e);
 }
 
 static void stop_all(struct runner *r)
@@ -175,11 +199,15 @@ static void stop_all(struct runner *r)
             pthread_join(r->intakes[i].thread, NULL);
     inbox_stop(TAKE(r->bot.inbox));
     drafter_stop(TAKE(r->bot.drafter));
+    if (r->bot.pay.ops)
+        r->bot.pay.ops->stop(r->bot.pay.self);
     workers_stop(TAKE(r->bot.workers));
     janitor_stop(TAKE(r->janitor));
     status_stop(TAKE(r->bot.status));
     outbox_stop(TAKE(r->bot.outbox), FLUSH_MS);
     wire_chats_free(TAKE(r->chats));
+    wire_pay_free(TAKE(r->pay));
+    nano_seed_destroy(TAKE(r->seed));
     wire_tools_free(TAKE(r->tools));
     cli_db_close(&r->db);
 }
@@ -269,7 +297,8 @@ int cli_run(struct cli *cli)
     struct err e = {0};
     if (!cli_only_config(cli))
         return CLI_USAGE;
-    if (!cli_load_config(cli, &e))
+    struct nano_seed *seed = NULL;
+    if (!cli_load_config(cli, &e) || !nano_seed_load(&seed, &e)) /* before there are threads */
         return cli_fail(cli, &e);
     struct signals *signals = NULL;
     int64_t deadline = config_int(cli->config, "NANOTIK_SHUTDOWN_SECONDS") * 1000;
@@ -279,6 +308,7 @@ int cli_run(struct cli *cli)
     if (!r)
         abort();
     r->cli = cli;
+    r->seed = seed;
     int code = CLI_FAILED;
     if (start_all(r, &e)) {
         wait_for_end(r);

@@ -73,6 +73,16 @@ bool wire_nano_has_reader(const struct wire_nano *w);
 bool wire_nano_balance(struct wire_nano *w, const struct nano_account *account, struct raw *ret,
                        const struct cancel *cancel, struct err *e);
 
+/* Payments, when a seed or a wallet is set. *seed is taken on success (NULL then); db is borrowed.
+   ERR_CONFIG "start.bad_config", "start.bad_price": which setting. */
+struct wire_pay;
+struct nano_seed;
+bool wire_pay_wanted(const struct config *config, const struct nano_seed *seed);
+bool wire_pay_make(const struct config *config, struct db *db, struct nano_seed **seed,
+                   struct wire_pay **ret, struct err *e);
+const struct payment_method *wire_pay_method(const struct wire_pay *w);
+void wire_pay_free(struct wire_pay *w); /* NULL is fine */
+
 /* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */
 struct wire_chats;
 bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_tools *tools,

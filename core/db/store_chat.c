@@ -30,13 +30,15 @@ static bool drop_older_edits(struct db_tx *tx, const struct outbox_row *row, con
     if (!*row->edit_ref && !row->edits_card)
         return true;
     const char *params[] = {row->addr.network, lane, row->edit_ref,
-                            row->edits_card ? row->job : NULL};
+                            row->edits_card && *row->job ? row->job : NULL,
+                            row->edits_card && *row->order ? row->order : NULL};
     return db_exec(tx,
                    "delete from outbox where id in (select id from outbox where network = $1"
                    " and lane = $2 and state = 'pending' and tries = 0"
-                   " and (($3 <> '' and edit_ref = $3) or (edits_card and job_id = $4::uuid))"
+                   " and (($3 <> '' and edit_ref = $3) or (edits_card"
+                   "   and (job_id = $4::uuid or order_id = $5::uuid)))"
                    " for update skip locked)",
-                   params, 4, NULL, e);
+                   params, COUNT(params), NULL, e);
 }
 
 bool outbox_add(struct db_tx *tx, const struct outbox_row *row, struct err *e)
@@ -52,11 +54,13 @@ bool outbox_add(struct db_tx *tx, const struct outbox_row *row, struct err *e)
                             row->body,
                             row->edit_ref,
                             *row->job ? row->job : NULL,
+                            *row->order ? row->order : NULL,
                             row->sets_card ? "t" : "f",
                             row->edits_card ? "t" : "f"};
     return db_exec(tx,
-                   "insert into outbox(network, lane, addr, body, edit_ref, job_id, sets_card,"
-                   " edits_card, state) values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending')",
+                   "insert into outbox(network, lane, addr, body, edit_ref, job_id, order_id,"
+                   " sets_card, edits_card, state)"
+                   " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending')",
                    params, COUNT(params), NULL, e);
 }
 
@@ -89,6 +93,7 @@ static void claimed_row(const struct db_rows *rows, size_t i, struct outbox_row 
     str_copy(ret->job, sizeof(ret->job), row_text(rows, i, 4));
     ret->sets_card = db_bool(rows, i, 5);
     ret->edits_card = db_bool(rows, i, 6);
+    str_copy(ret->order, sizeof(ret->order), row_text(rows, i, 8));
 }
 
 /* Lanes of one network are handed out under one short lock: two senders must not take two rows of
@@ -115,10 +120,12 @@ bool outbox_claim(struct db_tx *tx, const char *network, size_t max, struct outb
                  "   order by o.id limit $2 for update of o)"
                  " update outbox o set state = 'sending', tries = tries + 1,"
                  "   sending_since = clock_timestamp(), edit_ref = case when edits_card"
-                 "     then coalesce((select card_ref from jobs j where j.id = o.job_id), '')"
+                 "     then coalesce((select card_ref from jobs j where j.id = o.job_id),"
+                 "       (select card_ref from orders p where p.id = o.order_id), '')"
                  "     else edit_ref end"
                  " from due where o.id = due.id"
-                 " returning o.id, addr, body, edit_ref, job_id, sets_card, edits_card, tries",
+                 " returning o.id, addr, body, edit_ref, job_id, sets_card, edits_card, tries,"
+                 " o.order_id",
                  params, 2, &rows, e))
         return false;
     size_t count = db_count(rows);
@@ -143,10 +150,13 @@ bool outbox_sent(struct db_tx *tx, const struct outbox_row *r, const char *remot
                      params, 2, &rows, e))
         return false;
     DB_CRASH(tx, "outbox.sent");
-    if (rows == 0 || !r->sets_card || !*r->job || !*remote_ref)
+    if (rows == 0 || !r->sets_card || !*remote_ref)
         return true;
-    const char *card[] = {r->job, remote_ref};
-    return db_exec(tx, "update jobs set card_ref = $2 where id = $1", card, 2, NULL, e);
+    const char *job[] = {r->job, remote_ref}, *order[] = {r->order, remote_ref};
+    if (*r->job && !db_exec(tx, "update jobs set card_ref = $2 where id = $1", job, 2, NULL, e))
+        return false;
+    return !*r->order ||
+           db_exec(tx, "update orders set card_ref = $2 where id = $1", order, 2, NULL, e);
 }
 
 bool outbox_failed(struct db_tx *tx, const struct outbox_row *r, enum outbox_failure why,

@@ -17,6 +17,7 @@ struct outbox_row {
     char *body;                  /* card as JSON (bot/card_json) */
     char edit_ref[CHAT_REF_MAX]; /* edit this card instead of sending a new one; "" = send */
     char job[40];                /* its ref becomes this job's card when sets_card */
+    char order[40];              /* the same for an order */
     bool sets_card;
     bool edits_card; /* edit the job's card as it is named when this row is claimed (so a row may be
                         added before the card was sent); sent as a new one when there is none */

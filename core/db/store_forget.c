@@ -62,6 +62,11 @@ bool account_forget(struct db_tx *tx, const char *account,
         "'',"
         " dedupe_key = sha256(id::text::bytea) where user_id = $1",
         "delete from drafts where user_id = $1",
+        "delete from outbox where order_id in (select id from orders where user_id = $1)"
+        " and state <> 'sending'",
+        "update orders set addr = '', card_ref = '', edit_at = 'infinity' where user_id = $1",
+        "delete from claims where user_id = $1",
+        "delete from awaiting where user_id = $1",
         "delete from settings where user_id = $1",
         "delete from identities where user_id = $1",
         "update users set lang = '', forgotten_at = clock_timestamp() where id = $1",

@@ -169,6 +169,16 @@ bool order_get(struct db_tx *tx, const char *id, struct order *ret, struct err *
     return found || err_set(e, ERR_NOT_FOUND, "pay.order_gone", "no order");
 }
 
+bool order_newest(struct db_tx *tx, const char *account, struct order *ret, bool *ret_found,
+                  struct err *e)
+{
+    const char *params[] = {account};
+    return read_order(tx,
+                      "select " COLUMNS " from orders o where user_id = $1"
+                      " order by created_at desc, id desc limit 1",
+                      params, 1, ret, ret_found, e);
+}
+
 bool order_for_payment(struct db_tx *tx, const char *account, const char *method, struct raw amount,
                        int64_t paid_at, struct order *ret, bool *ret_found, struct err *e)
 {

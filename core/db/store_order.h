@@ -85,6 +85,9 @@ struct order {
 bool order_open(struct db_tx *tx, struct order *spec, int seconds, bool *ret_made, struct err *e);
 bool order_get(struct db_tx *tx, const char *id, struct order *ret,
                struct err *e); /* ERR_NOT_FOUND "pay.order_gone" */
+/* The account's last one, whatever became of it. */
+bool order_newest(struct db_tx *tx, const char *account, struct order *ret, bool *ret_found,
+                  struct err *e);
 /* The order that this money belongs to: with the very amount still missing, else the newest whose
    promise was alive at `paid_at` (Unix seconds, 0 = now). */
 bool order_for_payment(struct db_tx *tx, const char *account, const char *method, struct raw amount,

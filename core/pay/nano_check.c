@@ -5,7 +5,7 @@
  * what nodes say: one for small amounts, all that answer, and at least two where two are set up,
  * from `second_opinion` on.
  */
-#define LOG_MODULE "pay.nano"
+#define LOG_MODULE "payments"
 #include <string.h>
 
 #include "core/base/log.h"

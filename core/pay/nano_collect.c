@@ -7,7 +7,7 @@
  * stored bytes are ever published, so a repeat publishes the same block. A block that the network
  * refuses for good is told in the log and left alone.
  */
-#define LOG_MODULE "pay.nano"
+#define LOG_MODULE "payments"
 #include <stdlib.h>
 #include <string.h>
 

@@ -15,7 +15,7 @@
 #include "core/pay/nano_payment.h"
 
 #define NANO_METHOD "nano"
-#define NANO_LEASE "pay.nano"
+#define NANO_LEASE "payments"
 
 enum {
     NANO_HINTS = 1024,       /* waiting; more means "look at everything" */

@@ -278,7 +278,6 @@ static void nano_destroy(void *self)
     if (!p)
         return;
     nano_stop(p);
-    p->o.node.ops->destroy(p->o.node.self);
     work_pool_destroy(p->o.work);
     nano_seed_destroy(p->o.seed);
     pthread_cond_destroy(&p->changed);

@@ -8,7 +8,8 @@
  * Threads: a watcher (nano_watch.c: hints of the stream, polling as the truth) and a collector
  *          (nano_collect.c: pocketing and sweeping), both only in the process that holds the lease
  *          LEASE_NAME; whoever works without it can be late, never wrong.
- * Owner:   the payment method owns what `options` says; the rest is borrowed until destroy.
+ * Owner:   the payment method owns seed and work pool once it was created; node and database are
+ *          borrowed until destroy.
  * Fails:   create: ERR_CONFIG "start.bad_config".
  * Source:  facts sheet "nano".
  */

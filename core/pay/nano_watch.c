@@ -4,7 +4,7 @@
  * The stream's hints only make it faster. Losing the lease stops it between two steps; another
  * process that works at the same time finds the rows there and does nothing.
  */
-#define LOG_MODULE "pay.nano"
+#define LOG_MODULE "payments"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,0 +1,127 @@
+#include "bot/pay_calls.h"
+
+#include <string.h>
+
+#include "bot/outbox.h"
+#include "bot/pay_card.h"
+#include "bot/reply.h"
+#include "bot/status.h"
+#include "core/base/strbuf.h"
+#include "core/db/store_job.h"
+#include "core/db/store_ledger.h"
+#include "core/db/store_order.h"
+
+/* --- the video that waited for credits --- */
+
+/* Its place is taken by the card that shows it being made. */
+static bool show_started(struct db_tx *tx, struct bot *bot, const char *id, struct err *e)
+{
+    AUTO(job_free) struct job job = {0};
+    AUTO(card_doc_free) struct card_doc doc = {0};
+    if (!job_get(tx, id, &job, e))
+        return false;
+    status_card(&doc, &job, NULL, bot_abilities(bot, job.addr.network)->buttons);
+    status_watch(bot->status, id); /* looks at the job itself: harmless when this is rolled back */
+    return outbox_put_edit(tx, &job.addr, &doc, id, false, e);
+}
+
+static bool start_waiting(struct db_tx *tx, struct bot *bot, const char *account, struct err *e)
+{
+    char id[UUID_TEXT];
+    bool found = false;
+    enum job_start started;
+    AUTO(job_free) struct job job = {0};
+    if (!await_job(tx, account, id, &found, e))
+        return false;
+    if (!found)
+        return true;
+    if (!job_get(tx, id, &job, e))
+        return false;
+    if (job.state != JOB_QUOTED)
+        return await_end(tx, account, e); /* started or cancelled meanwhile */
+    if (!job_start(tx, id, &started, e))
+        return false;
+    if (started == JOB_NO_CREDITS || started == JOB_QUEUE_FULL)
+        return true; /* waits for more, or for /go */
+    return await_end(tx, account, e) && show_started(tx, bot, id, e);
+}
+
+/* --- events --- */
+
+static bool redraw(struct db_tx *tx, struct bot *bot, const struct order *order, struct err *e)
+{
+    AUTO(card_doc_free) struct card_doc doc = {0};
+    return pay_card_order(bot, &doc, order, false, e) && outbox_put_order(tx, &doc, order, true, e);
+}
+
+static bool on_seen(struct db_tx *tx, void *ctx, const struct order *order, struct err *e)
+{
+    return redraw(tx, ctx, order, e);
+}
+
+static bool on_redraw(struct db_tx *tx, void *ctx, const struct order *order, struct err *e)
+{
+    return redraw(tx, ctx, order, e);
+}
+
+/* The order's card turns into the receipt. Money without a live order is told below the last one. */
+static bool tell_credited(struct db_tx *tx, struct bot *bot, const struct pay_credited *c,
+                          struct err *e)
+{
+    AUTO(card_doc_free) struct card_doc doc = {0};
+    struct balance balance;
+    struct order last;
+    bool found = true;
+    if (!ledger_balance(tx, c->account, &balance, e) ||
+        (!c->order && !order_newest(tx, c->account, &last, &found, e)))
+        return false;
+    if (!found)
+        return true; /* nobody ever asked for this address in a chat */
+    const struct order *shown = c->order ? c->order : &last;
+    if (!shown->addr.network[0])
+        return true; /* forgotten */
+    return pay_card_credited(bot, &doc, shown->lang, c, balance.available, e) &&
+           outbox_put_order(tx, &doc, shown, c->order != NULL, e);
+}
+
+static bool on_credited(struct db_tx *tx, void *ctx, const struct pay_credited *c, struct err *e)
+{
+    return tell_credited(tx, ctx, c, e) && start_waiting(tx, ctx, c->account, e);
+}
+
+static bool on_claim(struct db_tx *tx, void *ctx, const char *lang, const struct chat_addr *addr,
+                     enum pay_claim result, struct err *e)
+{
+    static const char *const keys[] = {
+        [PAY_CLAIM_GRANTED] = "claim.granted",
+        [PAY_CLAIM_KNOWN] = "claim.known",
+        [PAY_CLAIM_NOT_OURS] = "claim.not_ours",
+        [PAY_CLAIM_ASK_OPERATOR] = "claim.operator",
+    };
+    AUTO(card_doc_free) struct card_doc doc = {0};
+    (void)ctx;
+    card_begin(&doc, lang);
+    doc.card.is_private = true;
+    card_line(&doc, lang, keys[result]);
+    return outbox_put(tx, addr, &doc, NULL, NULL, false, e);
+}
+
+static void after(void *ctx)
+{
+    struct bot *bot = ctx;
+    outbox_wake(bot->outbox);
+    if (bot->workers)
+        workers_wake(bot->workers);
+}
+
+struct pay_calls bot_pay_calls(struct bot *bot)
+{
+    return (struct pay_calls){
+        .on_seen = on_seen,
+        .on_credited = on_credited,
+        .on_redraw = on_redraw,
+        .on_claim = on_claim,
+        .after = after,
+        .ctx = bot,
+    };
+}

@@ -1,0 +1,179 @@
+#define LOG_MODULE "pay"
+#include "bot/pay_card.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bot/reply.h"
+#include "core/base/clock.h"
+#include "core/base/hash.h"
+#include "core/base/log.h"
+#include "core/base/strbuf.h"
+
+enum { OFFERS_SHOWN = 4, KEEP_DAYS = 3 };
+
+/* --- the QR picture --- */
+
+static void add_picture(const struct bot *bot, struct card_doc *doc, const char *uri)
+{
+    struct hash h;
+    char hex[HASH_HEX];
+    if (!bot->qr_dir[0])
+        return;
+    hash_begin(&h, "qr");
+    hash_text(&h, "uri", uri);
+    hash_end(&h, hex);
+    const char *path = arena_printf(&doc->arena, "%s/%s.png", bot->qr_dir, hex);
+    if (access(path, R_OK) == 0)
+        doc->card.picture = path;
+}
+
+void pay_card_sweep(const struct bot *bot)
+{
+    DIR *dir = bot->qr_dir[0] ? opendir(bot->qr_dir) : NULL;
+    struct dirent *entry;
+    if (!dir)
+        return;
+    while ((entry = readdir(dir))) { /* one thread has this stream */
+        struct stat s;
+        if (!str_ends(entry->d_name, ".png") || fstatat(dirfd(dir), entry->d_name, &s, 0) != 0)
+            continue;
+        if (clock_wall_ms() / 1000 - s.st_mtime > KEEP_DAYS * 24 * 3600)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    closedir(dir);
+}
+
+/* --- an order --- */
+
+static void add_copies(struct card_doc *doc, const char *lang, const struct pay_ask *ask)
+{
+    card_copy(doc, lang, "button.copy_address", false, ask->address);
+    card_copy(doc, lang, "button.copy_amount", true, ask->amount);
+}
+
+static void add_how(struct card_doc *doc, const char *lang, const struct order *o,
+                    const struct pay_ask *ask)
+{
+    card_line(doc, lang, "pay.send", I18N_TEXT("amount", ask->amount),
+              I18N_TEXT("unit", ask->unit));
+    card_add_line(doc, arena_dup(&doc->arena, ask->address));
+    card_add_line(doc, arena_dup(&doc->arena, ask->uri));
+    if (ask->exact)
+        card_line(doc, lang, "pay.exact");
+    if (o->bonus > 0)
+        card_line(doc, lang, "pay.bonus", I18N_NUM("count", o->bonus));
+    card_line(doc, lang, ask->exact ? "pay.left_exact" : "pay.left",
+              I18N_TEXT("time", card_duration(doc, lang, o->seconds_left * 1000)));
+}
+
+/* How it stands and what to do. */
+static void add_state(const struct bot *bot, struct card_doc *doc, const struct order *o,
+                      const struct pay_ask *ask, bool with_picture)
+{
+    const char *lang = o->lang;
+    char total[PAY_AMOUNT];
+    raw_to_xno(o->amount, total);
+    if (ask->received[0] && o->state != ORDER_PAID)
+        card_line(doc, lang, "pay.part", I18N_TEXT("received", ask->received),
+                  I18N_TEXT("amount", ask->amount), I18N_TEXT("unit", ask->unit));
+    switch (o->state) {
+    case ORDER_OPEN:
+    case ORDER_PART:
+        add_how(doc, lang, o, ask);
+        if (bot_abilities(bot, o->addr.network)->buttons)
+            add_copies(doc, lang, ask);
+        if (with_picture)
+            add_picture(bot, doc, ask->uri);
+        break;
+    case ORDER_SEEN:
+        card_line(doc, lang, "pay.seen");
+        break;
+    case ORDER_PAID:
+        card_line(doc, lang, "pay.paid");
+        break;
+    case ORDER_OVER:
+        card_line(doc, lang, ask->exact ? "pay.over_exact" : "pay.over");
+        card_button(doc, lang, "button.pay_again", true, "/pay %s", total);
+        break;
+    }
+}
+
+bool pay_card_order(const struct bot *bot, struct card_doc *doc, const struct order *o,
+                    bool with_picture, struct err *e)
+{
+    struct pay_ask ask;
+    char total[PAY_AMOUNT];
+    card_begin(doc, o->lang);
+    doc->card.is_private = true;
+    if (!bot->pay.ops->ask(bot->pay.self, o, &ask, e))
+        return false;
+    raw_to_xno(o->amount, total);
+    card_title(doc, o->lang, "pay.order", I18N_NUM("count", ask.credits),
+               I18N_TEXT("amount", arena_dup(&doc->arena, total)), I18N_TEXT("unit", ask.unit));
+    add_state(bot, doc, o, &ask, with_picture);
+    return true;
+}
+
+bool pay_card_credited(const struct bot *bot, struct card_doc *doc, const char *lang,
+                       const struct pay_credited *c, int64_t balance, struct err *e)
+{
+    bool part = c->order && c->order->state == ORDER_PART;
+    struct pay_ask ask;
+    card_begin(doc, lang);
+    if (part && !bot->pay.ops->ask(bot->pay.self, c->order, &ask, e))
+        return false;
+    doc->card.is_private = true;
+    doc->card.title = card_text(doc, lang, "pay.got", I18N_NUM("count", c->credits + c->bonus));
+    card_line(doc, lang, "pay.arrived", I18N_TEXT("amount", c->amount), I18N_TEXT("unit", c->unit));
+    if (c->bonus > 0)
+        card_line(doc, lang, "pay.with_bonus", I18N_NUM("count", c->bonus));
+    card_line(doc, lang, "credits.balance", I18N_NUM("count", balance));
+    if (strcmp(c->rest, "0") != 0)
+        card_line(doc, lang, "pay.rest", I18N_TEXT("rest", c->rest), I18N_TEXT("unit", c->unit));
+    card_line(doc, lang, "pay.receipt", I18N_TEXT("ref", c->ref));
+    if (part)
+        add_state(bot, doc, c->order, &ask, true);
+    return true;
+}
+
+/* --- offers --- */
+
+static void add_offer(const struct bot *bot, struct card_doc *doc, const char *lang, bool buttons,
+                      const char *job, const struct pay_offer *offer)
+{
+    const char *ref = job ? (buttons ? job : job_short(job)) : "";
+    const char *action =
+        arena_printf(&doc->arena, "/pay %s%s%s", offer->amount, job ? " " : "", ref);
+    const char *label =
+        card_text(doc, lang, "pay.offer", I18N_NUM("count", offer->credits),
+                  I18N_TEXT("amount", offer->amount), I18N_TEXT("unit", bot->pay.ops->unit));
+    if (buttons)
+        card_button_text(doc, label, true, action);
+    else
+        card_line(doc, lang, "pay.offer_line", I18N_TEXT("command", action),
+                  I18N_TEXT("what", label));
+}
+
+void pay_card_offers(const struct bot *bot, struct card_doc *doc, const char *lang, bool buttons,
+                     const char *job, int64_t least)
+{
+    struct pay_offer offers[PAY_OFFERS], exact;
+    size_t shown = 0;
+    if (least > 0 && bot->pay.ops->offer_for(bot->pay.self, least, &exact)) {
+        add_offer(bot, doc, lang, buttons, job, &exact);
+        shown++;
+    } else {
+        exact.credits = 0;
+    }
+    size_t count = bot->pay.ops->offers(bot->pay.self, offers, PAY_OFFERS);
+    for (size_t i = 0; i < count && shown < OFFERS_SHOWN; i++) {
+        if (offers[i].credits <= MAX(exact.credits, least - 1))
+            continue;
+        add_offer(bot, doc, lang, buttons, job, &offers[i]);
+        shown++;
+    }
+}

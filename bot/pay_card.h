@@ -1,0 +1,27 @@
+/*
+ * pay_card - what a person sees of buying credits: offers, an order with its QR picture, how it goes on.
+ *
+ * Threads: any; the QR picture is written to bot->qr_dir when it is not there yet.
+ */
+#ifndef NANOTIK_BOT_PAY_CARD_H
+#define NANOTIK_BOT_PAY_CARD_H
+
+#include "bot/bot.h"
+#include "bot/card.h"
+#include "core/db/store_order.h"
+
+/* The order as it stands. with_picture: a new QR picture is wanted (the first card, or when what is
+   to be paid has changed); an edit without one keeps the old. */
+bool pay_card_order(const struct bot *bot, struct card_doc *doc, const struct order *order,
+                    bool with_picture, struct err *e);
+/* A payment was counted; what is still missing of its order follows. */
+bool pay_card_credited(const struct bot *bot, struct card_doc *doc, const char *lang,
+                       const struct pay_credited *c, int64_t balance, struct err *e);
+/* Buttons (or lines, where there are none) that buy; job NULL, or the video that starts with it.
+   least: credits that are missing, 0 = any package. */
+void pay_card_offers(const struct bot *bot, struct card_doc *doc, const char *lang, bool buttons,
+                     const char *job, int64_t least);
+/* Pictures of orders that are long over. */
+void pay_card_sweep(const struct bot *bot);
+
+#endif

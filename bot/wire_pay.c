@@ -1,0 +1,100 @@
+/*
+ * The payment method that the configuration asks for: Nano, with a seed or watch-only.
+ */
+#define LOG_MODULE "start"
+#include <stdlib.h>
+
+#include "bot/wire.h"
+#include "core/base/log.h"
+#include "core/money/price.h"
+#include "core/pay/nano_payment.h"
+
+enum { MINUTE = 60 };
+
+struct wire_pay {
+    struct wire_nano *nano;
+    struct payment_method method;
+    struct price_list prices;
+};
+
+static bool read_xno(const struct config *config, const char *name, struct raw *ret, struct err *e)
+{
+    return raw_from_xno(config_text(config, name), ret) ||
+           err_set_arg(e, ERR_CONFIG, "start.bad_config", name, "%s is no amount of XNO", name);
+}
+
+static struct work_pool *make_work_pool(const struct config *config, const struct nano_node *node)
+{
+    struct work_pool_options o = {0};
+    if (config_text(config, "NANO_WORK_URL")[0])
+        o.hooks = (struct work_hooks){.generate = node->ops->work, .ctx = node->self};
+    return work_pool_create(&o);
+}
+
+static bool make_method(struct wire_pay *w, const struct config *config, struct db *db,
+                        struct nano_seed **seed, struct err *e)
+{
+    struct nano_payment_options o = {
+        .db = db,
+        .node = *wire_nano_node(w->nano),
+        .wallet = config_text(config, "NANO_WALLET_ADDRESS"),
+        .representative = config_text(config, "NANO_REPRESENTATIVE"),
+        .prices = &w->prices,
+        .lease_ms = (int)config_int(config, "NANOTIK_LEASE_SECONDS") * 1000,
+        .order_seconds = (int)config_int(config, "NANO_ORDER_MINUTES") * MINUTE,
+    };
+    if (!price_list_parse(config_text(config, "NANO_PER_CREDIT"),
+                          config_text(config, "NANO_PACKAGES"), &w->prices, e) ||
+        !read_xno(config, "NANO_MINIMUM", &o.minimum, e) ||
+        !read_xno(config, "NANO_SECOND_OPINION", &o.second_opinion, e) ||
+        !read_xno(config, "NANO_SWEEP_ABOVE", &o.sweep_above, e) ||
+        !wire_nano_difficulties(config, &o.send_threshold, &o.receive_threshold, e))
+        return false;
+    o.seed = *seed;
+    o.work = *seed ? make_work_pool(config, wire_nano_node(w->nano)) : NULL;
+    if (*seed && !o.work)
+        return err_set(e, ERR_INTERNAL, "error.internal", "no threads for work");
+    if (!nano_payment_create(&o, &w->method, e)) {
+        work_pool_destroy(o.work);
+        return false;
+    }
+    *seed = NULL; /* it is the method's now */
+    return true;
+}
+
+bool wire_pay_wanted(const struct config *config, const struct nano_seed *seed)
+{
+    return seed || config_text(config, "NANO_WALLET_ADDRESS")[0];
+}
+
+bool wire_pay_make(const struct config *config, struct db *db, struct nano_seed **seed,
+                   struct wire_pay **ret, struct err *e)
+{
+    if (!wire_nano_wanted(config))
+        return err_set_arg(e, ERR_CONFIG, "start.bad_config", "NANO_RPC_URL",
+                           "payments need a node: NANO_RPC_URL is not set");
+    struct wire_pay *w = calloc(1, sizeof(*w));
+    if (!w)
+        return err_set(e, ERR_INTERNAL, "error.internal", "payments: no memory");
+    if (!wire_nano_make(config, &w->nano, e) || !make_method(w, config, db, seed, e)) {
+        wire_pay_free(w);
+        return false;
+    }
+    *ret = w;
+    return true;
+}
+
+const struct payment_method *wire_pay_method(const struct wire_pay *w)
+{
+    return &w->method;
+}
+
+void wire_pay_free(struct wire_pay *w)
+{
+    if (!w)
+        return;
+    if (w->method.ops)
+        w->method.ops->destroy(w->method.self);
+    wire_nano_free(w->nano);
+    free(w);
+}
