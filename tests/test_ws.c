@@ -182,6 +182,8 @@ static bool serve(struct stub *s, const struct stub_request *r)
         put_frame(r->fd, BINARY, true, "", 0);
     } else if (strcmp(p, "/big") == 0) {
         big(r->fd, 300000);
+    } else if (strcmp(p, "/huge") == 0) {
+        big(r->fd, 9 << 20);
     } else if (strcmp(p, "/close") == 0) {
         put_frame(r->fd, CLOSE, true, bye, sizeof(bye) - 1);
     } else if (strcmp(p, "/cut") == 0) {
@@ -362,6 +364,12 @@ static void a_message_has_a_ceiling(void **state)
     await(&w.close_seen, 1009);
     ws_free(ws);
     struct err e = {0};
+    r = request(url, "/huge"); /* most of it is still on its way when the ceiling is met */
+    r.message_max = 1000;
+    ws = must_connect(&r);
+    await(&w.closed, 2);
+    assert_int_equal(w.end.err.code, ERR_LIMIT);
+    ws_free(ws);
     r = request(url, "/silent");
     r.queue_max = 10;
     ws = must_connect(&r);

@@ -152,13 +152,16 @@ static int opened(struct ws *ws)
     return 0;
 }
 
+/* A close frame only at the end of a message: what still comes of it while libwebsockets 4.1 waits
+   to send one crashes it. Without a reason it cuts the link at once. */
 static int too_large(struct ws *ws)
 {
     static unsigned char why[] = "message too large";
     ws->end.by_us = true;
     ws->closing_sent = true;
     fail(ws, ERR_LIMIT, "error.network", "a message is larger than allowed");
-    lws_close_reason(ws->wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, why, sizeof(why) - 1);
+    if (lws_is_final_fragment(ws->wsi) && !lws_remaining_packet_payload(ws->wsi))
+        lws_close_reason(ws->wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, why, sizeof(why) - 1);
     return -1;
 }
 
