@@ -10,7 +10,7 @@ PACKAGES := gcc g++ pkgconf libcurl4-openssl-dev libwebsockets-dev zlib1g-dev li
             libswresample-dev libass-dev libqrencode-dev libsodium-dev libicu-dev libfontconfig-dev libharfbuzz-dev \
             libedit-dev libtomlplusplus-dev libespeak-ng-dev espeak-ng-data postgresql ca-certificates \
             fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji fonts-symbola
-TEST_PACKAGES := libcmocka-dev ffmpeg
+TEST_PACKAGES := libcmocka-dev ffmpeg zbar-tools
 CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES := clang
 
