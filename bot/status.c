@@ -186,7 +186,8 @@ static bool look_at(struct status *s, struct look *look, bool *ret_known)
     *ret_known = db_run_soft(s->bot->db, look_body, look, &e);
     if (!*ret_known && e.code != ERR_NOT_FOUND)
         return true; /* the database is away: look later */
-    return *ret_known && job_state_is_live(look->job.state) && look->job.state != JOB_DELIVERING;
+    return *ret_known && job_state_is_live(look->job.state) && look->job.state != JOB_DELIVERING &&
+           look->job.state != JOB_KEPT;
 }
 
 struct set_card {

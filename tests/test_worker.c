@@ -35,7 +35,7 @@ struct world {
     int64_t takes;      /* bytes; 0: any */
     bool never_content; /* each film is too large for it */
     /* What the bot was told. */
-    atomic_int delivering, delivered, failed, cancelled, done;
+    atomic_int delivering, delivered, failed, cancelled, kept, done;
     atomic_int progress;
     pthread_mutex_t lock;
     char fail_key[64], last_ref[CHAT_REF_MAX];
@@ -89,6 +89,18 @@ static bool on_failed(struct db_tx *tx, void *ctx, const struct job *job, struct
     return true;
 }
 
+static bool on_kept(struct db_tx *tx, void *ctx, const struct job *job, struct err *e)
+{
+    struct world *w = ctx;
+    (void)tx, (void)e;
+    assert_int_equal(job->state, JOB_KEPT);
+    pthread_mutex_lock(&w->lock);
+    str_copy(w->fail_key, sizeof w->fail_key, job->fail_key);
+    pthread_mutex_unlock(&w->lock);
+    atomic_fetch_add(&w->kept, 1);
+    return true;
+}
+
 static bool on_done(struct db_tx *tx, void *ctx, const struct job *job, const struct chat_video *v,
                     int64_t credits, struct err *e)
 {
@@ -123,6 +135,7 @@ static int setup(void **state)
         .calls = {.deliver = deliver,
                   .price = price,
                   .on_failed = on_failed,
+                  .on_kept = on_kept,
                   .on_done = on_done,
                   .on_progress = on_progress,
                   .ctx = w},
@@ -485,6 +498,184 @@ static void an_upload_that_is_refused_is_paid_back(void **state)
     assert_balance(w, CREDITS, 0);
 }
 
+/* --- films that nobody can be given --- */
+
+struct wish {
+    struct world *w;
+    char id[UUID_TEXT], again[UUID_TEXT];
+    enum job_start started;
+    size_t offered;
+    const char *key;
+};
+
+static const struct chat_addr elsewhere = {.network = "test", .chat = "2"};
+
+static bool send_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct wish *wish = ctx;
+    struct job j AUTO(job_free) = {0};
+    return job_get(tx, wish->id, &j, e) &&
+           job_send_kept(tx, wish->id, &elsewhere, j.story, &wish->started, e);
+}
+
+static bool offer_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct wish *wish = ctx;
+    struct job *list = NULL;
+    if (!job_offer_kept(tx, wish->w->account, "test", 5, &list, &wish->offered, e))
+        return false;
+    for (size_t i = 0; i < wish->offered; i++) {
+        assert_string_equal(list[i].id, wish->id);
+        job_free(&list[i]);
+    }
+    free(list);
+    return true;
+}
+
+static void keep_one(struct world *w, struct wish *wish)
+{
+    *wish = (struct wish){.w = w};
+    w->deliver = (struct fake_step){.code = ERR_REFUSED, .times = -1};
+    new_job(w, wish->id);
+    start(w);
+    wait_state(w, wish->id, JOB_KEPT);
+    wait_count(&w->kept, 1);
+    w->deliver = (struct fake_step){0};
+}
+
+static void a_film_that_nobody_can_be_given_is_kept_and_given_once(void **state)
+{
+    struct world *w = *state;
+    struct wish wish;
+    char film[400];
+    keep_one(w, &wish);
+    assert_balance(w, CREDITS - PRICE, PRICE); /* held: neither charged nor paid back */
+    assert_string_equal(w->fail_key, "error.internal");
+    assert_int_equal(atomic_load(&w->failed), 0);
+    snprintf(film, sizeof film, "%s/%s.mp4", w->out_dir, wish.id);
+    assert_true(fs_exists(film));
+    must(w, offer_body, &wish);
+    assert_int_equal(wish.offered, 1);
+    must(w, offer_body, &wish);
+    assert_int_equal(wish.offered, 0); /* not with every word */
+    must(w, send_body, &wish);
+    assert_int_equal(wish.started, JOB_STARTED);
+    must(w, send_body, &wish); /* pressed twice */
+    assert_int_equal(wish.started, JOB_STARTED_BEFORE);
+    workers_wake(w->workers);
+    wait_state(w, wish.id, JOB_DONE);
+    must(w, send_body, &wish);
+    assert_int_equal(wish.started, JOB_STARTED_BEFORE);
+    stop(w);
+    assert_int_equal(atomic_load(&w->delivered), 1);
+    assert_int_equal(fake_count(w->f, "segment", '>'), SCENES); /* the same film */
+    assert_string_equal(w->last_ref, "");                       /* a message of its own */
+    assert_balance(w, CREDITS - REAL_PRICE, 0);
+    struct job j AUTO(job_free) = look(w, wish.id);
+    assert_string_equal(j.addr.chat, "2");
+}
+
+static void a_kept_film_keeps_nobody_waiting(void **state)
+{
+    struct world *w = *state;
+    struct wish wish;
+    char next[UUID_TEXT];
+    keep_one(w, &wish);
+    new_job(w, next);
+    workers_wake(w->workers);
+    wait_state(w, next, JOB_DONE);
+    assert_balance(w, CREDITS - PRICE - REAL_PRICE, PRICE);
+    /* While another one is at work it waits for its turn. */
+    w->f->write[0].ms = 500;
+    new_job(w, next);
+    must(w, send_body, &wish);
+    assert_int_equal(state_of(w, wish.id, NULL), JOB_WAITING);
+    wait_state(w, wish.id, JOB_DONE);
+    stop(w);
+    assert_balance(w, CREDITS - 3 * REAL_PRICE, 0);
+}
+
+static void a_kept_film_can_be_declined_or_forgotten(void **state)
+{
+    struct world *w = *state;
+    struct wish wish;
+    struct janitor *j;
+    struct err e;
+    keep_one(w, &wish);
+    must(w, cancel_body, wish.id);
+    assert_int_equal(state_of(w, wish.id, NULL), JOB_CANCELLED);
+    assert_balance(w, CREDITS, 0);
+    stop(w);
+    atomic_store(&w->kept, 0);
+    keep_one(w, &wish);
+    fixture_db_sql(w->db, "update jobs set kept_until = clock_timestamp() where state = 'kept'");
+    struct janitor_options o = {.db = w->db, .on_failed = on_failed, .ctx = w, .rescue_ms = 50};
+    assert_true(janitor_start(&o, &j, &e));
+    wait_state(w, wish.id, JOB_FAILED);
+    janitor_stop(j);
+    wait_count(&w->failed, 1);
+    assert_string_equal(w->fail_key, "fail.kept_too_long");
+    assert_balance(w, CREDITS, 0);
+    assert_int_equal(atomic_load(&w->delivered), 0);
+}
+
+static void a_film_that_outlasts_its_tries_is_kept(void **state)
+{
+    struct world *w = *state;
+    char id[UUID_TEXT];
+    w->deliver = (struct fake_step){.code = ERR_RETRY, .times = -1};
+    w->options.keep_days = 3;
+    new_job(w, id);
+    fixture_db_sql(w->db, "update jobs set tries = 3");
+    start(w);
+    wait_state(w, id, JOB_KEPT);
+    stop(w);
+    assert_int_equal(atomic_load(&w->failed), 0);
+    assert_balance(w, CREDITS - PRICE, PRICE);
+    assert_int_equal(fixture_db_number(w->db, "select (kept_until - clock_timestamp() between"
+                                              " interval '71 hours' and interval '72 hours')::int"
+                                              " from jobs"),
+                     1);
+}
+
+static bool resend_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct wish *wish = ctx;
+    struct job done AUTO(job_free) = {0};
+    if (!job_get(tx, wish->id, &done, e))
+        return false;
+    struct job spec = {.estimate_ms = done.estimate_ms, .topic = done.topic, .story = done.story};
+    spec.addr = elsewhere;
+    str_copy(spec.account, sizeof spec.account, done.account);
+    str_copy(spec.lang, sizeof spec.lang, "en");
+    return job_resend(tx, &spec, &done, wish->key, &wish->started, wish->again, e);
+}
+
+static void a_film_is_sent_again_for_nothing(void **state)
+{
+    struct world *w = *state;
+    struct wish wish = {.w = w, .key = "again 1"};
+    new_job(w, wish.id);
+    start(w);
+    wait_state(w, wish.id, JOB_DONE);
+    must(w, resend_body, &wish);
+    assert_int_equal(wish.started, JOB_STARTED);
+    workers_wake(w->workers);
+    wait_state(w, wish.again, JOB_DONE);
+    assert_int_equal(atomic_load(&w->delivered), 2);
+    assert_int_equal(fake_count(w->f, "join", '>'), 1);
+    assert_balance(w, CREDITS - REAL_PRICE, 0);
+    /* It is no film of its own in the history, and when nobody can be reached it just ends. */
+    w->deliver = (struct fake_step){.code = ERR_REFUSED, .times = -1};
+    wish.key = "again 2";
+    must(w, resend_body, &wish);
+    workers_wake(w->workers);
+    wait_state(w, wish.again, JOB_FAILED);
+    stop(w);
+    assert_balance(w, CREDITS - REAL_PRICE, 0);
+    assert_int_equal(atomic_load(&w->kept), 0);
+}
+
 static void a_film_refused_for_its_size_is_fitted_and_charged_once(void **state)
 {
     struct world *w = *state;
@@ -825,6 +1016,11 @@ int main(void)
         CASE(cancel_just_before_delivery_still_counts),
         CASE(an_upload_that_fails_is_repeated_and_charged_once),
         CASE(an_upload_that_is_refused_is_paid_back),
+        CASE(a_film_that_nobody_can_be_given_is_kept_and_given_once),
+        CASE(a_kept_film_keeps_nobody_waiting),
+        CASE(a_kept_film_can_be_declined_or_forgotten),
+        CASE(a_film_that_outlasts_its_tries_is_kept),
+        CASE(a_film_is_sent_again_for_nothing),
         CASE(a_film_refused_for_its_size_is_fitted_and_charged_once),
         CASE(a_chat_that_is_never_content_gets_no_film_and_pays_nothing),
         CASE(without_its_card_the_film_is_a_message_of_its_own),

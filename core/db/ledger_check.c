@@ -9,7 +9,7 @@
 #include "core/db/store_ledger.h"
 #include "core/db/store_util.h"
 
-#define LIVE "('waiting', 'ready', 'running', 'delivering')"
+#define LIVE "('waiting', 'ready', 'running', 'delivering', 'kept')"
 #define ACTIVE "('ready', 'running', 'delivering')"
 
 /* $1 = jobs of one account at work at once, $2 = hours a job may wait, $3 = most rows. */

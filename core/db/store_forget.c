@@ -33,6 +33,23 @@ static bool drop_quotes(struct db_tx *tx, const char *account, struct err *e)
     return true;
 }
 
+/* What was kept for them is of no use to anybody then; the credits are theirs again. */
+static bool end_kept(struct db_tx *tx, const char *account, struct err *e)
+{
+    const char *params[] = {account};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx, "select id from jobs where user_id = $1 and state = 'kept'", params, 1, &rows,
+                 e))
+        return false;
+    for (size_t i = 0; i < db_count(rows); i++) {
+        struct job_head h = {0};
+        const char *id = row_text(rows, i, 0);
+        if (!job_lock(tx, id, &h, e) || !job_end_unpaid(tx, id, &h, JOB_CANCELLED, NULL, NULL, e))
+            return false;
+    }
+    return true;
+}
+
 static bool name_files(struct db_tx *tx, const char *account,
                        void (*on_file)(void *ctx, const char *path), void *ctx, struct err *e)
 {
@@ -75,7 +92,8 @@ bool account_forget(struct db_tx *tx, const char *account,
         return err_set(e, ERR_NOT_FOUND, "error.no_account", "not an id");
     struct wallet w;
     if (!wallet_lock(tx, account, &w, e) || !refuse_while_live(tx, account, e) ||
-        !drop_quotes(tx, account, e) || !name_files(tx, account, on_file, ctx, e))
+        !drop_quotes(tx, account, e) || !end_kept(tx, account, e) ||
+        !name_files(tx, account, on_file, ctx, e))
         return false;
     const char *params[] = {account};
     for (size_t i = 0; i < COUNT(steps); i++)

@@ -23,7 +23,9 @@ bool job_move(struct db_tx *tx, const char *id, enum job_state from, enum job_st
     const char *params[] = {id, job_state_name(from), job_state_name(to)};
     int64_t rows;
     if (!exec_change(tx,
-                     "update jobs set state = $3, ended_at = case when $3 in"
+                     "update jobs set state = $3,"
+                     " kept_until = case when $3 = 'kept' then 'infinity'::timestamptz end,"
+                     " ended_at = case when $3 in"
                      " ('done', 'failed', 'cancelled') then clock_timestamp() end"
                      " where id = $1 and state = $2",
                      params, 3, &rows, e))
@@ -97,8 +99,8 @@ bool job_end_unpaid(struct db_tx *tx, const char *id, const struct job_head *h, 
         !ledger_release(tx, id, &r, e))
         return false;
     DB_CRASH(tx, "job_end");
-    /* A waiting job was not counted as active, and its going makes no room. */
-    return h->state == JOB_WAITING || job_promote(tx, h->account, e);
+    /* Waiting and kept jobs were not counted as active, and their going makes no room. */
+    return h->state == JOB_WAITING || h->state == JOB_KEPT || job_promote(tx, h->account, e);
 }
 
 /* --- quotes --- */
@@ -217,7 +219,7 @@ bool job_set_card(struct db_tx *tx, const char *id, const char *card_ref, struct
 
 /* --- start --- */
 
-static bool count_waiting(struct db_tx *tx, const char *account, int64_t *ret, struct err *e)
+bool job_count_waiting(struct db_tx *tx, const char *account, int64_t *ret, struct err *e)
 {
     const char *params[] = {account};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
@@ -230,8 +232,8 @@ static bool count_waiting(struct db_tx *tx, const char *account, int64_t *ret, s
 
 /* Its place in the common queue: a person's next video stands a minute behind the last one, so
    that many videos of one do not keep others waiting. */
-static bool enter_queue(struct db_tx *tx, const char *id, const char *account, bool is_ready,
-                        struct err *e)
+bool job_enter_queue(struct db_tx *tx, const char *id, const char *account, enum job_state from,
+                     bool is_ready, struct err *e)
 {
     struct num step = num_make(FAIR_STEP_SECONDS), more = num_make(is_ready ? 1 : 0);
     const char *wallet[] = {account, step.text, more.text};
@@ -245,7 +247,7 @@ static bool enter_queue(struct db_tx *tx, const char *id, const char *account, b
                    "update jobs set fair_at = (select fair_tag from wallets where user_id = $2),"
                    " run_at = clock_timestamp(), started_at = clock_timestamp() where id = $1",
                    job, 2, NULL, e) &&
-           job_move(tx, id, JOB_QUOTED, is_ready ? JOB_READY : JOB_WAITING, e) &&
+           job_move(tx, id, from, is_ready ? JOB_READY : JOB_WAITING, e) &&
            db_exec(tx, "select pg_notify('nanotik_jobs', '')", NULL, 0, NULL, e);
 }
 
@@ -254,7 +256,7 @@ static bool start_quoted(struct db_tx *tx, const char *id, const struct job_head
 {
     bool is_ready = w->active < JOB_RUNNING_MAX;
     int64_t waiting = 0;
-    if (!is_ready && !count_waiting(tx, h->account, &waiting, e))
+    if (!is_ready && !job_count_waiting(tx, h->account, &waiting, e))
         return false;
     *ret = JOB_QUEUE_FULL;
     if (waiting >= JOB_WAITING_MAX)
@@ -267,7 +269,7 @@ static bool start_quoted(struct db_tx *tx, const char *id, const struct job_head
         return true;
     *ret = JOB_STARTED;
     DB_CRASH(tx, "job_start");
-    return enter_queue(tx, id, h->account, is_ready, e);
+    return job_enter_queue(tx, id, h->account, JOB_QUOTED, is_ready, e);
 }
 
 bool job_start(struct db_tx *tx, const char *id, enum job_start *ret, struct err *e)
@@ -300,6 +302,7 @@ bool job_cancel(struct db_tx *tx, const char *id, enum job_state *ret_state, str
         return job_move(tx, id, JOB_QUOTED, JOB_CANCELLED, e);
     case JOB_WAITING:
     case JOB_READY:
+    case JOB_KEPT:
         *ret_state = JOB_CANCELLED;
         return job_end_unpaid(tx, id, &h, JOB_CANCELLED, NULL, NULL, e);
     case JOB_RUNNING:

@@ -40,6 +40,7 @@ struct job {
     char account[UUID_TEXT];
     enum job_state state;
     int attempt;         /* rises with each claim: the fence of a worker's writes */
+    int tries;           /* of those, the ones that count */
     int64_t price;       /* credits quoted and held */
     int64_t estimate_ms; /* length of the film as quoted */
     char *topic;         /* the person's words */
@@ -52,11 +53,12 @@ struct job {
     char stage[16];    /* last heartbeat: pipeline_stage_name and percent */
     int percent;
     int place;         /* in the queue, 1 = next; 0 = not queued (job_list and job_get fill it) */
-    char fail_key[64]; /* catalog key of the reason once failed */
+    char fail_key[64]; /* catalog key of the reason once failed or kept */
     char fail_arg[160];
     char created_at[32], ended_at[32];
     char video_path[1024]; /* once delivering: a later attempt finds the film here */
     int64_t video_ms, video_bytes;
+    bool is_resend; /* it only sends the film of an earlier job again */
 };
 void job_free(struct job *j); /* for AUTO */
 
@@ -95,6 +97,21 @@ bool job_count_live(struct db_tx *tx, const char *network, int64_t *ret, struct 
  *"cancel.too_late". */
 bool job_cancel(struct db_tx *tx, const char *id, enum job_state *ret_state, struct err *e);
 
+/* --- store_job_keep.c: films that wait for their person, and films that are sent again --- */
+/* Kept films of this account and network that were not offered for a while; offered now. As
+   job_list. */
+bool job_offer_kept(struct db_tx *tx, const char *account, const char *network, size_t max,
+                    struct job **ret, size_t *ret_count, struct err *e);
+/* Kept -> ready or waiting, to be delivered to `addr` into a new card; story: with the limit of that
+   chat. Tries count anew. JOB_STARTED_BEFORE when it is not kept (any more). */
+bool job_send_kept(struct db_tx *tx, const char *id, const struct chat_addr *addr,
+                   const char *story, enum job_start *ret, struct err *e);
+/* A job of its own that only sends the film of `done` again, to spec->addr; it costs nothing and is
+   no film in the history. ret_id is set with JOB_STARTED. */
+bool job_resend(struct db_tx *tx, const struct job *spec, const struct job *done,
+                const char *dedupe_key, enum job_start *ret, char ret_id[static UUID_TEXT],
+                struct err *e);
+
 /* --- worker --- */
 /* The next ready job, now running with attempt+1; ret->id "" when there is none. */
 bool job_claim(struct db_tx *tx, const char *worker, struct job *ret, struct err *e);
@@ -116,6 +133,10 @@ bool job_done(struct db_tx *tx, const struct job *j, const char *worker, const c
 /* Running or delivering -> failed (or cancelled): release, promotion. */
 bool job_fail(struct db_tx *tx, const struct job *j, const char *worker, bool cancelled,
               const char *fail_key, const char *fail_arg, struct err *e);
+/* Delivering -> kept for `days`: nobody can be reached (fail_key says why), the credits stay held,
+   the next waiting job is promoted. */
+bool job_keep(struct db_tx *tx, const struct job *j, const char *worker, int days,
+              const char *fail_key, const char *fail_arg, struct err *e);
 /* Running or delivering -> ready after back-off. keep_attempt: a drain does not use up a try. When
    tries are used up it fails instead (*ret_failed) with fail_key. delay_ms < 0: the usual back-off,
    5 s doubled with each try, at most 10 min. */
@@ -127,7 +148,7 @@ bool job_retry(struct db_tx *tx, const struct job *j, const char *worker, bool k
 /* Takes jobs whose lease ended back to ready (or failed when tries are used up: on_failed writes
    the message to the outbox in the same transaction; fail_key is "fail.worker_lost"), waiting and
    ready ones older than JOB_QUEUE_HOURS to failed ("fail.too_late"), quoted ones older than
-   JOB_QUOTE_HOURS to cancelled; repairs counters; forgets addresses a day after the end. Bounded;
+   JOB_QUOTE_HOURS to cancelled; kept ones whose time is over to failed ("fail.kept_too_long"); repairs counters; forgets addresses a day after the end. Bounded;
    any process. */
 bool job_rescue(struct db_tx *tx,
                 bool (*on_failed)(struct db_tx *tx, void *ctx, const struct job *j, struct err *e),

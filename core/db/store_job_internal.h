@@ -28,6 +28,11 @@ struct job_head {
 bool job_peek(struct db_tx *tx, const char *id, struct job_head *ret, struct err *e);
 bool job_lock(struct db_tx *tx, const char *id, struct job_head *ret, struct err *e);
 
+/* Of this account, in state waiting. */
+bool job_count_waiting(struct db_tx *tx, const char *account, int64_t *ret, struct err *e);
+/* Its place in the common queue, from `from`; the wallet and the job are locked. */
+bool job_enter_queue(struct db_tx *tx, const char *id, const char *account, enum job_state from,
+                     bool is_ready, struct err *e);
 /* A job of this account left ready/running/delivering: its next waiting one moves up. */
 bool job_promote(struct db_tx *tx, const char *account, struct err *e);
 /* Live -> failed or cancelled with release and promotion; the wallet and the job are locked. */

@@ -29,7 +29,8 @@ static const char columns[] =
                       "jobs q"
                       "   where q.state in ('waiting', 'ready') and (q.fair_at, q.id) < "
                       "(j.fair_at, j.id))"
-                      " else 0 end, j.media"
+                      " else 0 end, j.media,"
+                      " j.resend_of is not null, j.tries"
                       " from jobs j left join deliveries d on d.job_id = j.id ";
 
 bool job_select(struct db_tx *tx, const char *where, const char *const *params, size_t count,
@@ -66,6 +67,8 @@ bool job_from_row(const struct db_rows *rows, size_t row, struct job *ret, struc
     j.video_ms = db_int(rows, row, 19);
     j.video_bytes = db_int(rows, row, 20);
     j.place = (int)db_int(rows, row, 21);
+    j.tries = (int)db_int(rows, row, 24);
+    j.is_resend = db_bool(rows, row, 23);
     j.topic = str_dup(row_text(rows, row, 6));
     j.story = str_dup(row_text(rows, row, 7));
     j.media = seal_open_lines(row_text(rows, row, 22));
@@ -122,6 +125,7 @@ bool job_list(struct db_tx *tx, const char *account, bool live_only, size_t max,
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!job_select(tx,
                     "where j.user_id = $1 and j.state <> 'quoted' and (not $2::boolean"
+                    " and (j.resend_of is null or j.state not in ('done', 'failed', 'cancelled'))"
                     " or j.state in ('waiting', 'ready', 'running', 'delivering'))"
                     " order by j.created_at desc, j.id desc limit $3",
                     params, 3, &rows, e))

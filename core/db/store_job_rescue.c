@@ -125,6 +125,26 @@ static bool rescue_late(struct db_tx *tx, on_failed_fn *on_failed, void *ctx, in
     return true;
 }
 
+/* Nobody came for it: the credits go back. */
+static bool expire_kept(struct db_tx *tx, on_failed_fn *on_failed, void *ctx, struct err *e)
+{
+    static const char over[] = "state = 'kept' and kept_until <= clock_timestamp()";
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!candidates(tx, over, &rows, e))
+        return false;
+    for (size_t i = 0; i < db_count(rows); i++) {
+        const char *id = row_text(rows, i, 0);
+        struct job_head h = {0};
+        bool so;
+        if (!still_so(tx, id, over, &so, &h, e))
+            return false;
+        if (so && (!job_end_unpaid(tx, id, &h, JOB_FAILED, "fail.kept_too_long", NULL, e) ||
+                   !tell_failed(tx, id, on_failed, ctx, e)))
+            return false;
+    }
+    return true;
+}
+
 static bool expire_quotes(struct db_tx *tx, struct err *e)
 {
     struct num hours = num_make(JOB_QUOTE_HOURS), limit = num_make(RESCUE_ROWS);
@@ -210,8 +230,8 @@ bool job_rescue(struct db_tx *tx,
 {
     int count = 0;
     if (!rescue_leased(tx, on_failed, ctx, &count, e) ||
-        !rescue_late(tx, on_failed, ctx, &count, e) || !expire_quotes(tx, e) ||
-        !repair_counters(tx, e) || !forget_addresses(tx, e))
+        !rescue_late(tx, on_failed, ctx, &count, e) || !expire_kept(tx, on_failed, ctx, e) ||
+        !expire_quotes(tx, e) || !repair_counters(tx, e) || !forget_addresses(tx, e))
         return false;
     if (count > 0)
         DB_CRASH(tx, "job_rescue");

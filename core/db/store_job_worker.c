@@ -159,6 +159,25 @@ bool job_fail(struct db_tx *tx, const struct job *j, const char *worker, bool ca
     return job_end_unpaid(tx, j->id, &h, to, fail_key, fail_arg, e);
 }
 
+bool job_keep(struct db_tx *tx, const struct job *j, const char *worker, int days,
+              const char *fail_key, const char *fail_arg, struct err *e)
+{
+    struct job_head h = {0};
+    struct num for_days = num_make(days);
+    if (!lock_fenced(tx, j, worker, &h, e))
+        return false;
+    const char *params[] = {j->id, for_days.text, fail_key, fail_arg};
+    if (!job_move(tx, j->id, h.state, JOB_KEPT, e) ||
+        !db_exec(tx,
+                 "update jobs set kept_until = clock_timestamp() + make_interval(days => $2::int),"
+                 " worker = null, lease_until = null, offered_at = null, fail_key = $3,"
+                 " fail_arg = $4 where id = $1",
+                 params, COUNT(params), NULL, e))
+        return false;
+    DB_CRASH(tx, "job_keep");
+    return job_promote(tx, j->account, e); /* it makes room; its credits stay held */
+}
+
 bool job_retry(struct db_tx *tx, const struct job *j, const char *worker, bool keep_attempt,
                int delay_ms, const char *fail_key, const char *fail_arg, bool *ret_failed,
                struct err *e)

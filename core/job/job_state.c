@@ -39,5 +39,6 @@ bool job_state_parse(const char *text, enum job_state *ret)
 
 bool job_state_is_live(enum job_state s)
 {
-    return s == JOB_WAITING || s == JOB_READY || s == JOB_RUNNING || s == JOB_DELIVERING;
+    return s == JOB_WAITING || s == JOB_READY || s == JOB_RUNNING || s == JOB_DELIVERING ||
+           s == JOB_KEPT;
 }

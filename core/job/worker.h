@@ -10,6 +10,8 @@
  *          is delivered without being rendered again.
  * Own:     files that came with the words lie in OUT_DIR/.own/<job id> until the job has ended;
  *          folders that a killed worker left behind go after a day (janitor_options.out_dir).
+ * Kept:    a film that is made and that no way leads to its person with is kept (job_keep), with
+ *          the credits held, until the person asks for it somewhere or the days are over.
  * Owner:   workers_stop joins every thread; the callbacks' ctx must live until then.
  * Threads: start and stop on one thread; callbacks come on worker threads, several at once.
  * Source:  facts sheet "jobs and ledger", sections 3 and 6.
@@ -37,6 +39,9 @@ struct worker_calls {
     /* REQUIRED. In the transaction that ends the job: state is JOB_FAILED or JOB_CANCELLED, with
        fail_key and fail_arg. Writes the message to the outbox. May run again: database only. */
     bool (*on_failed)(struct db_tx *tx, void *ctx, const struct job *job, struct err *e);
+    /* OPTIONAL. In the transaction that keeps the film, because nobody could be reached: fail_key and
+       fail_arg say why. */
+    bool (*on_kept)(struct db_tx *tx, void *ctx, const struct job *job, struct err *e);
     /* OPTIONAL. In the transaction that captures `credits`: the short "ready" line. */
     bool (*on_done)(struct db_tx *tx, void *ctx, const struct job *job,
                     const struct chat_video *video, int64_t credits, struct err *e);
@@ -55,6 +60,7 @@ struct worker_options {
     const char *name;    /* unique per start of the program: host:pid:random */
     const char *out_dir; /* made when missing */
     size_t threads;      /* jobs at once; 0 = 2 */
+    int keep_days;       /* a film that nobody could be given, with its credits held; 0 = 14 */
     struct worker_calls calls;
     /* For tests; 0 = as written in store_job.h. */
     int heartbeat_ms, trust_ms, poll_ms;

@@ -66,7 +66,7 @@ void lease_stage(struct slot *s, const char *stage, int percent);
 void lease_phase(struct slot *s, enum slot_phase phase);
 void lease_cancel_seen(struct slot *s);
 struct lease_view {
-    bool lost, cancel_asked, stopping;
+    bool lost, cancel_asked, stopping, delivering;
 };
 struct lease_view lease_look(struct slot *s);
 void *keeper_main(void *workers);

@@ -97,7 +97,7 @@ void lease_cancel_seen(struct slot *s)
 struct lease_view lease_look(struct slot *s)
 {
     pthread_mutex_lock(&s->w->lock);
-    struct lease_view v = {s->lost, s->cancel_asked, s->w->stopping};
+    struct lease_view v = {s->lost, s->cancel_asked, s->w->stopping, s->phase == SLOT_DELIVERING};
     pthread_mutex_unlock(&s->w->lock);
     return v;
 }

@@ -1,6 +1,7 @@
 /* How a job ends when it does not end well. Every write is fenced by (job, attempt, worker), so
  * that writing late is harmless. */
 #include "core/base/clock.h"
+#include "core/base/crash.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/job/worker_internal.h"
@@ -8,6 +9,7 @@
 #define LOG_MODULE "settle"
 
 enum {
+    KEEP_DAYS = 14,
     BACKOFF_MIN_MS = 200,
     BACKOFF_MAX_MS = 2000,
     DRAIN_PATIENCE_MS = 3000, /* for the database, at shutdown; afterwards the lease decides */
@@ -52,7 +54,9 @@ struct ending {
     bool cancelled;
     bool keep_attempt;
     int delay_ms;
-    bool failed; /* tries were used up */
+    bool failed;   /* tries were used up */
+    bool may_keep; /* the film is made and was on its way: better kept than lost */
+    bool kept;
 };
 
 /* The message to the person belongs to the same transaction. `job` as stored now. */
@@ -74,9 +78,32 @@ static bool ended_before(struct db_tx *tx, const struct ending *end, bool *ret, 
     struct job now AUTO(job_free) = {0};
     if (!job_get(tx, end->job->id, &now, e))
         return false;
-    *ret =
-        now.attempt == end->job->attempt && (now.state == JOB_FAILED || now.state == JOB_CANCELLED);
+    *ret = now.attempt == end->job->attempt &&
+           (now.state == JOB_FAILED || now.state == JOB_CANCELLED || now.state == JOB_KEPT);
     return true;
+}
+
+/* Kept instead of failed, with a word to the person where words still arrive. */
+static bool keep(struct db_tx *tx, struct ending *end, struct err *e)
+{
+    const struct worker_options *o = &end->s->w->o;
+    struct job now AUTO(job_free) = {0};
+    end->kept = true;
+    if (!job_keep(tx, end->job, o->name, o->keep_days ? o->keep_days : KEEP_DAYS,
+                  end->why->user_key, end->why->arg, e))
+        return false;
+    return !o->calls.on_kept ||
+           (job_get(tx, end->job->id, &now, e) && o->calls.on_kept(tx, o->calls.ctx, &now, e));
+}
+
+static bool keep_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct ending *end = ctx;
+    bool before;
+    crash_at("worker.keeping");
+    if (!ended_before(tx, end, &before, e))
+        return false;
+    return before || keep(tx, end, e);
 }
 
 static bool fail_body(struct db_tx *tx, void *ctx, struct err *e)
@@ -98,7 +125,14 @@ static bool retry_body(struct db_tx *tx, void *ctx, struct err *e)
         return false;
     if (before)
         return true;
-    end->failed = false;
+    end->failed = end->kept = false;
+    if (end->may_keep && !end->keep_attempt) {
+        struct job now AUTO(job_free) = {0};
+        if (!job_get(tx, end->job->id, &now, e))
+            return false;
+        if (now.tries >= JOB_ATTEMPTS_MAX)
+            return keep(tx, end, e);
+    }
     if (!job_retry(tx, end->job, end->s->w->o.name, end->keep_attempt, end->delay_ms,
                    end->why->user_key, end->why->arg, &end->failed, e))
         return false;
@@ -128,6 +162,7 @@ void settle_error(struct slot *s, const struct job *j, const struct err *why)
     db_body *body = fail_body;
     if (now.lost)
         return; /* whoever owns it now decides */
+    end.may_keep = now.delivering && !j->is_resend;
     bool later = may_work_later(why, j->attempt);
     if (now.cancel_asked && later) {
         err_set(&cancelled, ERR_CANCELLED, "make.cancelled", "the person asked");
@@ -139,10 +174,14 @@ void settle_error(struct slot *s, const struct job *j, const struct err *why)
         body = retry_body;
     } else if (later) {
         body = retry_body;
+    } else if (end.may_keep && why->code == ERR_REFUSED) {
+        body = keep_body;
     }
     log_err(end.cancelled || end.keep_attempt ? LOG_INFO : LOG_WARN, LOG_MODULE, why);
     if (!settle_write(s, body, &end, &e))
         log_err(LOG_ERROR, LOG_MODULE, &e);
+    else if (end.kept)
+        log_info("kept for its person: nobody can be reached");
     else if (body == retry_body && !end.failed)
         log_info("given back%s", end.keep_attempt ? " at shutdown" : "");
 }
