@@ -24,6 +24,7 @@ enum { BOT_ADAPTERS_MAX = 4, BOT_TIERS = 3 };
 
 struct inbox;
 struct outbox;
+struct sampler;
 struct status;
 
 struct bot {
@@ -34,6 +35,7 @@ struct bot {
     struct inbox *inbox;       /* NULL until started */
     struct outbox *outbox;     /* NULL until started */
     struct status *status;     /* NULL until started */
+    struct sampler *sampler;   /* NULL until started */
     struct workers *workers;   /* NULL in a process without workers */
     struct drafter *drafter;   /* NULL in a process without workers */
     struct payment_method pay; /* ops NULL: credits cannot be bought */

@@ -53,6 +53,7 @@ bool card_to_json(const struct card *card, char **ret_json, struct err *e)
     bool ok = json && add_text(json, "title", card->title) && add_text(json, "eta", card->eta) &&
               add_text(json, "lang", card->lang) && add_text(json, "picture", card->picture) &&
               add_text(json, "file", card->file) && add_text(json, "file_name", card->file_name) &&
+              (!card->is_voice_note || cJSON_AddBoolToObject(json, "voice_note", true)) &&
               cJSON_AddNumberToObject(json, "percent", card->percent) &&
               cJSON_AddBoolToObject(json, "rtl", card->rtl) &&
               cJSON_AddBoolToObject(json, "private", card->is_private) && add_lists(json, card);
@@ -127,6 +128,7 @@ bool card_from_json(const char *json, struct card_doc *ret, struct err *e)
     ret->card.picture = get_text(&ret->arena, parsed, "picture");
     ret->card.file = get_text(&ret->arena, parsed, "file");
     ret->card.file_name = get_text(&ret->arena, parsed, "file_name");
+    ret->card.is_voice_note = get_bool(parsed, "voice_note");
     ret->card.rtl = get_bool(parsed, "rtl");
     ret->card.is_private = get_bool(parsed, "private");
     get_lists(parsed, ret);

@@ -147,6 +147,8 @@ bool cmd_voice(struct command_ctx *ctx, struct err *e)
         return err_set_arg(e, ERR_UNSUPPORTED, "make.unknown_voice", arg, "voice %.60s", arg);
     if (s.lang[0] && strncmp(s.lang, voice->lang, strcspn(voice->lang, "-")) != 0)
         str_copy(s.lang, sizeof(s.lang), ""); /* the text's language decides again */
+    str_copy(ctx->after.sample, sizeof(ctx->after.sample), voice->name);
+    ctx->after.sample_speed = story_speed(&s);
     return account_set_settings(ctx->tx, ctx->account.id, &s, e) &&
            reply_text(ctx, e, "voice.saved", I18N_TEXT("value", voice->label));
 }

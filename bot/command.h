@@ -34,6 +34,8 @@ struct command_ctx {
         char watch[UUID_TEXT];  /* show the progress of this job */
         char cancel[UUID_TEXT]; /* a running job was asked to stop */
         char forget[UUID_TEXT]; /* this job's card says its last word: no more progress */
+        char sample[64];        /* let the person hear this voice, */
+        int sample_speed;       /* at this speed, percent */
         const char **files;     /* to be deleted */
         size_t file_count;
     } after;

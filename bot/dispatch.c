@@ -11,6 +11,7 @@
 #include "bot/event_json.h"
 #include "bot/outbox.h"
 #include "bot/reply.h"
+#include "bot/sampler.h"
 #include "bot/status.h"
 #include "core/base/clock.h"
 #include "core/base/fs.h"
@@ -206,6 +207,12 @@ static void after_commit(struct bot *bot, struct command_ctx *ctx)
         drafter_wake(bot->drafter);
     if (ctx->after.cancel[0] && bot->workers)
         workers_check(bot->workers, ctx->after.cancel);
+    if (ctx->after.sample[0]) {
+        struct sampler_wish wish = {.addr = ctx->event->addr, .speed = ctx->after.sample_speed};
+        str_copy(wish.lang, sizeof(wish.lang), ctx->lang);
+        str_copy(wish.voice, sizeof(wish.voice), ctx->after.sample);
+        sampler_ask(bot->sampler, &wish);
+    }
     for (size_t i = 0; i < ctx->after.file_count; i++)
         fs_remove(ctx->after.files[i]);
 }

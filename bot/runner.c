@@ -16,6 +16,7 @@
 #include "bot/outbox.h"
 #include "bot/pay_calls.h"
 #include "bot/pay_card.h"
+#include "bot/sampler.h"
 #include "bot/script_card.h"
 #include "bot/signals.h"
 #include "bot/status.h"
@@ -186,8 +187,8 @@ static bool start_all(struct runner *r, struct err *e)
         return false;
     move_log(r);
     return status_start(&r->bot, &r->bot.status, e) && outbox_start(&r->bot, &r->bot.outbox, e) &&
-           start_work(r, e) && start_pay(r, e) && inbox_start(&r->bot, &r->bot.inbox, e) &&
-           start_intake(r, e);
+           sampler_start(&r->bot, &r->bot.sampler, e) && start_work(r, e) && start_pay(r, e) &&
+           inbox_start(&r->bot, &r->bot.inbox, e) && start_intake(r, e);
 }
 
 static void stop_all(struct runner *r)
@@ -203,6 +204,7 @@ static void stop_all(struct runner *r)
         r->bot.pay.ops->stop(r->bot.pay.self);
     workers_stop(TAKE(r->bot.workers));
     janitor_stop(TAKE(r->janitor));
+    sampler_stop(TAKE(r->bot.sampler));
     status_stop(TAKE(r->bot.status));
     outbox_stop(TAKE(r->bot.outbox), FLUSH_MS);
     wire_chats_free(TAKE(r->chats));

@@ -178,6 +178,32 @@ static void loudness_and_peak_are_as_promised(void **state)
     }
 }
 
+/* What a chat plays as a voice message: Ogg Opus, mono, as loud as a film, as long as it was spoken. */
+static void a_voice_note_is_playable(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *wav = make_voice("n.wav", 24000, 1, 300, 0.05, 2600, 3000);
+    const char *out = path_of("note.ogg");
+    char command[700];
+    double lufs = 0, peak = 0;
+    if (!sound_voice_note(wav, 3000, out, NULL, &e))
+        fail_msg("%s", e.detail);
+    snprintf(command, sizeof(command),
+             "ffprobe -v error -show_entries format=format_name,duration:"
+             "stream=codec_name,channels,sample_rate -of compact=p=0:nk=1 '%s'",
+             out);
+    char *told = run(command);
+    assert_non_null(strstr(told, "opus|48000|1"));
+    assert_non_null(strstr(told, "ogg|3.0"));
+    free(told);
+    measure("", out, &lufs, &peak);
+    if (fabs(lufs + 14) > 4 || peak > -1) /* mono: half the power of two channels */
+        fail_msg("%.1f LUFS, %.1f dBTP", lufs, peak);
+    assert_false(sound_voice_note(path_of("none.wav"), 3000, path_of("no.ogg"), NULL, &e));
+    assert_false(fs_exists(path_of("no.ogg")));
+}
+
 static void length_is_exact(void **state)
 {
     (void)state;
@@ -394,6 +420,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loudness_and_peak_are_as_promised),
+        cmocka_unit_test(a_voice_note_is_playable),
         cmocka_unit_test(length_is_exact),
         cmocka_unit_test(music_ducks_under_the_voice),
         cmocka_unit_test(voices_stand_where_they_were_put),

@@ -99,6 +99,7 @@ struct card {
     const char *picture;   /* path of a PNG or JPEG, or NULL */
     const char *file;      /* path of a file that send brings along, below the texts; or NULL */
     const char *file_name; /* what it is called in the chat; set with file */
+    bool is_voice_note;    /* file is Ogg Opus, to be played in the chat as somebody's voice */
     struct chat_button buttons[CARD_BUTTONS_MAX];
     bool ends_row[CARD_BUTTONS_MAX];
     size_t button_count;

@@ -13,9 +13,10 @@ bool mux_open(struct mux *m, const char *path, const struct cancel *cancel, stru
     m->watch = (struct media_watch){.cancel = cancel};
     m->path = str_dup(path);
     m->part = str_printf("%s.%08x.part", path, tag);
-    int r = avformat_alloc_output_context2(&m->ctx, NULL, "mp4", m->part);
+    int r = avformat_alloc_output_context2(&m->ctx, NULL, str_ends(path, ".ogg") ? "ogg" : "mp4",
+                                           m->part);
     if (r < 0)
-        return media_fail(e, r, "mp4 writer for", path);
+        return media_fail(e, r, "writer for", path);
     m->ctx->interrupt_callback = (AVIOInterruptCB){media_interrupt, &m->watch};
     m->ctx->flags |= AVFMT_FLAG_BITEXACT;
     r = avio_open2(&m->ctx->pb, m->part, AVIO_FLAG_WRITE, &m->ctx->interrupt_callback, NULL);

@@ -1,5 +1,5 @@
 /*
- * mux - an MP4 file that is whole or not there.
+ * mux - an MP4 file (by its name also Ogg) that is whole or not there.
  *
  * What:    writes path.XXXX.part and renames it over path at the very end; a full disk shows in the
  *          write, the trailer or the close, and all three are looked at.

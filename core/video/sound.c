@@ -197,20 +197,31 @@ static bool write_checked(struct mix *m, const char *path, struct err *e)
     }
 }
 
+/* What both kinds of sound start from. */
+static bool mix_make(struct mix *m, int64_t samples, const struct cancel *cancel, struct err *e)
+{
+    *m = (struct mix){
+        .samples = samples, .ticks = (samples + SOUND_TICK - 1) / SOUND_TICK, .cancel = cancel};
+    m->lr = calloc((size_t)samples * 2 + 2, sizeof(float));
+    m->spoken = calloc((size_t)m->ticks + 1, 1);
+    return (m->lr && m->spoken) || err_set(e, ERR_INTERNAL, "make.render_failed",
+                                           "sound: no memory for %lld samples", (long long)samples);
+}
+
+bool sound_voice_note(const char *wav, int duration_ms, const char *path,
+                      const struct cancel *cancel, struct err *e)
+{
+    AUTO(mix_free) struct mix m = {0};
+    const struct sound_voice voice = {.wav = wav, .duration_ms = duration_ms};
+    return mix_make(&m, (int64_t)duration_ms * VIDEO_RATE / 1000, cancel, e) &&
+           voice_add(&m, &voice, e) && mix_master(&m, CEILING, e) && opus_write(&m, path, e);
+}
+
 bool sound_render(const struct sound_spec *spec, const char *path, struct err *e)
 {
-    int64_t samples = (int64_t)spec->frames * VIDEO_SAMPLES_PER_FRAME;
-    AUTO(mix_free)
-    struct mix m = {
-        .samples = samples,
-        .ticks = (samples + SOUND_TICK - 1) / SOUND_TICK,
-        .cancel = spec->cancel,
-    };
-    m.lr = calloc((size_t)samples * 2 + 2, sizeof(float));
-    m.spoken = calloc((size_t)m.ticks + 1, 1);
-    if (!m.lr || !m.spoken)
-        return err_set(e, ERR_INTERNAL, "make.render_failed", "sound: no memory for %d frames",
-                       spec->frames);
+    AUTO(mix_free) struct mix m = {0};
+    if (!mix_make(&m, (int64_t)spec->frames * VIDEO_SAMPLES_PER_FRAME, spec->cancel, e))
+        return false;
     if (!mix_fill(spec, &m, e))
         return false;
     AUTO(free_ptr) char *draft = str_printf("%s.draft", path);

@@ -7,9 +7,19 @@
 #include "core/video/sound_priv.h"
 
 enum {
+    OPUS_BITS = 32000,   /* mono speech */
     DECODED_MAX = 8192,  /* samples of one decoded frame; AAC has 1024 or 2048 */
     PEAK_WINDOW = 48000, /* samples looked at together when peaks are measured */
     PEAK_OVERLAP = 32,   /* so that no peak hides between two windows */
+};
+
+/* How a mix is written. */
+struct aac_form {
+    const char *encoder;
+    int64_t bits_s;
+    int profile;
+    enum AVSampleFormat format;
+    int channels; /* 1: the left one, for voices */
 };
 
 struct aac {
@@ -28,36 +38,36 @@ static void aac_free(struct aac *a)
     av_frame_free(&a->frame);
 }
 
-static bool aac_open(struct aac *a, int64_t bits_s, const char *path, const struct cancel *cancel,
-                     struct err *e)
+static bool aac_open(struct aac *a, const struct aac_form *form, const char *path,
+                     const struct cancel *cancel, struct err *e)
 {
-    const AVCodec *codec = avcodec_find_encoder_by_name("aac");
+    const AVCodec *codec = avcodec_find_encoder_by_name(form->encoder);
     a->codec = codec ? avcodec_alloc_context3(codec) : NULL;
     a->packet = av_packet_alloc();
     a->frame = av_frame_alloc();
     if (!a->codec || !a->packet || !a->frame)
-        return err_set(e, ERR_INTERNAL, "make.render_failed", "no AAC encoder");
+        return err_set(e, ERR_INTERNAL, "make.render_failed", "no %s encoder", form->encoder);
     if (!mux_open(&a->mux, path, cancel, e))
         return false;
     AVCodecContext *c = a->codec;
     c->sample_rate = VIDEO_RATE;
-    c->sample_fmt = AV_SAMPLE_FMT_FLTP;
-    c->bit_rate = bits_s;
-    c->profile = FF_PROFILE_AAC_LOW;
+    c->sample_fmt = form->format;
+    c->bit_rate = form->bits_s;
+    c->profile = form->profile;
     c->time_base = (AVRational){1, VIDEO_RATE};
     c->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
     c->thread_count = 1;
-    av_channel_layout_default(&c->ch_layout, 2);
+    av_channel_layout_default(&c->ch_layout, form->channels);
     int r = avcodec_open2(c, codec, NULL);
     if (r < 0)
-        return media_fail(e, r, "AAC encoder for", path);
+        return media_fail(e, r, "sound encoder for", path);
     a->stream = avformat_new_stream(a->mux.ctx, NULL);
     if (!a->stream)
         return err_set(e, ERR_INTERNAL, "make.render_failed", "sound: out of memory");
     a->stream->time_base = c->time_base;
     r = avcodec_parameters_from_context(a->stream->codecpar, c);
     if (r < 0)
-        return media_fail(e, r, "AAC parameters for", path);
+        return media_fail(e, r, "sound parameters for", path);
     return mux_begin(&a->mux, NULL, e);
 }
 
@@ -76,40 +86,51 @@ static bool aac_push(struct aac *a, const AVFrame *frame, struct err *e)
         if (!mux_write(&a->mux, a->packet, e))
             return false;
     }
-    return media_fail(e, r, "AAC encoder for", a->mux.path);
+    return media_fail(e, r, "sound encoder for", a->mux.path);
 }
 
 static bool aac_frame(struct aac *a, const struct mix *mix, int64_t at, struct err *e)
 {
     AVFrame *f = a->frame;
     int count = (int)MIN(mix->samples - at, (int64_t)a->codec->frame_size);
-    f->format = AV_SAMPLE_FMT_FLTP;
+    f->format = a->codec->sample_fmt;
     f->sample_rate = VIDEO_RATE;
     f->nb_samples = count;
     f->pts = at;
-    av_channel_layout_default(&f->ch_layout, 2);
+    av_channel_layout_copy(&f->ch_layout, &a->codec->ch_layout);
     int r = av_frame_get_buffer(f, 0);
     if (r < 0)
         return media_fail(e, r, "frame for", a->mux.path);
-    float *left = (float *)f->data[0], *right = (float *)f->data[1];
-    for (int i = 0; i < count; i++) {
-        left[i] = mix->lr[2 * (at + i)];
-        right[i] = mix->lr[2 * (at + i) + 1];
-    }
+    for (int k = 0; k < f->ch_layout.nb_channels; k++)
+        for (int i = 0; i < count; i++)
+            ((float *)f->data[k])[i] = mix->lr[2 * (at + i) + k];
     bool ok = aac_push(a, f, e);
     av_frame_unref(f);
     return ok;
 }
 
-bool aac_write(const struct mix *mix, int64_t bits_s, const char *path, struct err *e)
+static bool write_form(const struct mix *mix, const struct aac_form *form, const char *path,
+                       struct err *e)
 {
     AUTO(aac_free) struct aac a = {0};
-    if (!aac_open(&a, bits_s, path, mix->cancel, e))
+    if (!aac_open(&a, form, path, mix->cancel, e))
         return false;
     for (int64_t at = 0; at < mix->samples; at += a.codec->frame_size)
         if (sound_cancelled(mix->cancel, e) || !aac_frame(&a, mix, at, e))
             return false;
     return aac_push(&a, NULL, e) && mux_finish(&a.mux, e);
+}
+
+bool aac_write(const struct mix *mix, int64_t bits_s, const char *path, struct err *e)
+{
+    const struct aac_form form = {"aac", bits_s, FF_PROFILE_AAC_LOW, AV_SAMPLE_FMT_FLTP, 2};
+    return write_form(mix, &form, path, e);
+}
+
+bool opus_write(const struct mix *mix, const char *path, struct err *e)
+{
+    const struct aac_form form = {"libopus", OPUS_BITS, FF_PROFILE_UNKNOWN, AV_SAMPLE_FMT_FLT, 1};
+    return write_form(mix, &form, path, e);
 }
 
 /* --- listening to what was written --- */

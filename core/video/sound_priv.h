@@ -53,11 +53,13 @@ double true_peak(const float *lr, int64_t count);
 /* Turns peaks above ceiling (linear) down ahead of time; the rest is untouched. */
 bool limiter_run(struct mix *mix, double ceiling, struct err *e);
 
-/* --- AAC --- */
+/* --- files --- */
 enum { AAC_BITS = 128000 };
 bool aac_write(const struct mix *mix, int64_t bits_s, const char *path, struct err *e);
 /* The sound of a film, no longer than mix->samples, into mix->lr. */
 bool aac_read(const char *path, struct mix *mix, struct err *e);
+/* One voice, mono, Ogg Opus. */
+bool opus_write(const struct mix *mix, const char *path, struct err *e);
 /* True peak of what a player hears, linear. */
 bool aac_peak(const char *path, const struct cancel *cancel, double *ret_peak, struct err *e);
 

@@ -77,6 +77,10 @@ struct sound_spec {
 };
 bool sound_render(const struct sound_spec *spec, const char *path, struct err *e);
 
+/* --- a spoken WAV alone, cleaned and levelled, as the Ogg Opus file that chats play as a voice message --- */
+bool sound_voice_note(const char *wav, int duration_ms, const char *path,
+                      const struct cancel *cancel, struct err *e);
+
 /* --- join: segments and sound become the film, moov first, title and credits inside --- */
 struct join_spec {
     const char *const *segments;
