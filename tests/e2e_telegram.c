@@ -162,6 +162,10 @@ static void from_start_to_a_video(void **state)
     wait_text(ana, "text", "Ready", ANSWER_MS); /* the line that notifies */
     assert_int_equal(fake_messages(&fake, ana, "video", NULL), 1);
     assert_int_equal(site_number(p, "select count(*) from jobs where state = 'done'"), 1);
+    /* A voice says how it sounds. */
+    say(ana, ana, "", "/voice en-tom");
+    AUTO(free_ptr) char *voice = wait_messages(ana, "voice", 1, ANSWER_MS);
+    assert_non_null(strstr(voice, "en-tom"));
     /* The interface changes its language; voice notes and photos get help. */
     say(ana, ana, "", "/lang zh");
     wait_text(ana, "text", "中文", ANSWER_MS);

@@ -758,6 +758,36 @@ static void a_card_brings_a_file(void **state)
     fake_node_no_complaints(&w.fake);
 }
 
+/* As a voice message, to those who take them; else as a file. */
+static void a_voice_is_sent(void **state)
+{
+    (void)state;
+    static const struct {
+        bool refuses;
+        const char *field;
+    } rows[] = {
+        {false, "voice"   },
+        {true,  "document"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct err e = {0};
+        char ref[CHAT_REF_MAX] = "";
+        struct chat_addr to = ana();
+        struct card card = text_card("This is Anna.");
+        card.file = w.poster;
+        card.file_name = "en-anna.ogg";
+        card.is_voice_note = true;
+        fake_do(&w.fake, "chat", "{\"id\":%" PRId64 ",\"no_voice\":%s}", (int64_t)ANA,
+                rows[i].refuses ? "true" : "false");
+        if (!w.chat.ops->send(w.chat.self, &to, &card, ref, &e))
+            fail_msg("%s: %s", rows[i].field, e.detail);
+        AUTO(free_ptr) char *last = NULL;
+        assert_int_equal(fake_messages(&w.fake, ANA, rows[i].field, &last), 1);
+        assert_non_null(strstr(last, "\"caption\":\"This is Anna.\""));
+    }
+    fake_node_no_complaints(&w.fake);
+}
+
 static void uploads_are_reused(void **state)
 {
     (void)state;
@@ -890,6 +920,7 @@ int main(void)
         CASE(uploads_are_reused),
         CASE(too_large_is_said_with_a_size_that_may_fit),
         CASE(a_card_brings_a_file),
+        CASE(a_voice_is_sent),
         CASE(uploads_can_be_stopped),
         CASE(menus_are_written_once),
         CASE(the_token_is_nowhere),

@@ -31,6 +31,8 @@ static const struct {
     {400, "have no rights to send",                  TG_NO_RIGHTS  },
     {400, "CHAT_WRITE_FORBIDDEN",                    TG_NO_RIGHTS  },
     {400, "CHAT_RESTRICTED",                         TG_NO_RIGHTS  },
+    {400, "CHAT_SEND_VOICES_FORBIDDEN",              TG_BAD_FILE   }, /* a plain file may go */
+    {400, "VOICE_MESSAGES_FORBIDDEN",                TG_BAD_FILE   }, /* a person's own choice */
     {400, "CHAT_SEND_",                              TG_NO_RIGHTS  }, /* CHAT_SEND_VIDEOS_FORBIDDEN and its family */
     {400, "can't parse entities",                    TG_PLAIN      },
     {400, "message is too long",                     TG_SHORTEN    },

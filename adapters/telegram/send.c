@@ -100,6 +100,7 @@ static const char *file_type(const char *path)
 {
     return str_ends(path, ".png")   ? "image/png"
            : str_ends(path, ".jpg") ? "image/jpeg"
+           : str_ends(path, ".ogg") ? "audio/ogg"
                                     : "application/octet-stream";
 }
 
@@ -120,6 +121,12 @@ static bool call_form(struct telegram *t, struct tg_call *c, const char *part, c
     return tg_call(t, c, r, e);
 }
 
+/* How a file goes: as a voice message, unless the person takes none. */
+static bool goes_as_voice(const struct card *card, const struct tg_form *f)
+{
+    return card->file && card->is_voice_note && !f->no_picture;
+}
+
 static bool try_send(struct telegram *t, int64_t chat, const struct chat_addr *to,
                      const struct card *card, const struct tg_form *f, struct tg_reply *r,
                      struct err *e)
@@ -133,12 +140,15 @@ static bool try_send(struct telegram *t, int64_t chat, const struct chat_addr *t
     if (card->percent >= 0)
         strbuf_adds(&body, ",\"disable_notification\":true");
     strbuf_addc(&body, '}');
-    struct tg_call c = {.method = card->file ? "sendDocument"
-                                  : picture  ? "sendPhoto"
-                                             : "sendMessage",
+    bool voice = goes_as_voice(card, f);
+    struct tg_call c = {.method = voice        ? "sendVoice"
+                                  : card->file ? "sendDocument"
+                                  : picture    ? "sendPhoto"
+                                               : "sendMessage",
                         .body = strbuf_text(&body),
                         .once = true};
-    bool ok = card->file ? call_form(t, &c, "document", card->file, card->file_name, r, e)
+    const char *part = voice ? "voice" : "document";
+    bool ok = card->file ? call_form(t, &c, part, card->file, card->file_name, r, e)
               : picture  ? call_form(t, &c, "photo", card->picture, "picture", r, e)
                          : tg_call(t, &c, r, e);
     /* The server may have sent it before it fell over. */

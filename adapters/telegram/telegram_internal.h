@@ -123,7 +123,8 @@ bool tg_edit(void *self, const struct chat_addr *to, const char *ref, const stru
              struct err *e);
 /* What is given up, one by one, when the server refuses a form. */
 struct tg_form {
-    bool plain, no_thread, no_buttons, no_picture;
+    bool plain, no_thread, no_buttons;
+    bool no_picture; /* nor a voice message: the file goes as a file */
     int shorter; /* halvings of the length limit */
 };
 /* False when there is nothing left to give up. */

@@ -27,6 +27,7 @@ const known = {
   sendVideo: [...target, ...words, 'video', 'duration', 'width', 'height', 'thumbnail', 'cover',
     'start_timestamp', 'has_spoiler', 'supports_streaming'],
   sendDocument: [...target, ...words, 'document', 'thumbnail', 'disable_content_type_detection'],
+  sendVoice: [...target, ...words, 'voice', 'duration'],
   editMessageText: [...place, 'text', 'parse_mode', 'entities', 'link_preview_options'],
   editMessageCaption: [...place, ...words],
   editMessageReplyMarkup: place,
@@ -244,6 +245,12 @@ export const methods = {
     const chat = chatOf(w, p);
     const doc = fileOf(w, part(p, files, 'document'), files, 'document', w.uploadLimit);
     return newMessage(w, chat, p, { document: { file_id: doc.file_id, file_unique_id: doc.file_unique_id, file_name: doc.filename, file_size: doc.file_size }, ...captioned(w, p) });
+  },
+  sendVoice(w, p, files) {
+    const chat = chatOf(w, p);
+    if (chat.no_voice) bad('VOICE_MESSAGES_FORBIDDEN');
+    const voice = fileOf(w, part(p, files, 'voice'), files, 'voice', w.uploadLimit);
+    return newMessage(w, chat, p, { voice: { file_id: voice.file_id, file_unique_id: voice.file_unique_id, duration: p.duration ?? 0, mime_type: voice.mime ?? 'audio/ogg', file_size: voice.file_size }, ...captioned(w, p) });
   },
   editMessageText(w, p) {
     const chat = chatOf(w, p);
