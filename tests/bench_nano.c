@@ -1,10 +1,6 @@
 /* How fast work, signatures and addresses are on one core, against libsodium's BLAKE2b in the same
    run. Processor time, so that a busy machine changes little. Prints one line per number; fails when
    a goal is missed by half. */
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 #include <time.h>
 
 #include "core/base/hash.h"
@@ -12,9 +8,14 @@
 #include "core/nano/work.h"
 
 enum { ROUNDS = 5, HASHES = 1 << 19, SEARCH = 1 << 21, TIMES = 1000 };
-/* Of the sheet: MH/s with AVX2 on a server core of 2.5 GHz, and how much faster than libsodium. */
-#define GOAL_RATE 15.0
-#define GOAL_RATIO 2.8
+/* What a server core of 2.5 GHz reached with simpler programs of the same kind. */
+static const struct {
+    double rate, ratio;
+} goals[NANO_WORK_ENGINES] = {
+    [NANO_WORK_PORTABLE] = {7.2, 1.3},
+    [NANO_WORK_AVX2] = {15,  2.8},
+    [NANO_WORK_AVX512] = {27,  5  },
+};
 
 static struct nano_hash root = {
     {1, 2, 3}
@@ -41,97 +42,93 @@ static double engine_rate(enum nano_work_engine engine)
     uint64_t work;
     double begin = seconds();
     if (nano_work_search(engine, &root, UINT64_MAX, 0, SEARCH, &work))
-        fail_msg("2^64 was reached");
+        return 0; /* nobody finds that */
     return SEARCH / (seconds() - begin) / 1e6;
 }
 
-static void work_rate(void **state)
+static int line(const char *what, double value, const char *unit, double goal, bool at_most)
 {
-    (void)state;
+    bool missed = at_most ? value > 2 * goal : value < goal / 2;
+    printf("%-32s %8.1f %-14s goal %s %.1f%s\n", what, value, unit, at_most ? "<=" : ">=", goal,
+           missed ? "  MISSED" : "");
+    return missed;
+}
+
+static int work_rate(void)
+{
     double sodium = 0;
     double best[NANO_WORK_ENGINES] = {0};
+    int missed = 0;
     for (int i = 0; i < ROUNDS; i++) { /* in turns: what slows the machine slows all */
         sodium = MAX(sodium, sodium_rate());
         for (int k = 0; k < NANO_WORK_ENGINES; k++)
             if (nano_work_engine_there(k))
                 best[k] = MAX(best[k], engine_rate(k));
     }
-    printf("%-28s %8.1f MH/s per core\n", "work, libsodium", sodium);
+    printf("%-32s %8.1f MH/s per core\n", "work with libsodium", sodium);
     for (int k = 0; k < NANO_WORK_ENGINES; k++) {
         char name[64];
         snprintf(name, sizeof(name), "work, %s", nano_work_engine_name(k));
         if (!nano_work_engine_there(k)) {
-            printf("%-28s not on this processor\n", name);
+            printf("%-32s not on this processor\n", name);
             continue;
         }
-        printf("%-28s %8.1f MH/s per core, %.1f times libsodium; receive %.2f s, send %.1f s\n",
-               name, best[k], best[k] / sodium, nano_work_tries(NANO_WORK_RECEIVE) / best[k] / 1e6,
+        missed += line(name, best[k], "MH/s per core", goals[k].rate, false);
+        missed += line("  against libsodium", best[k] / sodium, "times", goals[k].ratio, false);
+        printf("  so a receive takes %.2f s, a send %.1f s\n",
+               nano_work_tries(NANO_WORK_RECEIVE) / best[k] / 1e6,
                nano_work_tries(NANO_WORK_SEND) / best[k] / 1e6);
     }
-    if (nano_work_engine_there(NANO_WORK_AVX2)) {
-        printf("%-28s >= %.0f MH/s and %.1f times libsodium\n", "goal with AVX2", GOAL_RATE,
-               GOAL_RATIO);
-        assert_true(best[NANO_WORK_AVX2] >= GOAL_RATE / 2);
-        assert_true(best[NANO_WORK_AVX2] / sodium >= GOAL_RATIO / 2);
-    }
+    return missed;
 }
 
-static void say(const char *what, double begin, double goal_us)
+static double cost_us(double begin)
 {
-    double us = (seconds() - begin) / TIMES * 1e6;
-    printf("%-28s %8.1f us  (goal <= %.0f)\n", what, us, goal_us);
-    assert_true(us <= 2 * goal_us);
+    return (seconds() - begin) / TIMES * 1e6;
 }
 
-static void key_costs(void **state)
+static int key_costs(struct nano_seed *seed)
 {
-    (void)state;
-    struct nano_seed *seed = NULL;
     struct nano_account a;
     struct nano_block b = {0};
+    struct nano_hash hash = {{1}};
+    struct nano_signature s;
     struct err e = {0};
     char address[NANO_ADDRESS];
     int good = 0;
-    assert_true(nano_seed_parse("0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF",
-                                &seed, &e));
+    int missed = 0;
     double begin = seconds();
     for (uint32_t i = 0; i < TIMES; i++) {
         good += nano_seed_account(seed, i, &a, &e);
         nano_account_print(&a, address);
     }
-    say("derive and address", begin, 40);
+    missed += line("derive a key and its address", cost_us(begin), "us", 30, true);
     begin = seconds();
     for (int i = 0; i < TIMES; i++)
         good += nano_account_parse(address, &a);
-    say("read an address", begin, 2);
-    struct nano_hash hash = {{1}};
-    struct nano_signature s;
+    missed += line("read an address", cost_us(begin), "us", 1, true);
     begin = seconds();
     for (uint32_t i = 0; i < TIMES; i++)
         good += nano_seed_sign(seed, i, &hash, &s, &e);
-    say("sign a hash", begin, 80); /* the public key is made anew, see ed_sign */
+    missed += line("derive a key and sign a hash", cost_us(begin), "us", 60, true);
     b.account = a;
-    assert_true(nano_block_sign(&b, seed, TIMES - 1, &e));
+    good += nano_block_sign(&b, seed, TIMES - 1, &e);
     begin = seconds();
     for (int i = 0; i < TIMES; i++)
         good += nano_block_verify(&b);
-    say("hash and verify a block", begin, 200);
-    assert_int_equal(good, 4 * TIMES);
-    nano_seed_destroy(seed);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    hash_setup();
-    return 0;
+    missed += line("hash and verify a block", cost_us(begin), "us", 180, true);
+    return missed + (good != 4 * TIMES + 1);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(work_rate),
-        cmocka_unit_test(key_costs),
-    };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    struct nano_seed *seed = NULL;
+    struct err e = {0};
+    hash_setup();
+    if (!nano_seed_parse("0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF", &seed,
+                         &e))
+        return 1;
+    int missed = work_rate() + key_costs(seed);
+    nano_seed_destroy(seed);
+    return missed > 0;
 }
