@@ -18,6 +18,7 @@
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_inbox.h"
+#include "core/db/store_move.h"
 #include "core/i18n/i18n.h"
 
 enum { CROWDED_MS = 250, ASK_MS = 100, ASKS_MAX = 50, OUTAGE_MS = 60000 };
@@ -120,8 +121,10 @@ static bool answer(struct dispatch *d, int tries, struct err *e)
     struct command_ctx *ctx = &d->ctx;
     struct chat_event *event = &d->event;
     bool nobody = event->user_id[0] == '\0', known = false;
+    if (event->kind == CHAT_MOVED)
+        return chat_move(ctx->tx, event->addr.network, event->addr.chat, event->text, e);
     if (nobody && event->kind != CHAT_REFUSED)
-        return true; /* a moved chat: jobs keep their sealed address, the adapter maps it */
+        return true;
     if (event->kind != CHAT_REFUSED)
         ctx->command = command_find(event->text, &ctx->args);
     if (d->error)

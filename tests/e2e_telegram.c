@@ -63,74 +63,14 @@ static void stop(struct session *s)
 
 /* --- the person --- */
 
-static void say(int64_t chat, int64_t user, const char *more, const char *text)
-{
-    fake_do(&fake, "say", "{\"chat\":%" PRId64 ",\"from\":{\"id\":%" PRId64 "},\"text\":\"%s\"%s}",
-            chat, user, text, more);
-}
-
-/* Waits for so many messages of the bot with this field; the newest, printed. */
-static char *wait_messages(int64_t chat, const char *field, size_t count, int ms)
-{
-    int64_t until = clock_mono_ms() + ms;
-    for (;;) {
-        char *last = NULL;
-        size_t n = fake_messages(&fake, chat, field, &last);
-        if (n >= count)
-            return last;
-        if (clock_mono_ms() > until)
-            fail_msg("chat %" PRId64 ": %zu messages with %s, %zu expected; last: %s", chat, n,
-                     field, count, last);
-        free(last);
-        usleep(50000);
-    }
-}
-
-static void wait_text(int64_t chat, const char *field, const char *part, int ms)
-{
-    int64_t until = clock_mono_ms() + ms;
-    for (;;) {
-        AUTO(free_ptr) char *last = NULL;
-        fake_messages(&fake, chat, field, &last);
-        if (strstr(last, part))
-            return;
-        if (clock_mono_ms() > until)
-            fail_msg("chat %" PRId64 ": no '%s' in the last message: %s", chat, part, last);
-        usleep(50000);
-    }
-}
-
-/* Presses a button of the newest card that has it. */
-static void press(int64_t chat, int64_t user, const char *label)
-{
-    char name[32];
-    AUTO(json_free) cJSON *state = fake_node_state(&fake);
-    const cJSON *message;
-    int64_t id = 0;
-    snprintf(name, sizeof(name), "%" PRId64, chat);
-    cJSON_ArrayForEach(message, json_array(json_object(state, "chats"), name))
-    {
-        char *markup = cJSON_PrintUnformatted(json_object(message, "reply_markup"));
-        if (markup && strstr(markup, label))
-            id = json_int_or(message, "message_id", 0);
-        free(markup);
-    }
-    if (id == 0)
-        fail_msg("no card with a button '%s'", label);
-    fake_do(&fake, "press",
-            "{\"chat\":%" PRId64 ",\"message_id\":%" PRId64 ",\"from\":{\"id\":%" PRId64
-            "},\"label\":\"%s\"}",
-            chat, id, user, label);
-}
-
 /* From /make to the pressed button. */
 static void order(int64_t chat, int64_t user, const char *more, const char *command)
 {
     size_t before = fake_messages(&fake, chat, "text", NULL);
-    say(chat, user, more, command);
-    free(wait_messages(chat, "text", before + 1, START_MS));
-    wait_text(chat, "text", "Make it", ANSWER_MS);
-    press(chat, user, "Make it");
+    fake_say(&fake, chat, user, more, command);
+    free(fake_wait_messages(&fake, chat, "text", before + 1, START_MS));
+    fake_wait_text(&fake, chat, "text", "Make it", ANSWER_MS);
+    fake_press(&fake, chat, user, "Make it");
 }
 
 static void must_be_a_good_film(struct site *p)
@@ -150,16 +90,16 @@ static void from_start_to_a_video(void **state)
     struct site *p = *state;
     const int64_t ana = 6123456789;
     struct session *s = start(p, NULL);
-    say(ana, ana, "", "/start");
-    AUTO(free_ptr) char *hello = wait_messages(ana, "text", 1, START_MS);
+    fake_say(&fake, ana, ana, "", "/start");
+    AUTO(free_ptr) char *hello = fake_wait_messages(&fake, ana, "text", 1, START_MS);
     assert_non_null(strstr(hello, "/make"));
     order(ana, ana, "", "/make How tides work. The moon pulls the sea. 9:16");
-    AUTO(free_ptr) char *video = wait_messages(ana, "video", 1, VIDEO_MS);
+    AUTO(free_ptr) char *video = fake_wait_messages(&fake, ana, "video", 1, VIDEO_MS);
     assert_non_null(strstr(video, "\"width\":720,\"height\":1280"));
     assert_non_null(strstr(video, "\"thumbnail\""));
     assert_non_null(strstr(video, "/again"));
     must_be_a_good_film(p);
-    wait_text(ana, "text", "Ready", ANSWER_MS); /* the line that notifies */
+    fake_wait_text(&fake, ana, "text", "Ready", ANSWER_MS); /* the line that notifies */
     assert_int_equal(fake_messages(&fake, ana, "video", NULL), 1);
     assert_int_equal(site_number(p, "select count(*) from jobs where state = 'done'"), 1);
     /* A voice says how it sounds. */
@@ -167,10 +107,10 @@ static void from_start_to_a_video(void **state)
     AUTO(free_ptr) char *voice = wait_messages(ana, "voice", 1, ANSWER_MS);
     assert_non_null(strstr(voice, "en-tom"));
     /* The interface changes its language; voice notes and photos get help. */
-    say(ana, ana, "", "/lang zh");
-    wait_text(ana, "text", "中文", ANSWER_MS);
+    fake_say(&fake, ana, ana, "", "/lang zh");
+    fake_wait_text(&fake, ana, "text", "中文", ANSWER_MS);
     fake_do(&fake, "say", "{\"extra\":{\"voice\":{\"file_id\":\"A\",\"duration\":3}}}");
-    wait_text(ana, "text", "语音", ANSWER_MS);
+    fake_wait_text(&fake, ana, "text", "语音", ANSWER_MS);
     stop(s);
     assert_int_equal(fake_number(&fake, "queued"), 0);
     /* The goodbye may overtake the end of the poll that it replaced. */
@@ -187,27 +127,27 @@ static void groups_topics_and_money(void **state)
     const int64_t ben = 6200000001, eva = 6200000002;
     struct session *s = start(p, NULL);
     const char *topic = ",\"thread\":42";
-    say(FORUM, ben, topic, "just talking to people");
+    fake_say(&fake, FORUM, ben, topic, "just talking to people");
     order(FORUM, ben, topic, "/make@ExampleClipBot The sea is deep. 9:16");
-    AUTO(free_ptr) char *video = wait_messages(FORUM, "video", 1, VIDEO_MS);
+    AUTO(free_ptr) char *video = fake_wait_messages(&fake, FORUM, "video", 1, VIDEO_MS);
     assert_non_null(strstr(video, "\"message_thread_id\":42"));
     /* Somebody else may not stop or start what is not theirs. */
     size_t before = fake_messages(&fake, GROUP, "text", NULL);
-    say(GROUP, ben, "", "/make@ExampleClipBot The wind is strong. 9:16");
-    free(wait_messages(GROUP, "text", before + 1, ANSWER_MS));
-    press(GROUP, eva, "Make it");
-    press(GROUP, eva, "Cancel");
+    fake_say(&fake, GROUP, ben, "", "/make@ExampleClipBot The wind is strong. 9:16");
+    free(fake_wait_messages(&fake, GROUP, "text", before + 1, ANSWER_MS));
+    fake_press(&fake, GROUP, eva, "Make it");
+    fake_press(&fake, GROUP, eva, "Cancel");
     usleep(1500000);
     assert_int_equal(site_number(p, "select count(*) from jobs where state <> 'quoted' and "
                                     "topic like 'The wind%'"),
                      0);
     /* Money talk is private: a link, no number. */
     before = fake_messages(&fake, GROUP, "text", NULL);
-    say(GROUP, ben, "", "/credits@ExampleClipBot");
-    AUTO(free_ptr) char *link = wait_messages(GROUP, "text", before + 1, ANSWER_MS);
+    fake_say(&fake, GROUP, ben, "", "/credits@ExampleClipBot");
+    AUTO(free_ptr) char *link = fake_wait_messages(&fake, GROUP, "text", before + 1, ANSWER_MS);
     assert_non_null(strstr(link, "https://t.me/ExampleClipBot?start=credits"));
-    say(ben, ben, "", "/start credits");
-    AUTO(free_ptr) char *credits = wait_messages(ben, "text", 1, ANSWER_MS);
+    fake_say(&fake, ben, ben, "", "/start credits");
+    AUTO(free_ptr) char *credits = fake_wait_messages(&fake, ben, "text", 1, ANSWER_MS);
     assert_null(strstr(credits, "Welcome"));
     /* Nobody is billed for a group that speaks as itself. */
     before = fake_messages(&fake, GROUP, "text", NULL);
@@ -216,7 +156,7 @@ static void groups_topics_and_money(void **state)
             "{\"chat\":%lld,\"from\":{\"id\":1087968824,\"is_bot\":true},\"text\":"
             "\"/make@ExampleClipBot x\",\"extra\":{\"sender_chat\":{\"id\":%lld}}}",
             GROUP, GROUP);
-    free(wait_messages(GROUP, "text", before + 1, ANSWER_MS));
+    free(fake_wait_messages(&fake, GROUP, "text", before + 1, ANSWER_MS));
     assert_int_equal(site_number(p, "select count(*) from users"), users);
     stop(s);
     fake_node_no_complaints(&fake);
@@ -235,7 +175,7 @@ static void chats_that_change_meanwhile(void **state)
     fake_do(&fake, "chat", "{\"id\":%" PRId64 "}", old);
     order(old, dan, "", "/make@ExampleClipBot Dogs run a lot. 9:16");
     fake_do(&fake, "migrate", "{\"from\":%" PRId64 ",\"to\":%" PRId64 "}", old, fresh);
-    free(wait_messages(fresh, "video", 1, VIDEO_MS));
+    free(fake_wait_messages(&fake, fresh, "video", 1, VIDEO_MS));
     int64_t until = clock_mono_ms() + VIDEO_MS;
     while (site_number(p, "select count(*) from jobs where state in ('done','failed')") < 2 &&
            clock_mono_ms() < until)
@@ -272,7 +212,7 @@ static bool follow(struct site *p, const struct session *s, int64_t user, int64_
             return true;
         fake_messages(&fake, user, "text", &last);
         if (!*pressed && strstr(last, "Make it")) {
-            press(user, user, "Make it");
+            fake_press(&fake, user, user, "Make it");
             *pressed = true;
         }
         /* Asked only once it polls: a question to a program that just starts would take its lock. */
@@ -299,7 +239,7 @@ static void killed_anywhere(void **state)
         bool pressed = false;
         print_message("killed at %s\n", places[i]);
         struct session *s = start(p, places[i]);
-        say(user, user, "", "/make Stars are far away. 9:16");
+        fake_say(&fake, user, user, "", "/make Stars are far away. 9:16");
         if (!follow(p, s, user, 0, &pressed))
             fail_msg("%s was never reached", places[i]);
         assert_int_equal(session_wait(s, STOP_MS), 128 + SIGKILL);
@@ -308,7 +248,7 @@ static void killed_anywhere(void **state)
             AUTO(free_ptr) char *log = session_log(s);
             fail_msg("it ended after the restart with %d:\n%s", session_wait(s, STOP_MS), log);
         }
-        wait_text(user, "text", "Ready", ANSWER_MS);
+        fake_wait_text(&fake, user, "text", "Ready", ANSWER_MS);
         stop(s);
         assert_int_equal(fake_messages(&fake, user, "video", NULL), 1);
         site_ledger_must_hold(p);

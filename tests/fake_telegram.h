@@ -21,4 +21,14 @@ int64_t fake_calls(struct fake_node *f, const char *method);
    the newest, printed. */
 size_t fake_messages(struct fake_node *f, int64_t chat, const char *field, char **ret_last);
 
+/* A person writes; `more` is further JSON (",\"thread\":42") or "". */
+void fake_say(struct fake_node *f, int64_t chat, int64_t user, const char *more, const char *text);
+/* Presses a button of the newest card that has it. */
+void fake_press(struct fake_node *f, int64_t chat, int64_t user, const char *label);
+/* Waits for so many messages of the bot with this field; the newest, printed. */
+char *fake_wait_messages(struct fake_node *f, int64_t chat, const char *field, size_t count,
+                         int ms);
+/* Waits for a newest message whose print has this part. */
+void fake_wait_text(struct fake_node *f, int64_t chat, const char *field, const char *part, int ms);
+
 #endif

@@ -9,7 +9,7 @@
 // POST /control/update         a raw update (update_id is filled in when missing)
 // POST /control/chat           {id, ...}: makes or changes a chat (blocked, kicked, muted, topics, admins)
 // POST /control/migrate        {from, to}
-// POST /control/fault          {method, times?, skip?, kind, ...}; kinds see `faults`
+// POST /control/fault          {method | methods, times?, skip?, kind, ...}; kinds see `fault`
 // POST /control/set            {...}: fields of the world (uploadLimit, webhook, nextUpdate, ...)
 // GET  /control/state          everything worth looking at
 import { createServer } from 'node:http';
@@ -94,7 +94,8 @@ export const control = {
     push(world, { message: { message_id: ++fresh.lastMessage, from, chat: fresh.public, date: world.now(), migrate_from_chat_id: q.from } });
     return true;
   },
-  // kind: status {code, description, parameters}, html {code}, reset, lost (done, then cut), cut (mid body), slow {ms}, junk {body}
+  // kind: status {code, description, parameters}, html {code}, reset, lost (done, then cut), cut (mid body), slow {ms}, junk {body},
+  // kill {pid, done, after}: SIGKILL before or after the request was done, or after so many bytes of its body
   fault: (world, q) => { world.faults.push({ times: 1, skip: 0, ...q }); return true; },
   set: (world, q) => { Object.assign(world, q); return true; },
   delete(world, q) { chatFor(world, q.chat).messages.get(q.message_id).deleted = true; return true; },
@@ -144,7 +145,7 @@ async function getUpdates(world, p, res) {
 }
 
 function takeFault(world, method) {
-  const i = world.faults.findIndex((f) => f.method === method || f.method === '*');
+  const i = world.faults.findIndex((f) => f.method === method || f.method === '*' || f.methods?.includes(method));
   if (i < 0) return null;
   const f = world.faults[i];
   if (f.skip > 0) { f.skip--; return null; }
@@ -170,6 +171,7 @@ async function readBody(req, fault) {
     chunks.push(chunk);
     size += chunk.length;
     if (fault?.kind === 'cut' && size > (fault.after ?? 1000)) { req.socket.resetAndDestroy(); return null; }
+    if (fault?.kind === 'kill' && size > (fault.after ?? Infinity)) { process.kill(fault.pid, 'SIGKILL'); return null; }
   }
   return Buffer.concat(chunks);
 }
@@ -195,13 +197,15 @@ async function serveMethod(world, req, res, url, name) {
   if (fault?.kind === 'slow') await new Promise((r) => setTimeout(r, fault.ms));
   if (fault?.kind === 'status') throw new Refusal(fault.code, fault.description, fault.parameters);
   if (fault?.kind === 'reset') return req.socket.resetAndDestroy();
+  if (fault?.kind === 'kill' && !fault.done) { process.kill(fault.pid, 'SIGKILL'); return req.socket.resetAndDestroy(); }
   if (fault?.kind === 'html') { res.writeHead(fault.code ?? 502, { 'Content-Type': 'text/html' }); return res.end('<html>Bad Gateway</html>'); }
   if (fault?.kind === 'junk') { res.writeHead(200, { 'Content-Type': 'application/json' }); return res.end(fault.body); }
   const [raw, files] = paramsOf(req, url, body);
   world.attachments = files;
   const params = readParams(world, method, raw);
   const result = method === 'getUpdates' ? await getUpdates(world, params, res) : methods[method](world, params, files);
-  if (fault?.kind === 'lost') return req.socket.resetAndDestroy();
+  if (fault?.kind === 'kill') process.kill(fault.pid, 'SIGKILL');
+  if (fault?.kind === 'lost' || fault?.kind === 'kill') return req.socket.resetAndDestroy();
   return answer(res, 200, { ok: true, result });
 }
 

@@ -1,0 +1,21 @@
+/*
+ * store_move - a chat got a new id: what is kept for it goes along.
+ *
+ * What:    the group's account (settings, credits), addresses of jobs, orders and claims, and cards
+ *          that wait to be sent, in one transaction. Messages of the old chat do not exist in the
+ *          new one: cards are sent anew there. Repeating it finds nothing more to do.
+ * Tables:  identities, jobs, orders, claims, outbox.
+ * Threads: as db_tx.
+ * Source:  facts sheet "telegram", section 9 (migration).
+ */
+#ifndef NANOTIK_STORE_MOVE_H
+#define NANOTIK_STORE_MOVE_H
+
+#include "core/base/base.h"
+#include "core/base/err.h"
+#include "core/db/db.h"
+
+bool chat_move(struct db_tx *tx, const char *network, const char *from, const char *to,
+               struct err *e);
+
+#endif
