@@ -12,6 +12,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
+#include "core/video/qr.h"
 
 enum { OFFERS_SHOWN = 4, KEEP_DAYS = 3 };
 
@@ -21,14 +22,17 @@ static void add_picture(const struct bot *bot, struct card_doc *doc, const char 
 {
     struct hash h;
     char hex[HASH_HEX];
+    struct err e = {0};
     if (!bot->qr_dir[0])
         return;
     hash_begin(&h, "qr");
     hash_text(&h, "uri", uri);
     hash_end(&h, hex);
     const char *path = arena_printf(&doc->arena, "%s/%s.png", bot->qr_dir, hex);
-    if (access(path, R_OK) == 0)
+    if (access(path, R_OK) == 0 || qr_write(uri, QR_SIDE, path, &e))
         doc->card.picture = path;
+    else
+        log_err(LOG_WARN, LOG_MODULE, &e); /* address and amount are there as text */
 }
 
 void pay_card_sweep(const struct bot *bot)
