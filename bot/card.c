@@ -35,22 +35,43 @@ void card_add_line(struct card_doc *doc, const char *text)
         doc->card.lines[doc->card.line_count++] = text;
 }
 
+/* False: a network could not carry it, or there is no room; the command can still be typed. */
+static bool add_action(struct card_doc *doc, const char *label, bool ends_row, const char *fmt,
+                       va_list args)
+{
+    char action[CHAT_ACTION_MAX + 1];
+    int len = vsnprintf(action, sizeof(action), fmt, args);
+    if (len < 0 || len > CHAT_ACTION_MAX || doc->card.button_count == CARD_BUTTONS_MAX)
+        return false;
+    size_t i = doc->card.button_count++;
+    doc->card.buttons[i] =
+        (struct chat_button){.label = label, .action = arena_dup(&doc->arena, action)};
+    doc->card.ends_row[i] = ends_row;
+    return true;
+}
+
 void card_button(struct card_doc *doc, const char *lang, const char *label_key, bool ends_row,
                  const char *action_fmt, ...)
 {
-    char action[CHAT_ACTION_MAX + 1];
     va_list args;
     va_start(args, action_fmt);
-    int len = vsnprintf(action, sizeof(action), action_fmt, args);
+    add_action(doc, card_text(doc, lang, label_key), ends_row, action_fmt, args);
     va_end(args);
-    if (len < 0 || len > CHAT_ACTION_MAX || doc->card.button_count == CARD_BUTTONS_MAX)
-        return; /* a network could not carry it: the command can still be typed */
-    size_t i = doc->card.button_count++;
-    doc->card.buttons[i] = (struct chat_button){
-        .label = card_text(doc, lang, label_key),
-        .action = arena_dup(&doc->arena, action),
-    };
-    doc->card.ends_row[i] = ends_row;
+}
+
+void card_choice(struct card_doc *doc, const char *label, const char *action_fmt, ...)
+{
+    struct card *card = &doc->card;
+    size_t last = card->button_count - 1; /* unused when there is none */
+    bool goes_on = card->button_count > 0 && card->buttons[last].is_choice;
+    bool second = goes_on && !card->ends_row[last];
+    if (card->button_count > 0 && !goes_on)
+        card->ends_row[last] = true;
+    va_list args;
+    va_start(args, action_fmt);
+    if (add_action(doc, label, second, action_fmt, args))
+        card->buttons[card->button_count - 1].is_choice = true;
+    va_end(args);
 }
 
 void card_button_text(struct card_doc *doc, const char *label, bool ends_row, const char *action)

@@ -26,6 +26,8 @@ void card_button_text(struct card_doc *doc, const char *label, bool ends_row, co
 /* Puts the text on the clipboard. */
 void card_copy(struct card_doc *doc, const char *lang, const char *label_key, bool ends_row,
                const char *text);
+/* One of many that do the same with another value, two in a row; label: borrowed. */
+void card_choice(struct card_doc *doc, const char *label, const char *action_fmt, ...) PRINTF(3, 4);
 void card_link(struct card_doc *doc, const char *lang, const char *label_key, const char *url);
 /* i18n_duration and the like, moved into the arena. */
 const char *card_keep(struct card_doc *doc, char *owned);

@@ -42,6 +42,7 @@ static bool add_lists(cJSON *json, const struct card *card)
              add_text(button, "action", card->buttons[i].action) &&
              add_text(button, "url", card->buttons[i].url) &&
              add_text(button, "copy", card->buttons[i].copy) &&
+             cJSON_AddBoolToObject(button, "choice", card->buttons[i].is_choice) &&
              cJSON_AddBoolToObject(button, "ends_row", card->ends_row[i]);
     }
     return ok;
@@ -107,6 +108,7 @@ static void get_lists(const cJSON *json, struct card_doc *doc)
             .action = get_text(&doc->arena, item, "action"),
             .url = get_text(&doc->arena, item, "url"),
             .copy = get_text(&doc->arena, item, "copy"),
+            .is_choice = get_bool(item, "choice"),
         };
         if (!button.label || (!button.action && !button.url && !button.copy) ||
             card->button_count == CARD_BUTTONS_MAX)

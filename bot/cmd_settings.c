@@ -10,7 +10,7 @@
 #include "core/base/strbuf.h"
 #include "core/i18n/i18n.h"
 
-enum { VOICES_SHOWN = 40 };
+enum { VOICES_SHOWN = 40, CHOICES_SHOWN = 24 };
 
 /* "" -> "automatic" */
 static const char *or_auto(struct command_ctx *ctx, struct card_doc *doc, const char *text)
@@ -120,6 +120,8 @@ static bool show_voices(struct command_ctx *ctx, const struct story_settings *s,
     card_add_line(&doc, possible_voices(&doc, ctx->bot->tools, speaks, VOICES_SHOWN));
     card_line(&doc, ctx->lang, "voice.now", I18N_TEXT("value", or_auto(ctx, &doc, s->voice)));
     card_line(&doc, ctx->lang, "voice.how");
+    if (ctx->abilities->buttons)
+        possible_voice_choices(&doc, ctx->bot->tools, speaks, CHOICES_SHOWN);
     return reply_send(ctx, &doc, e);
 }
 
@@ -167,7 +169,7 @@ bool cmd_style(struct command_ctx *ctx, struct err *e)
             snprintf(key, sizeof(key), "style.%s", story_styles[i]);
             card_line(&doc, ctx->lang, "style.line", I18N_TEXT("name", story_styles[i]),
                       I18N_TEXT("what", card_text(&doc, ctx->lang, key)));
-            card_button(&doc, ctx->lang, key, false, "/style %s", story_styles[i]);
+            card_choice(&doc, card_text(&doc, ctx->lang, key), "/style %s", story_styles[i]);
         }
         card_line(&doc, ctx->lang, "style.now",
                   I18N_TEXT("value", s.style[0] ? s.style : story_styles[0]));
@@ -205,7 +207,7 @@ bool cmd_lang(struct command_ctx *ctx, struct err *e)
                   I18N_TEXT("name", i18n_lang_name(*lang)));
         char key[24];
         snprintf(key, sizeof(key), "lang.name.%s", *lang);
-        card_button(&doc, ctx->lang, key, false, "/lang %s", *lang);
+        card_choice(&doc, card_text(&doc, ctx->lang, key), "/lang %s", *lang);
     }
     return reply_send(ctx, &doc, e);
 }

@@ -11,10 +11,10 @@ static bool lang_fits(const char *tag, const char *lang)
     return strncmp(tag, lang, primary) == 0 && (tag[primary] == '\0' || tag[primary] == '-');
 }
 
-const char *possible_voices(struct card_doc *doc, const struct toolbox *tools, const char *lang,
-                            size_t max)
+/* Calls `take` for the voices of a language, at most `max`. */
+static void each_voice(const struct toolbox *tools, const char *lang, size_t max,
+                       void (*take)(void *ctx, const struct speech_voice *voice), void *ctx)
 {
-    struct strbuf out = STRBUF(4096);
     size_t shown = 0;
     for (size_t i = 0; i < tools->engine_count; i++) {
         size_t count = 0;
@@ -23,10 +23,36 @@ const char *possible_voices(struct card_doc *doc, const struct toolbox *tools, c
         for (size_t v = 0; v < count && shown < max; v++) {
             if (*lang && !lang_fits(voices[v].lang, lang))
                 continue;
-            strbuf_addf(&out, "%s%s", shown++ ? ", " : "", voices[v].name);
+            take(ctx, &voices[v]);
+            shown++;
         }
     }
+}
+
+static void add_name(void *ctx, const struct speech_voice *voice)
+{
+    struct strbuf *out = ctx;
+    strbuf_addf(out, "%s%s", out->len ? ", " : "", voice->name);
+}
+
+const char *possible_voices(struct card_doc *doc, const struct toolbox *tools, const char *lang,
+                            size_t max)
+{
+    struct strbuf out = STRBUF(4096);
+    each_voice(tools, lang, max, add_name, &out);
     return card_keep(doc, strbuf_take(&out));
+}
+
+static void add_choice(void *ctx, const struct speech_voice *voice)
+{
+    struct card_doc *doc = ctx;
+    card_choice(doc, arena_dup(&doc->arena, voice->label), "/voice %s", voice->name);
+}
+
+void possible_voice_choices(struct card_doc *doc, const struct toolbox *tools, const char *lang,
+                            size_t max)
+{
+    each_voice(tools, lang, max, add_choice, doc);
 }
 
 /* "en, zh, ar, ..." of all voices, each once. */

@@ -115,6 +115,14 @@ static void wait_films(const char *channel, size_t want)
     assert_int_equal(films(channel), want);
 }
 
+/* Discord waits three seconds for an answer, and not for a start. */
+static void wait_ready(void)
+{
+    int64_t until = clock_mono_ms() + START_MS;
+    while (dfake_lines(&fake, "ops", "op 2") == 0 && clock_mono_ms() < until)
+        usleep(50000);
+}
+
 static void make(const char *where, const char *user, const char *topic)
 {
     dfake_do(&fake, "command",
@@ -147,6 +155,25 @@ static void commands_are_all_there(void)
                         "/applications/1180000000000000001/commands");
 }
 
+/* A menu of many voices: chosen by what a person reads there. */
+static void choose_a_voice(const char *where, const char *user)
+{
+    char id[32];
+    dfake_do(&fake, "command", "{\"name\":\"voice\",\"where\":\"%s\",\"user\":\"%s\"}", where,
+             user);
+    wait_message("Voices for", NULL, ANSWER_MS, id);
+    AUTO(json_free) cJSON *seen = NULL;
+    const cJSON *row =
+        cJSON_GetArrayItem(json_array(dfake_message(&fake, "Voices for", &seen), "components"), 0);
+    const cJSON *menu = cJSON_GetArrayItem(json_array(row, "components"), 0);
+    const cJSON *option = cJSON_GetArrayItem(json_array(menu, "options"), 1);
+    assert_non_null(option);
+    dfake_do(&fake, "press",
+             "{\"message\":\"%s\",\"option\":\"%s\",\"where\":\"%s\",\"user\":\"%s\"}", id,
+             json_text(option, "label", ""), where, user);
+    wait_message(json_text(option, "label", ""), NULL, ANSWER_MS, id);
+}
+
 /* --- cases --- */
 
 static void from_make_to_a_video_on_both_networks(void **state)
@@ -154,9 +181,7 @@ static void from_make_to_a_video_on_both_networks(void **state)
     struct site *p = *state;
     char id[32];
     struct session *s = start(p, NULL, true);
-    int64_t until = clock_mono_ms() + START_MS;
-    while (dfake_lines(&fake, "ops", "op 2") == 0 && clock_mono_ms() < until)
-        usleep(50000); /* Discord waits three seconds for an answer, and not for a start */
+    wait_ready();
     make("guild", "7001", "How tides work. The moon pulls the sea.");
     wait_message("How tides work", "Make it", START_MS, id);
     /* What only its owner sees cannot be pressed by others; a forged press is not theirs either. */
@@ -192,6 +217,7 @@ static void from_make_to_a_video_on_both_networks(void **state)
     char card[32];
     find_message("The sea is deep", NULL, card);
     assert_string_equal(card, id);
+    choose_a_voice("dm", "7002");
     dfake_do(&fake, "command",
              "{\"name\":\"lang\",\"where\":\"dm\",\"user\":\"7002\","
              "\"options\":{\"to\":\"zh\"}}");
@@ -300,6 +326,7 @@ static void first_answers_of_a_busy_second(void **state)
     double ms[N];
     char id[32];
     struct session *s = start(p, NULL, false);
+    wait_ready();
     make("guild", "7001", "How tides work. The moon pulls the sea.");
     wait_message("How tides work", "Make it", START_MS, id);
     press(id, "Make it", "guild", "7001");

@@ -651,6 +651,56 @@ static void modals_choices_menus_and_files(void **state)
     fake_node_no_complaints(&w.fake);
 }
 
+/* Many choices become menus, few stay buttons; both survive a restart of the bot. */
+static void choices_become_menus(void **state)
+{
+    (void)state;
+    char ref[CHAT_REF_MAX] = "", labels[30][24], actions[30][24];
+    struct err e = {0};
+    struct card card = {.title = "Which voice?", .percent = -1};
+    card.buttons[card.button_count++] = (struct chat_button){.label = "Go", .action = "/go"};
+    for (size_t i = 0; i < 28; i++) {
+        snprintf(labels[i], sizeof(labels[i]), "Voice %zu", i);
+        snprintf(actions[i], sizeof(actions[i]), "/voice v-%zu", i);
+        card.buttons[card.button_count++] =
+            (struct chat_button){.label = labels[i], .action = actions[i], .is_choice = true};
+    }
+    for (size_t i = 0; i < 2; i++)
+        card.buttons[card.button_count++] =
+            (struct chat_button){.label = i ? "Bold" : "Fine",
+                                 .action = i ? "/style bold" : "/style fine",
+                                 .is_choice = true};
+    adapter_run();
+    dfake_do(&w.fake, "command", "{\"name\":\"voice\"}");
+    struct heard h = wait_heard(1);
+    if (!w.chat.ops->send(w.chat.self, &h.addr, &card, ref, &e))
+        fail_msg("%s", e.detail);
+    AUTO(json_free) cJSON *s = NULL;
+    const cJSON *rows = json_array(dfake_message(&w.fake, "Which voice", &s), "components");
+    static const int want[] = {1, 25, 3, 2}; /* a button, two menus, two buttons */
+    assert_int_equal(cJSON_GetArraySize(rows), COUNT(want));
+    for (int i = 0; i < (int)COUNT(want); i++) {
+        const cJSON *parts = json_array(cJSON_GetArrayItem(rows, i), "components");
+        const cJSON *options = json_array(cJSON_GetArrayItem(parts, 0), "options");
+        assert_int_equal(cJSON_GetArraySize(options ? options : parts), want[i]);
+    }
+    adapter_end();
+    adapter_make_with(DFAKE_TOKEN);
+    adapter_run();
+    dfake_do(&w.fake, "press", "{\"message\":\"%.*s\",\"option\":\"Voice 26\"}",
+             (int)strcspn(ref, ":"), ref);
+    h = wait_heard(2);
+    assert_int_equal(h.kind, CHAT_BUTTON);
+    assert_string_equal(h.text, "/voice v-26");
+    /* What was never offered is not taken. */
+    dfake_do(&w.fake, "press",
+             "{\"message\":\"%.*s\",\"custom_id\":\"x\",\"values\":[\"/grant me 1000\"]}",
+             (int)strcspn(ref, ":"), ref);
+    h = wait_heard(3);
+    assert_int_equal(h.kind, CHAT_REFUSED);
+    fake_node_no_complaints(&w.fake);
+}
+
 static void commands_are_registered_when_they_changed(void **state)
 {
     (void)state;
@@ -941,6 +991,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_note_no_film, setup, teardown),
         cmocka_unit_test_setup_teardown(too_large_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(modals_choices_menus_and_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(choices_become_menus, setup, teardown),
         cmocka_unit_test_setup_teardown(commands_are_registered_when_they_changed, setup, teardown),
         cmocka_unit_test_setup_teardown(every_break_is_mended, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_missed_comes_with_the_resume, setup, teardown),

@@ -290,15 +290,15 @@ static void read_press(struct dc_event *ev, const cJSON *d, const cJSON *data,
         dc_ref_put(ref, id, ev->event.addr.chat, ev->message_is_private);
         ev->event.card_ref = arena_dup(&ev->arena, ref);
     }
-    if (!dc_unsign(key, json_text(data, "custom_id", ""), action))
+    const char *chosen = cJSON_IsString(first) ? first->valuestring : "";
+    /* In a menu each option carries its own action. */
+    if (!dc_unsign(key, first ? chosen : json_text(data, "custom_id", ""), action) ||
+        action[0] == '=')
         refuse(ev, "chat.old_button");
     else if (action[0] == '?') {
         ev->kind = DC_ASK;
         ev->command = clean(ev, action + 1);
-    } else if (cJSON_IsString(first))
-        ev->event.text =
-            clean(ev, arena_printf(&ev->arena, "%s %s", action, word(ev, first->valuestring)));
-    else
+    } else
         ev->event.text = clean(ev, action);
 }
 

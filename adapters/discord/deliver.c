@@ -391,8 +391,7 @@ static bool climb(struct delivery *v, const char *message, const char *channel, 
    way may take half. */
 static void say_size(const struct chat_video *video, struct err *e)
 {
-    const int64_t sizes[] = {DC_FIT(INT64_C(10) << 20), DC_FIT(INT64_C(8) << 20),
-                             video->bytes / 2};
+    const int64_t sizes[] = {DC_FIT(INT64_C(10) << 20), DC_FIT(INT64_C(8) << 20), video->bytes / 2};
     for (size_t i = 0; i < COUNT(sizes) && video->bytes > HALVE_MIN; i++)
         if (video->bytes > sizes[i]) {
             snprintf(e->arg, sizeof(e->arg), "%" PRId64, sizes[i]);

@@ -8,6 +8,9 @@ enum {
     LAST_UNITS = 300,
     TITLE_UNITS = 256,
     LABEL_UNITS = 80,
+    OPTION_UNITS = 100,
+    OPTIONS_MAX = 25,
+    SELECT_MIN = 3, /* fewer stay buttons */
     URL_MAX = 512,
     ROWS_MAX = 5,
     ROW_MAX = 5,
@@ -148,61 +151,124 @@ static void put_content(struct page *p, const struct card *card, const char *men
         put_raw(p, "…"); /* an empty message is refused */
 }
 
+/* As it is, for places that show no markup; at most `units`. */
+static void put_plain(struct strbuf *out, const char *text, int units)
+{
+    size_t len = strlen(text), end = 0;
+    for (size_t at = 0; at < len; end = at) {
+        units -= units_of(utf8_next(text, len, &at));
+        if (units < 0)
+            break;
+    }
+    AUTO(strbuf_free) struct strbuf cut = STRBUF(1024);
+    strbuf_add(&cut, text, end);
+    json_put_text(out, strbuf_text(&cut));
+}
+
+static bool acts(const struct chat_button *b)
+{
+    return b->label && *b->label && b->action && *b->action && strlen(b->action) <= CHAT_ACTION_MAX;
+}
+
 static bool put_button(struct discord *d, struct strbuf *out, const struct chat_button *b, int nth,
                        bool first)
 {
-    struct page label = {.text = STRBUF(1024), .left = LABEL_UNITS};
     char custom[DC_CUSTOM_MAX + 1];
-    bool link = !b->action && b->url && starts_link(b->url) && strlen(b->url) <= URL_MAX;
-    bool acts = b->action && *b->action && strlen(b->action) <= CHAT_ACTION_MAX;
-    if ((!link && !acts) || !b->label || !*b->label)
+    bool link = !b->action && b->label && *b->label && b->url && starts_link(b->url) &&
+                strlen(b->url) <= URL_MAX;
+    if (!link && !acts(b))
         return false;
-    /* A label shows markup as it is. */
-    size_t len = strlen(b->label);
-    for (size_t at = 0; at < len;) {
-        size_t before = at;
-        label.left -= units_of(utf8_next(b->label, len, &at));
-        if (label.left < 0)
-            break;
-        strbuf_add(&label.text, b->label + before, at - before);
-    }
     strbuf_addf(out, "{\"type\":2,\"style\":%d,\"label\":", link ? 5 : first ? 1 : 2);
-    json_put_text(out, strbuf_text(&label.text));
-    if (acts)
+    put_plain(out, b->label, LABEL_UNITS);
+    if (!link)
         dc_sign(d->key, b->action, nth, custom);
     strbuf_adds(out, link ? ",\"url\":" : ",\"custom_id\":");
     json_put_text(out, link ? b->url : custom);
     strbuf_addc(out, '}');
-    strbuf_free(&label.text);
     return true;
+}
+
+/* How many choices of one command stand together from here. */
+static size_t choices_from(const struct card *card, size_t at)
+{
+    size_t n = 0, count = MIN(card->button_count, CARD_BUTTONS_MAX);
+    const char *first = card->buttons[at].action;
+    while (at + n < count && n < OPTIONS_MAX) {
+        const struct chat_button *b = &card->buttons[at + n];
+        size_t word = acts(b) && b->is_choice ? strcspn(b->action, " ") : 0;
+        if (word == 0 || strncmp(b->action, first, word + 1) != 0)
+            break;
+        n++;
+    }
+    return n;
+}
+
+/* A menu: each option's value is the signed action of its button. */
+static void put_select(struct discord *d, struct strbuf *out, const struct card *card, size_t at,
+                       size_t count)
+{
+    char custom[DC_CUSTOM_MAX + 1];
+    dc_sign(d->key, "=", (int)at, custom);
+    strbuf_adds(out, "{\"type\":1,\"components\":[{\"type\":3,\"custom_id\":");
+    json_put_text(out, custom);
+    strbuf_adds(out, ",\"options\":[");
+    for (size_t i = at; i < at + count; i++) {
+        dc_sign(d->key, card->buttons[i].action, (int)i, custom);
+        strbuf_adds(out, i > at ? ",{\"label\":" : "{\"label\":");
+        put_plain(out, card->buttons[i].label, OPTION_UNITS);
+        strbuf_adds(out, ",\"value\":");
+        json_put_text(out, custom);
+        strbuf_addc(out, '}');
+    }
+    strbuf_adds(out, "]}]}");
+}
+
+/* The next button, in the row that is open or in a new one; how many are in the row then. */
+static int put_in_row(struct discord *d, struct strbuf *out, const struct card *card, size_t i,
+                      int row, bool any_row)
+{
+    size_t mark = out->len;
+    if (row > 0)
+        strbuf_addc(out, ',');
+    else
+        strbuf_adds(out,
+                    any_row ? ",{\"type\":1,\"components\":[" : "{\"type\":1,\"components\":[");
+    if (put_button(d, out, &card->buttons[i], (int)i, !any_row && row == 0)) {
+        row++;
+    } else if (!out->failed) { /* a button that cannot be shown leaves no hole */
+        out->len = mark;
+        out->text[mark] = '\0';
+    }
+    if (row == 0 || (!card->ends_row[i] && row < ROW_MAX))
+        return row;
+    strbuf_adds(out, "]}");
+    return 0;
 }
 
 static void put_components(struct discord *d, struct strbuf *out, const struct card *card)
 {
     int row = 0, rows = 0;
-    bool first = true;
+    size_t count = MIN(card->button_count, CARD_BUTTONS_MAX);
     strbuf_adds(out, ",\"components\":[");
-    for (size_t i = 0; i < MIN(card->button_count, CARD_BUTTONS_MAX) && rows <= ROWS_MAX; i++) {
-        size_t mark = out->len;
-        if (row == 0 && rows == ROWS_MAX)
-            break;
-        if (row == 0)
-            strbuf_adds(out,
-                        rows ? ",{\"type\":1,\"components\":[" : "{\"type\":1,\"components\":[");
-        else
-            strbuf_addc(out, ',');
-        if (put_button(d, out, &card->buttons[i], (int)i, first)) {
-            rows += row == 0;
-            row++;
-            first = false;
-        } else if (!out->failed) { /* a button that cannot be shown leaves no hole */
-            out->len = mark;
-            out->text[mark] = '\0';
-        }
-        if (row > 0 && (card->ends_row[i] || row == ROW_MAX)) {
-            strbuf_adds(out, "]}");
+    for (size_t i = 0; i < count && (rows < ROWS_MAX || row > 0);) {
+        size_t n = choices_from(card, i);
+        if (n >= SELECT_MIN) {
+            if (row > 0)
+                strbuf_adds(out, "]}");
             row = 0;
+            if (rows == ROWS_MAX)
+                break;
+            if (rows++ > 0)
+                strbuf_addc(out, ',');
+            put_select(d, out, card, i, n);
+            i += n;
+            continue;
         }
+        size_t before = out->len;
+        bool opens = row == 0;
+        row = put_in_row(d, out, card, i, row, rows > 0);
+        rows += opens && out->len > before;
+        i++;
     }
     if (row > 0)
         strbuf_adds(out, "]}");

@@ -74,10 +74,12 @@ struct chat_button {
                            words to put behind it, where chat_abilities.asks); or NULL and one of: */
     const char *url;    /* opens it */
     const char *copy;   /* puts this text (at most 256 characters) on the clipboard */
+    bool is_choice;     /* with its neighbours one of many: a network that has menus may fold those
+                           with the same command into one */
 };
 
 /* A row of buttons ends where `ends_row` is set. */
-enum { CARD_LINES_MAX = 64, CARD_BUTTONS_MAX = 16, CARD_STAGES_MAX = 8 };
+enum { CARD_LINES_MAX = 64, CARD_BUTTONS_MAX = 32, CARD_STAGES_MAX = 8 };
 
 enum card_stage_state { STAGE_WAITING, STAGE_RUNNING, STAGE_DONE, STAGE_FAILED };
 

@@ -50,6 +50,15 @@ function checkButtons(world, components) {
   for (const row of components) {
     if (row.type !== 1 || !row.components?.length || row.components.length > 5) throw bad('components.0', 'bad row');
     for (const b of row.components) {
+      if (b.type === 3) {
+        if (row.components.length > 1 || !b.custom_id || b.custom_id.length > 100) throw bad('components.0', 'a menu alone in its row');
+        if (!b.options?.length || b.options.length > 25) throw bad('components.0.options', '1 to 25 options');
+        if (new Set(b.options.map((o) => o.value)).size !== b.options.length) throw bad('components.0.options', 'values');
+        for (const o of b.options) if (!o.label || o.label.length > 100 || !o.value || o.value.length > 100) throw bad('components.0.options', 'option');
+        if (ids.has(b.custom_id)) throw bad('components.0.custom_id', 'duplicate');
+        ids.add(b.custom_id);
+        continue;
+      }
       if (!b.label || b.label.length > 80) throw bad('components.0.label', 'label');
       if (b.style === 5 ? !/^https?:\/\//.test(b.url ?? '') || b.custom_id : !b.custom_id || b.custom_id.length > 100)
         throw bad('components.0.custom_id', 'custom_id or url');
@@ -324,6 +333,9 @@ const control = {
   },
   press(world, c) {
     const m = world.messages.get(c.message);
+    // `option`: the label of an option of a menu
+    const menu = m?.components.flatMap((r) => r.components).find((b) => b.options?.some((o) => o.label === c.option));
+    if (menu) c = { ...c, custom_id: menu.custom_id, values: [menu.options.find((o) => o.label === c.option).value] };
     const button = m?.components.flatMap((r) => r.components).find((b) => b.label === c.label);
     const custom_id = c.custom_id ?? button?.custom_id;
     if (!custom_id) throw new Error(`no such button on ${c.message}: ${JSON.stringify(m)}`);
