@@ -103,8 +103,8 @@ static void from_start_to_a_video(void **state)
     assert_int_equal(fake_messages(&fake, ana, "video", NULL), 1);
     assert_int_equal(site_number(p, "select count(*) from jobs where state = 'done'"), 1);
     /* A voice says how it sounds. */
-    say(ana, ana, "", "/voice en-tom");
-    AUTO(free_ptr) char *voice = wait_messages(ana, "voice", 1, ANSWER_MS);
+    fake_say(&fake, ana, ana, "", "/voice en-tom");
+    AUTO(free_ptr) char *voice = fake_wait_messages(&fake, ana, "voice", 1, ANSWER_MS);
     assert_non_null(strstr(voice, "en-tom"));
     /* The interface changes its language; voice notes and photos get help. */
     fake_say(&fake, ana, ana, "", "/lang zh");
