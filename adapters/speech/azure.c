@@ -279,7 +279,9 @@ bool azure_create(const struct azure_options *o, struct speech_engine *ret, stru
     if (!ok)
         err_set_arg(e, ERR_CONFIG, "start.bad_config", "AZURE_SPEECH_KEY",
                     "azure: AZURE_SPEECH_KEY is no key");
-    else if (!(s->roster = azure_roster_make(NULL, NULL)))
+    else
+        s->roster = azure_roster_make(NULL, NULL);
+    if (ok && !atomic_load(&s->roster))
         ok = err_set(e, ERR_INTERNAL, "error.internal", "azure: no memory");
     ok = ok && make_base(s, o, e) && need_ws(s, o, e) && azure_refresh_start(s, e);
     if (!ok) {
