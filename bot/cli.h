@@ -37,6 +37,9 @@ int cli_make(struct cli *cli); /* cli_make.c */
 int cli_render(struct cli *cli);
 int cli_grant(struct cli *cli); /* cli_admin.c */
 int cli_migrate(struct cli *cli);
+int cli_reconcile(struct cli *cli); /* cli_pay.c */
+int cli_sweep(struct cli *cli);
+int cli_address(struct cli *cli);
 int cli_doctor(struct cli *cli); /* cli_doctor.c */
 
 /* "nanotik: text"; what may be NULL. */

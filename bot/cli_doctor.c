@@ -185,6 +185,40 @@ static void check_services(struct report *r)
     tell_key(r, chats ? GOOD : OPTIONAL, "doctor.chats", "", "doctor.chats_cost");
 }
 
+static bool credential_there(const char *name)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    AUTO(free_ptr) char *path = folder ? str_printf("%s/%s", folder, name) : NULL;
+    return path && access(path, R_OK) == 0;
+}
+
+static void tell_node(void *ctx, const char *name, const struct err *why)
+{
+    if (why)
+        tell_err(ctx, "doctor.node", name, why);
+    else
+        tell(ctx, GOOD, "doctor.node", name, NULL);
+}
+
+/* The seed is not read here: whether it is there decides what payments can do. */
+static void check_pay(struct report *r)
+{
+    struct err e = {0};
+    bool seed = getenv("NANO_SEED") || getenv("NANO_SEED_FILE") || credential_there("NANO_SEED");
+    bool wallet = config_text(r->cli->config, "NANO_WALLET_ADDRESS")[0];
+    bool nodes = wire_nano_wanted(r->cli->config);
+    if (!seed && !wallet) {
+        tell_key(r, OPTIONAL, "doctor.pay", "", "doctor.pay_cost");
+        return;
+    }
+    tell_key(r, nodes ? GOOD : BAD, seed ? "doctor.pay_seed" : "doctor.pay_watch", "",
+             "doctor.pay_no_node");
+    if (seed && !wallet)
+        tell_key(r, OPTIONAL, "doctor.pay_wallet", "", "doctor.pay_no_wallet");
+    if (nodes && !wire_pay_check(r->cli, tell_node, r, &e))
+        tell_err(r, "doctor.node", "", &e);
+}
+
 static bool read_options(struct cli *cli, bool *ret_example)
 {
     static const struct cli_option options[] = {
@@ -219,6 +253,7 @@ int cli_doctor(struct cli *cli)
     check_media(&report);
     check_clock(&report);
     check_services(&report);
+    check_pay(&report);
     AUTO(free_ptr) char *sum = i18n_text(cli->lang, report.bad ? "doctor.bad" : "doctor.good");
     printf("%s\n", sum);
     signals_stop(signals);

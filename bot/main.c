@@ -15,12 +15,15 @@ static const struct {
     const char *name;
     int (*run)(struct cli *cli);
 } subcommands[] = {
-    {"run",     cli_run    },
-    {"make",    cli_make   },
-    {"render",  cli_render },
-    {"grant",   cli_grant  },
-    {"migrate", cli_migrate},
-    {"doctor",  cli_doctor },
+    {"run",       cli_run      },
+    {"make",      cli_make     },
+    {"render",    cli_render   },
+    {"grant",     cli_grant    },
+    {"migrate",   cli_migrate  },
+    {"reconcile", cli_reconcile},
+    {"sweep",     cli_sweep    },
+    {"address",   cli_address  },
+    {"doctor",    cli_doctor   },
 };
 
 static const char *env_lang(void)

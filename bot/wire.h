@@ -81,6 +81,11 @@ bool wire_pay_wanted(const struct config *config, const struct nano_seed *seed);
 bool wire_pay_make(const struct config *config, struct db *db, struct nano_seed **seed,
                    struct wire_pay **ret, struct err *e);
 const struct payment_method *wire_pay_method(const struct wire_pay *w);
+/* For doctor: each node by itself. `tell` gets its name (host and port) and the error, or NULL when it
+   is well. */
+bool wire_pay_check(struct cli *cli,
+                    void (*tell)(void *ctx, const char *name, const struct err *why), void *ctx,
+                    struct err *e);
 void wire_pay_free(struct wire_pay *w); /* NULL is fine */
 
 /* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */
