@@ -113,8 +113,7 @@ bool nano_seed_load(struct nano_seed **ret, struct err *e)
         return bad_seed(e, "NANO_SEED_FILE", "set together with NANO_SEED; one is enough");
     if (direct) {
         bool ok = open_vault(direct, "NANO_SEED", ret, e);
-        sodium_memzero(direct, strlen(direct));
-        unsetenv("NANO_SEED");
+        sodium_memzero(direct, strlen(direct)); /* "NANO_SEED=" is left, also for /proc */
         return ok;
     }
     if (file)

@@ -26,8 +26,8 @@ struct nano_signature {
 struct nano_seed;
 
 /* NANO_SEED, else the file NANO_SEED_FILE names, else $CREDENTIALS_DIRECTORY/NANO_SEED, read without
-   a stop in ordinary memory; NANO_SEED is wiped and removed from the environment, so that no child
-   inherits it. None set: true and *ret NULL. Before threads start. */
+   a stop in ordinary memory; the text of NANO_SEED is wiped in the environment. None set: true and
+   *ret NULL. Before threads start. */
 bool nano_seed_load(struct nano_seed **ret, struct err *e);
 /* 64 hex digits; white space at the end is ignored. The caller wipes its text. */
 bool nano_seed_parse(const char *hex, struct nano_seed **ret, struct err *e);

@@ -118,8 +118,9 @@ static void start_from(struct work_start *s, const struct nano_hash *root)
     s->v[12] ^= INPUT;
     s->v[14] = ~s->v[14]; /* the only block is the last one */
     s->m[0] = 0;
-    for (int i = 1; i < 5; i++)
-        s->m[i] = read_word(root->bytes + 8 * (i - 1));
+    const unsigned char *at = root->bytes;
+    for (int i = 1; i < 5; i++, at += 8)
+        s->m[i] = read_word(at);
     mix(s->v, 1, s->m[2], s->m[3]);
     mix(s->v, 2, s->m[4], 0);
     mix(s->v, 3, 0, 0);

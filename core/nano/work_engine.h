@@ -43,33 +43,18 @@ work_search_fn work_search_portable, work_search_avx2, work_search_avx512;
 #define WORK_M14(x) (x)
 #define WORK_M15(x) (x)
 
-#define WORK_G(a, b, c, d, i, j)        \
-    do {                                \
-        a = WORK_M##i(WORK_ADD(a, b));  \
-        d = WORK_ROR32(WORK_XOR(d, a)); \
-        c = WORK_ADD(c, d);             \
-        b = WORK_ROR24(WORK_XOR(b, c)); \
-        a = WORK_M##j(WORK_ADD(a, b));  \
-        d = WORK_ROR16(WORK_XOR(d, a)); \
-        c = WORK_ADD(c, d);             \
-        b = WORK_ROR63(WORK_XOR(b, c)); \
-    } while (0)
+#define WORK_G(a, b, c, d, i, j)                                                              \
+    ((a) = WORK_M##i(WORK_ADD(a, b)), (d) = WORK_ROR32(WORK_XOR(d, a)), (c) = WORK_ADD(c, d), \
+     (b) = WORK_ROR24(WORK_XOR(b, c)), (a) = WORK_M##j(WORK_ADD(a, b)),                       \
+     (d) = WORK_ROR16(WORK_XOR(d, a)), (c) = WORK_ADD(c, d), (b) = WORK_ROR63(WORK_XOR(b, c)))
 
-#define WORK_COLUMNS(i0, j0, i1, j1, i2, j2, i3, j3) \
-    do {                                             \
-        WORK_G(v0, v4, v8, v12, i0, j0);             \
-        WORK_G(v1, v5, v9, v13, i1, j1);             \
-        WORK_G(v2, v6, v10, v14, i2, j2);            \
-        WORK_G(v3, v7, v11, v15, i3, j3);            \
-    } while (0)
+#define WORK_COLUMNS(i0, j0, i1, j1, i2, j2, i3, j3)                   \
+    (WORK_G(v0, v4, v8, v12, i0, j0), WORK_G(v1, v5, v9, v13, i1, j1), \
+     WORK_G(v2, v6, v10, v14, i2, j2), WORK_G(v3, v7, v11, v15, i3, j3))
 
-#define WORK_DIAGONALS(i0, j0, i1, j1, i2, j2, i3, j3) \
-    do {                                               \
-        WORK_G(v0, v5, v10, v15, i0, j0);              \
-        WORK_G(v1, v6, v11, v12, i1, j1);              \
-        WORK_G(v2, v7, v8, v13, i2, j2);               \
-        WORK_G(v3, v4, v9, v14, i3, j3);               \
-    } while (0)
+#define WORK_DIAGONALS(i0, j0, i1, j1, i2, j2, i3, j3)                   \
+    (WORK_G(v0, v5, v10, v15, i0, j0), WORK_G(v1, v6, v11, v12, i1, j1), \
+     WORK_G(v2, v7, v8, v13, i2, j2), WORK_G(v3, v4, v9, v14, i3, j3))
 
 /* The twelve rounds; the value is out ^ v0 ^ v8 afterwards. */
 #define WORK_COMPRESS                                 \
