@@ -18,7 +18,12 @@
 #include "core/db/store_ledger.h"
 #include "core/video/video.h"
 
-enum { ROOM_NEEDED = 1000000000, YEAR_2024_S = 1704067200, YEAR_2100_S = 4102444800 };
+enum {
+    ROOM_NEEDED = 1000000000,
+    YEAR_2024_S = 1704067200,
+    YEAR_2100_S = 4102444800,
+    NANO_BEHIND = 1000
+};
 
 struct report {
     struct cli *cli;
@@ -192,12 +197,26 @@ static bool credential_there(const char *name)
     return path && access(path, R_OK) == 0;
 }
 
-static void tell_node(void *ctx, const char *name, const struct err *why)
+static void tell_node(void *ctx, const struct nano_health *h)
 {
-    if (why)
-        tell_err(ctx, "doctor.node", name, why);
-    else
-        tell(ctx, GOOD, "doctor.node", name, NULL);
+    struct report *r = ctx;
+    if (!h->ok) {
+        tell_err(r, "doctor.node", h->name, &h->why);
+        return;
+    }
+    AUTO(free_ptr)
+    char *name = str_printf("%s: %s, %lld ms", h->name, h->vendor[0] ? h->vendor : "?",
+                            (long long)h->answer_ms);
+    AUTO(free_ptr) char *cost = i18n_text(r->cli->lang, "doctor.node_behind");
+    tell(r, h->behind > NANO_BEHIND ? BAD : GOOD, "doctor.node", name, cost);
+}
+
+/* An untrusted opinion: never a reason to fail. */
+static void tell_reader(void *ctx, const struct err *why, bool differs)
+{
+    struct report *r = ctx;
+    AUTO(free_ptr) char *text = i18n_text(r->cli->lang, "doctor.nano_differs");
+    tell(r, why || differs ? OPTIONAL : GOOD, "doctor.nano_reader", "", why ? why->detail : text);
 }
 
 /* The seed is not read here: whether it is there decides what payments can do. */
@@ -215,7 +234,7 @@ static void check_pay(struct report *r)
              "doctor.pay_no_node");
     if (seed && !wallet)
         tell_key(r, OPTIONAL, "doctor.pay_wallet", "", "doctor.pay_no_wallet");
-    if (nodes && !wire_pay_check(r->cli, tell_node, r, &e))
+    if (nodes && !wire_nano_check(r->cli, tell_node, tell_reader, r, &e))
         tell_err(r, "doctor.node", "", &e);
 }
 

@@ -72,6 +72,11 @@ bool wire_nano_difficulties(const struct config *config, uint64_t *ret_send, uin
 bool wire_nano_has_reader(const struct wire_nano *w);
 bool wire_nano_balance(struct wire_nano *w, const struct nano_account *account, struct raw *ret,
                        const struct cancel *cancel, struct err *e);
+/* For doctor: asks each node, at most 8 s each, and the reader about the wallet. `node` gets each
+   node's state; `reader` the error, or NULL, and whether it tells another balance than the nodes. */
+bool wire_nano_check(struct cli *cli, void (*node)(void *ctx, const struct nano_health *health),
+                     void (*reader)(void *ctx, const struct err *why, bool differs), void *ctx,
+                     struct err *e);
 
 /* Payments, when a seed or a wallet is set. *seed is taken on success (NULL then); db is borrowed.
    ERR_CONFIG "start.bad_config", "start.bad_price": which setting. */
@@ -81,11 +86,6 @@ bool wire_pay_wanted(const struct config *config, const struct nano_seed *seed);
 bool wire_pay_make(const struct config *config, struct db *db, struct nano_seed **seed,
                    struct wire_pay **ret, struct err *e);
 const struct payment_method *wire_pay_method(const struct wire_pay *w);
-/* For doctor: each node by itself. `tell` gets its name (host and port) and the error, or NULL when it
-   is well. */
-bool wire_pay_check(struct cli *cli,
-                    void (*tell)(void *ctx, const char *name, const struct err *why), void *ctx,
-                    struct err *e);
 void wire_pay_free(struct wire_pay *w); /* NULL is fine */
 
 /* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */

@@ -6,6 +6,8 @@
 #include "core/base/strbuf.h"
 #include "core/nano/work.h"
 
+enum { NODES_SHOWN = 8 };
+
 struct wire_nano {
     struct net_engine *net;
     struct nano_node node;
@@ -80,6 +82,42 @@ bool wire_nano_balance(struct wire_nano *w, const struct nano_account *account, 
                        const struct cancel *cancel, struct err *e)
 {
     return nano_mcp_balance(w->net, w->mcp_url, account, ret, cancel, e);
+}
+
+/* About the wallet; without one about an account that was never opened, which has 0 everywhere. */
+static void check_reader(struct wire_nano *w, struct cli *cli,
+                         void (*reader)(void *ctx, const struct err *why, bool differs), void *ctx)
+{
+    struct nano_account who = {0};
+    struct nano_account_info info = {0};
+    struct raw told;
+    struct err e = {0}, ignored = {0};
+    const char *wallet = config_text(cli->config, "NANO_WALLET_ADDRESS");
+    if (wallet[0] && !nano_account_parse(wallet, &who))
+        return; /* told elsewhere */
+    if (!wire_nano_balance(w, &who, &told, &cli->stop, &e)) {
+        reader(ctx, &e, false);
+        return;
+    }
+    bool known = w->node.ops->account(w->node.self, &who, &info, &cli->stop, &ignored);
+    reader(ctx, NULL, known && raw_compare(told, info.balance) != 0);
+}
+
+bool wire_nano_check(struct cli *cli, void (*node)(void *ctx, const struct nano_health *health),
+                     void (*reader)(void *ctx, const struct err *why, bool differs), void *ctx,
+                     struct err *e)
+{
+    struct nano_health health[NODES_SHOWN];
+    struct wire_nano *w = NULL;
+    if (!wire_nano_make(cli->config, &w, e))
+        return false;
+    size_t count = w->node.ops->health(w->node.self, health, COUNT(health), &cli->stop);
+    for (size_t i = 0; i < count; i++)
+        node(ctx, &health[i]);
+    if (wire_nano_has_reader(w))
+        check_reader(w, cli, reader, ctx);
+    wire_nano_free(w);
+    return true;
 }
 
 void wire_nano_free(struct wire_nano *w)

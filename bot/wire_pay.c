@@ -89,28 +89,6 @@ const struct payment_method *wire_pay_method(const struct wire_pay *w)
     return &w->method;
 }
 
-bool wire_pay_check(struct cli *cli,
-                    void (*tell)(void *ctx, const char *name, const struct err *why), void *ctx,
-                    struct err *e)
-{
-    enum { NODES_MAX = 8, BEHIND_MAX = 1000 };
-    struct nano_health health[NODES_MAX];
-    struct wire_nano *nano = NULL;
-    if (!wire_nano_make(cli->config, &nano, e))
-        return false;
-    const struct nano_node *node = wire_nano_node(nano);
-    size_t count = node->ops->health(node->self, health, NODES_MAX, &cli->stop);
-    for (size_t i = 0; i < count; i++) {
-        struct nano_health *h = &health[i];
-        if (h->ok && h->behind > BEHIND_MAX)
-            h->ok = err_set(&h->why, ERR_RETRY, "doctor.node_behind", "%lld blocks behind",
-                            (long long)h->behind);
-        tell(ctx, h->name, h->ok ? NULL : &h->why);
-    }
-    wire_nano_free(nano);
-    return true;
-}
-
 void wire_pay_free(struct wire_pay *w)
 {
     if (!w)
