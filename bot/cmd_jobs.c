@@ -6,9 +6,10 @@
 
 #include "bot/command.h"
 #include "bot/reply.h"
+#include "core/base/fs.h"
 #include "core/base/strbuf.h"
 
-enum { QUEUE_SHOWN = 10, HISTORY_SHOWN = 10 };
+enum { QUEUE_SHOWN = 10, HISTORY_SHOWN = 10, SEND_SHOWN = 4 };
 
 struct job_array {
     struct job *jobs;
@@ -79,10 +80,35 @@ static void add_ended(struct command_ctx *ctx, struct card_doc *doc, const struc
     else if (job->state == JOB_DONE)
         card_line(doc, lang, "history.length",
                   I18N_TEXT("length", card_duration(doc, lang, job->video_ms)));
-    else if (job->state == JOB_FAILED && job->fail_key[0])
+    else if ((job->state == JOB_FAILED || job->state == JOB_KEPT) && job->fail_key[0])
         card_line(doc, lang, "history.reason",
                   I18N_TEXT("reason",
                             card_text(doc, lang, job->fail_key, I18N_TEXT("what", job->fail_arg))));
+}
+
+/* The newest films that are there, each with a button that sends it. */
+static void add_send_buttons(struct command_ctx *ctx, struct card_doc *doc,
+                             const struct job_array *all)
+{
+    size_t shown = 0;
+    for (size_t i = 0; i < all->count && shown < SEND_SHOWN; i++) {
+        const struct job *job = &all->jobs[i];
+        bool there = job->state == JOB_KEPT ||
+                     (job->state == JOB_DONE && job->video_path[0] && fs_exists(job->video_path));
+        if (!there)
+            continue;
+        shown++;
+        if (!ctx->abilities->buttons)
+            continue;
+        size_t at = doc->card.button_count;
+        card_button(doc, ctx->lang, "button.send_again", true, "/send %s", job->id);
+        if (doc->card.button_count > at)
+            doc->card.buttons[at].label =
+                card_text(doc, ctx->lang, "button.send_topic",
+                          I18N_TEXT("topic", card_excerpt(doc, job->topic ? job->topic : "", 24)));
+    }
+    if (shown && !ctx->abilities->buttons)
+        card_line(doc, ctx->lang, "history.how_to_send");
 }
 
 bool cmd_history(struct command_ctx *ctx, struct err *e)
@@ -98,6 +124,7 @@ bool cmd_history(struct command_ctx *ctx, struct err *e)
         card_title(&doc, ctx->lang, "history.title");
     for (size_t i = 0; i < all.count; i++)
         add_ended(ctx, &doc, &all.jobs[i]);
+    add_send_buttons(ctx, &doc, &all);
     return reply_send(ctx, &doc, e);
 }
 

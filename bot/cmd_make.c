@@ -163,7 +163,7 @@ static void build_quote(struct command_ctx *ctx, struct card_doc *doc, const str
 static bool start_job(struct command_ctx *ctx, const char *id, bool edits_card, struct err *e);
 
 /* The largest file that the chat takes; 0: any. What was told for this one chat counts more. */
-static int64_t byte_limit(const struct command_ctx *ctx)
+int64_t quote_byte_limit(const struct command_ctx *ctx)
 {
     int64_t here = ctx->event->video_bytes_max;
     return here > 0 ? here : ctx->abilities->video_bytes_max;
@@ -192,7 +192,7 @@ static bool take_order(struct command_ctx *ctx, struct quote *q, struct err *e)
         !estimate_length(ctx->bot->tools, ctx->lang, q->topic, &q->settings, &q->estimate_ms, e))
         return false;
     q->price = bot_price(ctx->bot, &q->settings, q->estimate_ms);
-    q->settings.byte_limit = byte_limit(ctx);
+    q->settings.byte_limit = quote_byte_limit(ctx);
     return check_fit(ctx, q, e) && load_balance(ctx, q, e) && store_quote(ctx, q, e);
 }
 
@@ -285,6 +285,11 @@ static bool send_started(struct command_ctx *ctx, const char *id, bool edits_car
     str_copy(ctx->after.watch, sizeof(ctx->after.watch), id);
     return edits_card ? outbox_put_edit(ctx->tx, &job.addr, &doc, id, false, e)
                       : reply_job_card(ctx, &doc, id, "", e);
+}
+
+bool quote_started(struct command_ctx *ctx, const char *id, struct err *e)
+{
+    return send_started(ctx, id, false, e);
 }
 
 static bool start_job(struct command_ctx *ctx, const char *id, bool edits_card, struct err *e)

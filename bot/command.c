@@ -13,6 +13,7 @@ const struct command commands[] = {
     {"queue",    cmd_queue,    "help.queue",    CMD_PERSON},
     {"cancel",   cmd_cancel,   "help.cancel",   CMD_LEADER},
     {"history",  cmd_history,  "help.history",  CMD_PERSON},
+    {"send",     cmd_send,     "help.send",     0         },
     {"credits",  cmd_credits,  "help.credits",  CMD_MONEY },
     {"pay",      cmd_pay,      "help.pay",      CMD_MONEY },
     {"settings", cmd_settings, "help.settings", 0         },

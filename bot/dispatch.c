@@ -9,6 +9,7 @@
 #include "bot/bot.h"
 #include "bot/command.h"
 #include "bot/event_json.h"
+#include "bot/film.h"
 #include "bot/outbox.h"
 #include "bot/reply.h"
 #include "bot/sampler.h"
@@ -147,7 +148,7 @@ static bool answer(struct dispatch *d, int tries, struct err *e)
         return false;
     if (!ctx->command)
         return taken || hint(ctx, e);
-    return ctx->command->run(ctx, e);
+    return ctx->command->run(ctx, e) && film_offer_kept(ctx, e);
 }
 
 static bool claim(struct dispatch *d, struct inbox_row *row, struct err *e)

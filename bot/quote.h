@@ -10,6 +10,10 @@
 /* Checks topic, settings and length, stores the job; no card, no money. */
 bool quote_order(struct command_ctx *ctx, const char *words, char ret_id[static UUID_TEXT],
                  struct err *e);
+/* The largest file that this chat takes; 0: any. */
+int64_t quote_byte_limit(const struct command_ctx *ctx);
+/* The card of a job that was just started, as a new message. */
+bool quote_started(struct command_ctx *ctx, const char *id, struct err *e);
 /* Go: holds the credits, queues it, answers. */
 bool quote_go(struct command_ctx *ctx, const struct job *job, struct err *e);
 

@@ -62,21 +62,39 @@ static bool reply_link(struct command_ctx *ctx, const char *url, struct err *e)
     return outbox_put(ctx->tx, &ctx->event->addr, &doc, NULL, NULL, false, e);
 }
 
-bool reply_send(struct command_ctx *ctx, const struct card_doc *doc, struct err *e)
+/* action: what the person says in the private chat where cards for one pair of eyes have to go. */
+static bool send_card(struct command_ctx *ctx, const struct card_doc *doc, bool is_private,
+                      const char *action, struct err *e)
 {
     const struct chat_event *event = ctx->event;
     const struct chat_adapter *adapter = bot_adapter(ctx->bot, event->addr.network);
     struct card_doc copy = *doc; /* shares the arena; not freed here */
-    unsigned flags = ctx->command ? ctx->command->flags : 0;
-    copy.card.is_private |= event->is_group && (flags & (CMD_MONEY | CMD_PERSON));
+    copy.card.is_private |= event->is_group && is_private;
     if (copy.card.is_private && event->is_group && adapter && adapter->ops->private_link) {
         char url[256];
-        char *action =
-            arena_printf(&ctx->arena, "/%s", ctx->command ? ctx->command->name : "start");
         if (adapter->ops->private_link(adapter->self, action, url, sizeof(url)))
             return reply_link(ctx, url, e);
     }
     return outbox_put(ctx->tx, &event->addr, &copy, NULL, NULL, false, e);
+}
+
+bool reply_send(struct command_ctx *ctx, const struct card_doc *doc, struct err *e)
+{
+    unsigned flags = ctx->command ? ctx->command->flags : 0;
+    const char *action =
+        arena_printf(&ctx->arena, "/%s", ctx->command ? ctx->command->name : "start");
+    return send_card(ctx, doc, flags & (CMD_MONEY | CMD_PERSON), action, e);
+}
+
+bool reply_card(struct command_ctx *ctx, const struct card_doc *doc, struct err *e)
+{
+    return send_card(ctx, doc, false, "/start", e);
+}
+
+bool reply_private(struct command_ctx *ctx, const struct card_doc *doc, const char *action,
+                   struct err *e)
+{
+    return send_card(ctx, doc, true, action, e);
 }
 
 bool reply_job_card(struct command_ctx *ctx, const struct card_doc *doc, const char *job,

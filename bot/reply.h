@@ -11,6 +11,10 @@
 
 /* A new message. Private in groups when the command is about money or the person. */
 bool reply_send(struct command_ctx *ctx, const struct card_doc *doc, struct err *e);
+/* The same whatever the command is; for this person's eyes, where `action` opens it in private. */
+bool reply_card(struct command_ctx *ctx, const struct card_doc *doc, struct err *e);
+bool reply_private(struct command_ctx *ctx, const struct card_doc *doc, const char *action,
+                   struct err *e);
 /* The card that shows a job: takes the place of `edit_ref` ("" = a new message). */
 bool reply_job_card(struct command_ctx *ctx, const struct card_doc *doc, const char *job,
                     const char *edit_ref, struct err *e);

@@ -109,6 +109,7 @@ static bool start_work(struct runner *r, struct err *e)
         .tools = r->bot.tools,
         .name = r->worker,
         .out_dir = out_dir,
+        .keep_days = (int)config_int(r->cli->config, "VIDEO_KEEP_DAYS"),
         .calls = bot_worker_calls(&r->bot),
     };
     struct janitor_options janitor = {

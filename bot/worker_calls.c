@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bot/card.h"
+#include "bot/film.h"
 #include "bot/outbox.h"
 #include "bot/reply.h"
 #include "bot/status.h"
@@ -180,12 +181,27 @@ static bool on_failed(struct db_tx *tx, void *data, const struct job *job, struc
     return ok;
 }
 
+/* Perhaps words still arrive where films do not. */
+static bool on_kept(struct db_tx *tx, void *data, const struct job *job, struct err *e)
+{
+    struct bot *bot = data;
+    AUTO(card_doc_free) struct card_doc doc;
+    status_end(bot->status, job->id);
+    film_kept_card(&doc, job_lang(job), job);
+    card_line(&doc, job_lang(job), "kept.where");
+    bool ok = outbox_put_edit(tx, &job->addr, &doc, job->id, true, e);
+    outbox_wake(bot->outbox);
+    return ok;
+}
+
 static bool on_done(struct db_tx *tx, void *data, const struct job *job,
                     const struct chat_video *video, int64_t credits, struct err *e)
 {
     struct bot *bot = data;
     const char *lang = job_lang(job);
     struct balance balance;
+    if (job->is_resend)
+        return true; /* whoever asked is looking */
     if (!ledger_balance(tx, job->account, &balance, e))
         return false;
     AUTO(card_doc_free) struct card_doc doc;
@@ -222,6 +238,7 @@ struct worker_calls bot_worker_calls(struct bot *bot)
         .deliver = deliver,
         .price = price,
         .on_failed = on_failed,
+        .on_kept = on_kept,
         .on_done = on_done,
         .own_footage = own_footage,
         .on_progress = on_progress,

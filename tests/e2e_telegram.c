@@ -163,6 +163,15 @@ static void groups_topics_and_money(void **state)
     site_ledger_must_hold(p);
 }
 
+static void wait_jobs(struct site *p, const char *state, int64_t count)
+{
+    AUTO(free_ptr) char *sql = str_printf("select count(*) from jobs where state = '%s'", state);
+    int64_t until = clock_mono_ms() + VIDEO_MS;
+    while (site_number(p, sql) != count && clock_mono_ms() < until)
+        usleep(200000);
+    assert_int_equal(site_number(p, sql), count);
+}
+
 /* Blocked, or moved to a supergroup, while the video is being made. */
 static void chats_that_change_meanwhile(void **state)
 {
@@ -176,16 +185,68 @@ static void chats_that_change_meanwhile(void **state)
     order(old, dan, "", "/make@ExampleClipBot Dogs run a lot. 9:16");
     fake_do(&fake, "migrate", "{\"from\":%" PRId64 ",\"to\":%" PRId64 "}", old, fresh);
     free(fake_wait_messages(&fake, fresh, "video", 1, VIDEO_MS));
-    int64_t until = clock_mono_ms() + VIDEO_MS;
-    while (site_number(p, "select count(*) from jobs where state in ('done','failed')") < 2 &&
-           clock_mono_ms() < until)
-        usleep(200000);
-    assert_int_equal(site_number(p, "select count(*) from jobs where state = 'failed' and "
-                                    "fail_key = 'deliver.unreachable'"),
-                     1);
+    wait_jobs(p, "done", 1);
+    wait_jobs(p, "kept", 1);
     assert_int_equal(fake_messages(&fake, fresh, "video", NULL), 1);
+    site_ledger_must_hold(p); /* the credit of the one who blocked us is set aside */
+    assert_int_equal(site_number(p, "select sum(held)::bigint from wallets"), 1);
+    /* Unblocked: offered with the answer to whatever is said, and given once. */
+    fake_do(&fake, "chat", "{\"id\":%" PRId64 ",\"blocked\":false}", cleo);
+    assert_int_equal(fake_messages(&fake, cleo, "video", NULL), 0);
+    fake_say(&fake, cleo, cleo, "", "/queue");
+    fake_wait_text(&fake, cleo, "text", "Send it here", ANSWER_MS);
+    fake_press(&fake, cleo, cleo, "Send it here");
+    fake_press(&fake, cleo, cleo, "Send it here");
+    wait_jobs(p, "done", 2);
+    assert_int_equal(fake_messages(&fake, cleo, "video", NULL), 1);
+    assert_int_equal(site_number(p, "select sum(held)::bigint from wallets"), 0);
+    /* What was sent can be sent again, and costs nothing. */
+    fake_say(&fake, cleo, cleo, "", "/history");
+    fake_wait_text(&fake, cleo, "text", "Send: Cats sleep", ANSWER_MS);
+    fake_press(&fake, cleo, cleo, "Send: Cats sleep");
+    free(fake_wait_messages(&fake, cleo, "video", 2, VIDEO_MS));
+    wait_jobs(p, "done", 3);
+    assert_int_equal(site_number(p, "select sum(charged)::bigint from jobs"), 2);
     stop(s);
-    site_ledger_must_hold(p); /* the one who blocked us got the credit back */
+    fake_node_no_complaints(&fake);
+    site_ledger_must_hold(p);
+}
+
+/* Killed while a film is put aside, or on its way at last: still one film and one charge. */
+static void kept_films_survive(void **state)
+{
+    struct site *p = *state;
+    static const char *const places[] = {"worker.keeping", "telegram.delivered"};
+    for (size_t i = 0; i < COUNT(places); i++) {
+        int64_t user = 6500000000 + (int64_t)i;
+        print_message("killed at %s\n", places[i]);
+        struct session *s = start(p, i == 0 ? places[i] : NULL);
+        order(user, user, "", "/make Stars are far away. 9:16");
+        fake_do(&fake, "chat", "{\"id\":%" PRId64 ",\"blocked\":true}", user);
+        if (i == 0) {
+            assert_int_equal(session_wait(s, VIDEO_MS), 128 + SIGKILL);
+            s = start(p, NULL);
+        }
+        wait_jobs(p, "kept", 1);
+        fake_do(&fake, "chat", "{\"id\":%" PRId64 ",\"blocked\":false}", user);
+        if (i == 1) {
+            stop(s);
+            s = start(p, places[i]);
+        }
+        fake_say(&fake, user, user, "", "/queue");
+        fake_wait_text(&fake, user, "text", "Send it here", START_MS);
+        fake_press(&fake, user, user, "Send it here");
+        if (i == 1) {
+            assert_int_equal(session_wait(s, VIDEO_MS), 128 + SIGKILL);
+            s = start(p, NULL);
+        }
+        wait_jobs(p, "done", (int64_t)i + 1);
+        stop(s);
+        assert_int_equal(fake_messages(&fake, user, "video", NULL), 1);
+        assert_int_equal(site_number(p, "select sum(charged)::bigint from jobs"), (int64_t)i + 1);
+        site_ledger_must_hold(p);
+        site_forget_sessions(p);
+    }
 }
 
 static bool is_polling(void)
@@ -263,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(from_start_to_a_video, open_all, close_all),
         cmocka_unit_test_setup_teardown(groups_topics_and_money, open_all, close_all),
         cmocka_unit_test_setup_teardown(chats_that_change_meanwhile, open_all, close_all),
+        cmocka_unit_test_setup_teardown(kept_films_survive, open_all, close_all),
         cmocka_unit_test_setup_teardown(killed_anywhere, open_all, close_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,7 @@ static const struct {
     {"script",   "change", STRING,     false, false, NULL,               "discord.option.edit"  },
     {"again",    "video",  STRING,     false, false, NULL,               "discord.option.video" },
     {"cancel",   "video",  STRING,     false, false, NULL,               "discord.option.video" },
+    {"send",     "video",  STRING,     false, false, NULL,               "discord.option.video" },
     {"settings", "change", STRING,     false, false, NULL,               "discord.option.change"},
     {"voice",    "name",   STRING,     false, true,  NULL,               "discord.option.voice" },
     {"style",    "name",   STRING,     false, true,  NULL,               "discord.option.style" },

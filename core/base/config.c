@@ -30,6 +30,8 @@ static const struct option options[] = {
      "Folder of work files. Empty: tmp in nanotik_data."},
     {"VIDEO_MAX_DURATION", KIND_INT, "180", 10, 3600, NULL,
      "Longest video that may be ordered, in seconds."},
+    {"VIDEO_KEEP_DAYS", KIND_INT, "14", 1, 365, NULL,
+     "Days that a video which could not be delivered is kept, with its credits set aside."},
     {"NANOTIK_FOOTAGE_DIR", KIND_FOLDER, "", 0, 0, NULL,
      "Folder with your own clips and photos; words in file names choose the scene. Empty: none."},
     {"NANOTIK_CACHE_MB", KIND_INT, "2048", 64, 1 << 24, NULL,
