@@ -360,5 +360,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(first_answers_of_a_busy_second, open_all, close_all),
         cmocka_unit_test_setup_teardown(killed_anywhere, open_all, close_all),
     };
+    if (getenv("TEST_FILTER"))
+        cmocka_set_test_filter(getenv("TEST_FILTER")); /* "*name*" */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
