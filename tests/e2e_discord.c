@@ -353,11 +353,103 @@ static void first_answers_of_a_busy_second(void **state)
     site_ledger_must_hold(p);
 }
 
+/* Bytes of the newest film. */
+static int64_t film_bytes(void)
+{
+    AUTO(json_free) cJSON *state = fake_node_state(&fake);
+    const cJSON *message;
+    int64_t bytes = 0;
+    cJSON_ArrayForEach(message, json_array(state, "messages"))
+    {
+        const cJSON *file = cJSON_GetArrayItem(json_array(message, "attachments"), 0);
+        if (file)
+            bytes = json_int_or(file, "size", 0);
+    }
+    return bytes;
+}
+
+static void wait_jobs(struct site *p, const char *state, int64_t count)
+{
+    AUTO(free_ptr) char *sql = str_printf("select count(*) from jobs where state = '%s'", state);
+    int64_t until = clock_mono_ms() + VIDEO_MS;
+    while (site_number(p, sql) != count && clock_mono_ms() < until)
+        usleep(200000);
+    assert_int_equal(site_number(p, sql), count);
+}
+
+static void wait_link(void)
+{
+    int64_t until = clock_mono_ms() + START_MS;
+    while (dfake_lines(&fake, "ops", "op 2") == 0 && clock_mono_ms() < until)
+        usleep(50000);
+}
+
+static void the_film_fits_the_chat(void **state)
+{
+    struct site *p = *state;
+    char id[32];
+    struct session *s = start(p, NULL, false);
+    wait_link();
+    /* As told, before anything is refused. */
+    dfake_do(&fake, "command",
+             "{\"name\":\"make\",\"where\":\"guild\",\"user\":\"7301\",\"limit\":300000,"
+             "\"options\":{\"topic\":\"The moon pulls the sea.\",\"aspect\":\"9:16\"}}");
+    wait_message("The moon pulls", "Make it", START_MS, id);
+    press(id, "Make it", "guild", "7301");
+    wait_films(NULL, 1);
+    assert_in_range(film_bytes(), 285000 * 92 / 100, 285000);
+    assert_int_equal(dfake_number(&fake, "tooLarge"), 0);
+    /* Told more than is taken: the same scenes once more, smaller. */
+    dfake_do(&fake, "set", "{\"uploadLimit\":400000}");
+    make("guild", "7302", "The sea is deep. Stars are far.");
+    wait_message("The sea is deep", "Make it", ANSWER_MS, id);
+    press(id, "Make it", "guild", "7302");
+    wait_films(NULL, 2);
+    assert_true(film_bytes() <= 400000);
+    assert_true(dfake_number(&fake, "tooLarge") >= 1);
+    wait_jobs(p, "done", 2);
+    assert_int_equal(site_number(p, "select sum(charged)::bigint from jobs"), 2);
+    assert_int_equal(site_number(p, "select max(attempt) from jobs"), 1);
+    stop(s);
+    AUTO(free_ptr) char *log = session_log(s);
+    assert_null(strstr(log, DFAKE_TOKEN));
+    site_ledger_must_hold(p);
+}
+
+/* The channel is gone and direct messages are closed: offered at the next command. */
+static void what_nobody_can_be_given_is_kept(void **state)
+{
+    struct site *p = *state;
+    char id[32];
+    struct session *s = start(p, NULL, false);
+    wait_link();
+    dfake_do(&fake, "set", "{\"tokenMs\":1}");
+    make("guild", "7401", "The sea is deep.");
+    wait_message("The sea is deep", "Make it", START_MS, id);
+    press(id, "Make it", "guild", "7401");
+    dfake_do(&fake, "set", "{\"noAccess\":true,\"dmClosed\":true}");
+    wait_jobs(p, "kept", 1);
+    assert_int_equal(films(NULL), 0);
+    assert_int_equal(site_number(p, "select sum(held)::bigint from wallets"), 1);
+    dfake_do(&fake, "set", "{\"tokenMs\":900000,\"noAccess\":false,\"dmClosed\":false}");
+    dfake_do(&fake, "command", "{\"name\":\"queue\",\"where\":\"dm\",\"user\":\"7401\"}");
+    wait_message("kept for you", "Send it here", ANSWER_MS, id);
+    press(id, "Send it here", "dm", "7401");
+    wait_films("1230000000000000044", 1);
+    wait_jobs(p, "done", 1);
+    assert_int_equal(films(NULL), 1);
+    assert_int_equal(site_number(p, "select sum(charged)::bigint from jobs"), 1);
+    stop(s);
+    site_ledger_must_hold(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(from_make_to_a_video_on_both_networks, open_all, close_all),
         cmocka_unit_test_setup_teardown(first_answers_of_a_busy_second, open_all, close_all),
+        cmocka_unit_test_setup_teardown(the_film_fits_the_chat, open_all, close_all),
+        cmocka_unit_test_setup_teardown(what_nobody_can_be_given_is_kept, open_all, close_all),
         cmocka_unit_test_setup_teardown(killed_anywhere, open_all, close_all),
     };
     if (getenv("TEST_FILTER"))

@@ -29,7 +29,7 @@ export class Refusal extends Error {
 
 export function createWorld({ token = 'discord-test-token' } = {}) {
   return {
-    token, tokenMs: 900_000, ackMs: 3000, uploadLimit: 10 * 1024 * 1024, heartbeat: 41250, mute: false, hello: true,
+    token, tokenMs: 900_000, ackMs: 3000, uploadLimit: 10 * 1024 * 1024, tooLarge: 0, heartbeat: 41250, mute: false, hello: true,
     dmClosed: false, noAccess: false, botHere: true, shards: 1, maxConcurrency: 1, remaining: 1000, refuseUpgrade: 0,
     closeOnIdentify: 0, invalidSession: false, noArabic: false, resumeUrl: '', bucketLimit: 5, bucketMs: 200, nonceMs: 300_000,
     nextId: 1_250_000_000_000_000_000n, sessions: new Map(), links: new Set(), interactions: new Map(), messages: new Map(),
@@ -87,7 +87,7 @@ function fillMessage(world, m, json, files) {
     const kept = (json.attachments ?? []).filter((a) => typeof a.id !== 'number' && m.attachments.some((x) => x.id === a.id));
     m.attachments = kept;
     for (const f of files) {
-      if (f.bytes.length > world.uploadLimit) throw new Refusal(413, 40005, 'Request entity too large');
+      if (f.bytes.length > world.uploadLimit) { world.tooLarge++; throw new Refusal(413, 40005, 'Request entity too large'); }
       const a = { id: world.newId(), filename: f.filename, size: f.bytes.length, content_type: f.type };
       m.attachments.push(a);
       world.uploads.push({ ...a, message: m.id });
@@ -368,7 +368,7 @@ const control = {
   state(world) {
     const pick = ({ complaints, log, calls, ops, identifies, resumes, registrations, tooFast, uploads, acks, choices, modal, commands, commandsAt, seen }) =>
       ({ complaints, log, calls, ops, identifies, resumes, registrations, tooFast, uploads, acks, choices, modal, commands, commandsAt, seen });
-    return { ...pick(world), messages: [...world.messages.values()], links: world.links.size,
+    return { ...pick(world), messages: [...world.messages.values()], links: world.links.size, tooLarge: world.tooLarge,
       unanswered: [...world.interactions.values()].filter((i) => !i.acked).length };
   },
 };
