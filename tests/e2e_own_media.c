@@ -248,12 +248,40 @@ static void attachments_become_the_film(void **state)
     site_ledger_must_hold(p);
 }
 
+/* At a terminal a file of this machine is named; the person's own file stays where it is. */
+static void files_of_this_machine_become_the_film(void **state)
+{
+    struct site *p = *state;
+    char path[1024];
+    AUTO(free_ptr) char *none = str_printf("/make @%s/no.jpg The sea is blue.\n", p->folder);
+    AUTO(free_ptr)
+    char *line =
+        str_printf("/make @%s/blue.jpg @\"%s/yellow.mp4\" 9:16 The sea is very deep and as "
+                   "blue as it was on the first day of all days. A yellow field lies "
+                   "behind the mountains on the far side of it.\n",
+                   p->folder, p->folder);
+    struct session *s = session_run(p, false, NULL);
+    session_say(s, none);
+    session_expect(s, "There is no file", START_MS);
+    session_say(s, line);
+    session_expect(s, "your 2 pictures", START_MS);
+    session_path(s, ".mp4", VIDEO_MS, path);
+    session_expect(s, "Ready", ANSWER_MS);
+    assert_int_equal(session_finish(s, STOP_MS), 0);
+    must_show(p, "films/*.mp4", "0.1", 'b');
+    must_show(p, "films/*.mp4", "0.9", 'y');
+    nothing_stays(p);
+    site_shell(p, "test -s blue.jpg && test -s yellow.mp4");
+    site_ledger_must_hold(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_album_becomes_the_film, open_all, close_all),
         cmocka_unit_test_setup_teardown(a_reply_a_clip_and_a_broken_file, open_all, close_all),
         cmocka_unit_test_setup_teardown(attachments_become_the_film, open_all, close_all),
+        cmocka_unit_test_setup_teardown(files_of_this_machine_become_the_film, open_all, close_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

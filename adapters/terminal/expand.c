@@ -12,8 +12,7 @@
 #include "core/base/utf8.h"
 #include "core/port/chat.h"
 
-/* The file's name and what follows it: @name or @"a name". */
-static const char *take_name(const char *text, char *ret_name, size_t size)
+const char *expand_name(const char *text, char *ret_name, size_t size)
 {
     char quote = *text;
     if (quote != '"' && quote != '\'')
@@ -40,7 +39,7 @@ bool expand_look(const char *line, struct expand *ret, struct err *e)
         rest++;
     } else if (rest[0] == '@') {
         ret->kind = EXPAND_FILE;
-        rest = take_name(rest + 1, ret->name, sizeof(ret->name));
+        rest = expand_name(rest + 1, ret->name, sizeof(ret->name));
         if (ret->name[0] == '\0') {
             ret->kind = EXPAND_NONE;
             return err_set(e, ERR_INPUT, "error.file_name", "no name behind @");

@@ -22,6 +22,8 @@ struct expand {
     char *head;      /* "/make SETTINGS\n"; free() */
 };
 
+/* The file's name behind an @ (name or "a name", "~/" resolved) and what follows it. */
+const char *expand_name(const char *text, char *ret_name, size_t size);
 /* Looks at a typed line. False: "@" without a name. */
 bool expand_look(const char *line, struct expand *ret, struct err *e);
 /* The whole command. */

@@ -15,6 +15,7 @@
 #include "adapters/terminal/edit.h"
 #include "adapters/terminal/expand.h"
 #include "adapters/terminal/lines.h"
+#include "adapters/terminal/media.h"
 #include "adapters/terminal/screen.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
@@ -160,6 +161,20 @@ static bool say(struct terminal *t, char *text, bool had_nul)
     return offer(t, &event);
 }
 
+static bool say_with(struct terminal *t, const struct media *media, bool had_nul)
+{
+    const char *names[MEDIA_FILES_MAX];
+    for (size_t i = 0; i < media->count; i++)
+        names[i] = media->names[i];
+    struct chat_event event = {.kind = CHAT_LINE,
+                               .text = media->line,
+                               .quoted = "",
+                               .media = names,
+                               .media_count = media->count};
+    event.repaired = utf8_clean(media->line) > 0 || had_nul;
+    return offer(t, &event);
+}
+
 static bool refuse(struct terminal *t, const char *key, const char *what)
 {
     struct chat_event event = {.kind = CHAT_REFUSED, .text = key, .quoted = what};
@@ -214,6 +229,11 @@ static bool take_line(struct terminal *t, char *line, bool had_nul)
         return true;
     if (t->edit && strcmp(line, "/forget yes") == 0)
         edit_forget(t->edit);
+    AUTO(media_free) struct media media = {0};
+    if (!media_take(line, &media, &e))
+        return refuse(t, e.user_key, e.arg);
+    if (media.line)
+        return say_with(t, &media, had_nul);
     if (!expand_look(line, &x, &e))
         return refuse(t, e.user_key, e.arg);
     AUTO(free_ptr) char *head = x.head;
@@ -283,6 +303,7 @@ static const struct chat_adapter_ops terminal_ops = {
     .send = terminal_send,
     .edit = terminal_edit,
     .deliver = terminal_deliver,
+    .fetch = media_fetch,
     .destroy = terminal_destroy,
 };
 
