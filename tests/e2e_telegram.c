@@ -297,6 +297,27 @@ static bool follow(struct site *p, const struct session *s, int64_t user, int64_
     return false;
 }
 
+/* The group moves while its video is made, the program dies: the new start knows only what was
+   stored, and the video comes to the new group, once. */
+static void a_moved_group_outlives_a_kill(void **state)
+{
+    struct site *p = *state;
+    const int64_t old = -777002, fresh = -1007770054321, eve = 6300000003;
+    struct session *s = start(p, "worker.rendered");
+    fake_do(&fake, "chat", "{\"id\":%" PRId64 "}", old);
+    order(old, eve, "", "/make@ExampleClipBot Birds sing in the morning. 9:16");
+    fake_do(&fake, "migrate", "{\"from\":%" PRId64 ",\"to\":%" PRId64 "}", old, fresh);
+    assert_int_equal(session_wait(s, VIDEO_MS), 128 + SIGKILL);
+    s = start(p, NULL);
+    free(fake_wait_messages(&fake, fresh, "video", 1, VIDEO_MS));
+    fake_wait_text(&fake, fresh, "text", "Ready", ANSWER_MS);
+    assert_int_equal(fake_messages(&fake, fresh, "video", NULL), 1);
+    assert_int_equal(fake_messages(&fake, old, "video", NULL), 0);
+    stop(s);
+    assert_int_equal(site_number(p, "select count(*) from jobs where state = 'done'"), 1);
+    site_ledger_must_hold(p);
+}
+
 /* kill -9 between any two requests: after a restart exactly one video and one charge. */
 static void killed_anywhere(void **state)
 {
@@ -336,6 +357,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(groups_topics_and_money, open_all, close_all),
         cmocka_unit_test_setup_teardown(chats_that_change_meanwhile, open_all, close_all),
         cmocka_unit_test_setup_teardown(kept_films_survive, open_all, close_all),
+        cmocka_unit_test_setup_teardown(a_moved_group_outlives_a_kill, open_all, close_all),
         cmocka_unit_test_setup_teardown(killed_anywhere, open_all, close_all),
     };
     if (getenv("TEST_FILTER"))
