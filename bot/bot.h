@@ -14,6 +14,7 @@
 #include "core/base/config.h"
 #include "core/db/db.h"
 #include "core/db/store_draft.h"
+#include "core/db/store_guard.h"
 #include "core/job/drafter.h"
 #include "core/job/pipeline.h"
 #include "core/job/worker.h"
@@ -44,6 +45,7 @@ struct bot {
     int trial_credits;
     int own_words_percent; /* of the price, where own words stand in for an ordered script */
     struct draft_limits draft_limits;
+    struct strike_limits strikes;
     int seconds_max;
     bool alone;             /* the database is this process's own: no other serves it */
     bool own_words;         /* no script writer is configured */

@@ -36,6 +36,7 @@ int cli_run(struct cli *cli);  /* runner.c */
 int cli_make(struct cli *cli); /* cli_make.c */
 int cli_render(struct cli *cli);
 int cli_grant(struct cli *cli); /* cli_admin.c */
+int cli_pardon(struct cli *cli);
 int cli_migrate(struct cli *cli);
 int cli_reconcile(struct cli *cli); /* cli_pay.c */
 int cli_sweep(struct cli *cli);

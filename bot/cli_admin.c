@@ -1,5 +1,5 @@
 /*
- * `nanotik grant` and `nanotik migrate`.
+ * `nanotik grant`, `nanotik pardon` and `nanotik migrate`.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "bot/signals.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_account.h"
+#include "core/db/store_guard.h"
 #include "core/db/store_ledger.h"
 
 enum { GRANT_MAX = 1000000, WHY_MAX = 500, KEY_MAX = 100, CONNECTIONS = 2 };
@@ -88,6 +89,63 @@ int cli_grant(struct cli *cli)
     cli_db_close(&d);
     signals_stop(signals);
     return code;
+}
+
+struct pardon {
+    const char *account, *why;
+    struct account found;
+    int count;
+};
+
+static bool pardon_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct pardon *p = data;
+    return account_lookup(tx, p->account, &p->found, e) &&
+           strike_clear(tx, p->found.id, "cli", p->why, &p->count, e);
+}
+
+static bool read_pardon(struct cli *cli, struct pardon *p)
+{
+    static const struct cli_option options[] = {
+        {"why", 'w', true, 0},
+        CLI_CONFIG_OPTION, {0}
+    };
+    struct cli_args args = {0};
+    bool parsed = true;
+    while (cli_option(cli, &args, options, &parsed) != CLI_END)
+        p->why = args.value;
+    if (!parsed || !cli_words_ok(cli, &args, 1))
+        return false;
+    if (args.word_count != 1 || !p->why || !p->why[0] || strlen(p->why) > WHY_MAX) {
+        cli_usage(cli, "cli.need_pardon", NULL);
+        return false;
+    }
+    p->account = args.words[0];
+    return true;
+}
+
+int cli_pardon(struct cli *cli)
+{
+    struct pardon p = {0};
+    struct cli_db d = {0};
+    struct signals *signals = NULL;
+    struct err e = {0};
+    if (!read_pardon(cli, &p))
+        return CLI_USAGE;
+    bool ok = cli_load_config(cli, &e) && signals_start(&cli->stop, 0, NULL, &signals, &e) &&
+              cli_db_open(cli, true, CONNECTIONS, &d, NULL, &e) && cli_load_id_key(cli, &e) &&
+              db_run(d.db, pardon_body, &p, &e);
+    if (ok) {
+        AUTO(free_ptr)
+        char *text = i18n_text(cli->lang, "cli.pardoned", I18N_NUM("count", p.count),
+                               I18N_TEXT("account", p.found.id));
+        printf("%s\n", text);
+    } else {
+        cli_fail(cli, &e);
+    }
+    cli_db_close(&d);
+    signals_stop(signals);
+    return ok ? CLI_OK : CLI_FAILED;
 }
 
 int cli_migrate(struct cli *cli)

@@ -6,6 +6,7 @@
 
 #include "bot/command.h"
 #include "bot/estimate.h"
+#include "bot/guard.h"
 #include "bot/make_args.h"
 #include "bot/pay_card.h"
 #include "bot/possible.h"
@@ -188,7 +189,8 @@ static bool check_fit(struct command_ctx *ctx, const struct quote *q, struct err
 /* Checks and stores. */
 static bool take_order(struct command_ctx *ctx, struct quote *q, struct err *e)
 {
-    if (!check_topic(ctx, q, e) || !check_voice(ctx, q, e) ||
+    if (!check_topic(ctx, q, e) || !guard_words(ctx->bot, q->topic, e) ||
+        !guard_words(ctx->bot, q->settings.wish, e) || !check_voice(ctx, q, e) ||
         !estimate_length(ctx->bot->tools, ctx->lang, q->topic, &q->settings, &q->estimate_ms, e))
         return false;
     q->price = bot_price(ctx->bot, &q->settings, q->estimate_ms);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bot/command.h"
+#include "bot/guard.h"
 #include "bot/quote.h"
 #include "bot/reply.h"
 #include "bot/script_card.h"
@@ -80,6 +81,8 @@ static bool show_script(struct command_ctx *ctx, struct target *t, int from, str
         script_wait_card(ctx->bot, &t->job, &doc);
         return show(ctx, &t->job, &doc, e);
     }
+    if (t->story.scene_count == 0)
+        return err_set(e, ERR_NOT_FOUND, "script.none", "no script of job %s", t->job.id);
     card_begin(&doc, ctx->lang);
     return script_card(ctx->tx, ctx->bot, &t->job, &t->story, from, &doc, e) &&
            show(ctx, &t->job, &doc, e);
@@ -90,7 +93,8 @@ static bool order(struct command_ctx *ctx, const struct job *job, const char *wi
 {
     enum draft_ask asked = DRAFT_ASKED;
     const struct bot *bot = ctx->bot;
-    if (!draft_ask(ctx->tx, job->id, wish, &bot->draft_limits, &asked, e))
+    if (!guard_words(bot, wish, e) ||
+        !draft_ask(ctx->tx, job->id, wish, &bot->draft_limits, &asked, e))
         return false;
     if (asked == DRAFT_BUSY)
         return err_set(e, ERR_LIMIT, "script.busy", "scripts at once");
@@ -179,7 +183,7 @@ static bool act(struct command_ctx *ctx, struct target *t, const char *words, bo
         if (!*at)
             return show_script(ctx, t, from, e);
     }
-    if (!edit(t, words, ret_known, e))
+    if (!guard_words(ctx->bot, words, e) || !edit(t, words, ret_known, e))
         return false;
     return !*ret_known ||
            (script_store(ctx->tx, ctx->bot, &t->job, &t->story, e) && show_script(ctx, t, 1, e));
@@ -266,7 +270,7 @@ bool script_reply(struct command_ctx *ctx, bool *ret_taken, struct err *e)
     if (!id[0])
         return true;
     *ret_taken = true;
-    if (!target_open(ctx, id, &t, e) || !act(ctx, &t, words, &known, e))
+    if (!guard_account(ctx, e) || !target_open(ctx, id, &t, e) || !act(ctx, &t, words, &known, e))
         return false;
     return known || err_set(e, ERR_INPUT, "script.how_reply", "reply not understood");
 }

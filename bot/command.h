@@ -47,6 +47,7 @@ enum command_flags {
     CMD_PERSON = 4, /* about the person: answered privately in groups */
     CMD_LEADER =
         8, /* may do more for who leads a group: chat_event.is_group_admin is asked first */
+    CMD_ORDERS = 16, /* not for accounts that rest after strikes */
 };
 
 struct command {

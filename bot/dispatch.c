@@ -10,6 +10,7 @@
 #include "bot/command.h"
 #include "bot/event_json.h"
 #include "bot/film.h"
+#include "bot/guard.h"
 #include "bot/outbox.h"
 #include "bot/reply.h"
 #include "bot/sampler.h"
@@ -139,6 +140,8 @@ static bool answer(struct dispatch *d, int tries, struct err *e)
                                  ctx->bot->trial_credits, &ctx->account, e))
         return false;
     ctx_set_lang(ctx);
+    if (d->error && strcmp(d->error->user_key, "guard.refused") == 0)
+        return guard_reply(ctx, d->error, e);
     if (d->error)
         return reply_error(ctx, d->error, e);
     if (event->kind == CHAT_REFUSED)
@@ -148,6 +151,8 @@ static bool answer(struct dispatch *d, int tries, struct err *e)
         return false;
     if (!ctx->command)
         return taken || hint(ctx, e);
+    if (ctx->command->flags & CMD_ORDERS && !guard_account(ctx, e))
+        return false;
     return ctx->command->run(ctx, e) && film_offer_kept(ctx, e);
 }
 

@@ -19,6 +19,7 @@ static const struct {
     {"make",      cli_make     },
     {"render",    cli_render   },
     {"grant",     cli_grant    },
+    {"pardon",    cli_pardon   },
     {"migrate",   cli_migrate  },
     {"reconcile", cli_reconcile},
     {"sweep",     cli_sweep    },

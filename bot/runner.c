@@ -123,6 +123,7 @@ static bool start_work(struct runner *r, struct err *e)
         .db = r->db.db,
         .tools = r->bot.tools,
         .name = r->worker,
+        .keep_days = (int)config_int(r->cli->config, "NANOTIK_SCRIPT_DAYS"),
         .calls = bot_drafter_calls(&r->bot),
     };
     return workers_start(&workers, &r->bot.workers, e) &&
@@ -151,6 +152,11 @@ static void read_config(struct runner *r)
     r->bot.prices[TIER_PREMIUM] = config_int(c, "NANOTIK_PRICE_PREMIUM");
     r->bot.trial_credits = (int)config_int(c, "NANOTIK_TRIAL_CREDITS");
     r->bot.own_words_percent = (int)config_int(c, "NANOTIK_OWN_WORDS_PERCENT");
+    r->bot.strikes = (struct strike_limits){
+        .most = (int)config_int(c, "NANOTIK_STRIKES"),
+        .days = (int)config_int(c, "NANOTIK_STRIKE_DAYS"),
+        .pause_hours = (int)config_int(c, "NANOTIK_PAUSE_HOURS"),
+    };
     r->bot.draft_limits = (struct draft_limits){
         .at_once = (int)config_int(c, "NANOTIK_SCRIPTS_AT_ONCE"),
         .per_day = (int)config_int(c, "NANOTIK_SCRIPTS_PER_DAY"),

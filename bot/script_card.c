@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bot/guard.h"
 #include "bot/outbox.h"
 #include "bot/possible.h"
 #include "bot/reply.h"
@@ -135,7 +136,9 @@ bool script_card(struct db_tx *tx, const struct bot *bot, const struct job *job,
     struct balance balance;
     if (!ledger_balance(tx, job->account, &balance, e))
         return false;
-    const char *title = story->title ? story->title : job->topic ? job->topic : "";
+    const char *title = story->title && story->title[0] ? story->title
+                        : job->topic                    ? job->topic
+                                                        : "";
     doc->card.title = card_excerpt(doc, title, 80);
     if (story->fell_back)
         card_line(doc, lang, "script.fell_back", I18N_NUM("percent", bot->own_words_percent));
@@ -192,6 +195,9 @@ static bool on_failed(struct db_tx *tx, void *ctx, const struct job *job, const 
     }
     doc.card.title = card_excerpt(&doc, job->topic ? job->topic : "", 60);
     card_line(&doc, job->lang, "script.nothing_charged");
+    if (strcmp(why->user_key, "guard.flagged") == 0 &&
+        !guard_strike(tx, bot, job->account, job->lang, why->arg, &doc, e))
+        return false;
     if (why->code != ERR_REFUSED)
         card_button(&doc, job->lang, "button.retry", false, "/script %s rewrite", ref_of(bot, job));
     card_button(&doc, job->lang, "button.cancel", true, "/cancel %s", ref_of(bot, job));

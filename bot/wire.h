@@ -31,6 +31,10 @@ bool wire_check_speech(struct err *e);
 struct net_engine;
 bool wire_writers_add(struct net_engine *net, const struct config *config, struct toolbox *box,
                       struct err *e);
+/* OpenAI's moderation, where its key is set and nobody said no. */
+bool wire_guard_wanted(const struct config *config);
+bool wire_guard_add(struct net_engine *net, const struct config *config, struct toolbox *box,
+                    struct err *e);
 /* For doctor: asks each of them. `tell` gets its name and model, what a script costs there (millionths
    of a dollar, -1 unknown) and the error, or NULL when it is ready. */
 bool wire_writers_check(struct cli *cli,

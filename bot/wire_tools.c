@@ -6,12 +6,14 @@
 #include "adapters/speech/espeak.h"
 #include "adapters/writer/own_words.h"
 #include "bot/wire.h"
+#include "core/base/fs.h"
 #include "core/net/net.h"
 
-enum { RENDER_QUEUE = 256 };
+enum { RENDER_QUEUE = 256, RULES_FILE_MAX = 1 << 20 };
 
 struct wire_tools {
     struct toolbox box;
+    struct rules *rules;
     bool allow_plain;
     struct ws_engine *ws;   /* see wire_tools_ws */
     struct net_engine *net; /* of all services that tools use; NULL until one is configured */
@@ -23,11 +25,31 @@ static bool need_net(struct wire_tools *w, const struct config *config, struct e
     return w->net || net_engine_create(config_int(config, "NANOTIK_ALLOW_PLAIN"), &w->net, e);
 }
 
+/* What is not made here: the operator's file, or the set that comes with the program. */
+static bool add_rules(struct wire_tools *w, const struct config *config, struct err *e)
+{
+    const char *path = config_text(config, "NANOTIK_RULES_FILE");
+    AUTO(free_ptr) char *text = NULL;
+    size_t len = 0;
+    if (strcmp(path, "off") == 0)
+        return true;
+    if (path[0] && !fs_read(path, RULES_FILE_MAX, &text, &len, e))
+        return err_set_arg(e, ERR_CONFIG, "start.bad_config", "NANOTIK_RULES_FILE: cannot be read",
+                           "%s", path);
+    if (!rules_parse(path[0] ? text : rules_default, &w->rules, e))
+        return false;
+    w->box.rules = w->rules;
+    return true;
+}
+
 static bool add_writers(struct wire_tools *w, const struct config *config, struct err *e)
 {
     struct toolbox *box = &w->box;
     if (config_text(config, "LLM_PROVIDER")[0] &&
         (!need_net(w, config, e) || !wire_writers_add(w->net, config, box, e)))
+        return false;
+    if (wire_guard_wanted(config) &&
+        (!need_net(w, config, e) || !wire_guard_add(w->net, config, box, e)))
         return false;
     if (!own_words_create(&box->writers[box->writer_count]))
         return err_set(e, ERR_INTERNAL, "error.internal", "own words: no memory");
@@ -87,7 +109,8 @@ bool wire_tools_make(struct cli *cli, struct wire_tools **ret, struct err *e)
     w->box.seconds_max = (int)config_int(config, "VIDEO_MAX_DURATION");
     if (!cli_make_data(cli, e) ||
         !cache_open(folder, config_int(config, "NANOTIK_CACHE_MB") * 1000000, &w->box.cache, e) ||
-        !add_writers(w, config, e) || !add_engines(w, config, e) || !add_sources(w, config, e)) {
+        !add_rules(w, config, e) || !add_writers(w, config, e) || !add_engines(w, config, e) ||
+        !add_sources(w, config, e)) {
         wire_tools_free(w);
         return false;
     }
@@ -114,6 +137,9 @@ void wire_tools_free(struct wire_tools *w)
         box->engines[i].ops->destroy(box->engines[i].self);
     for (size_t i = 0; i < box->writer_count; i++)
         box->writers[i].ops->destroy(box->writers[i].self);
+    if (box->guard.ops)
+        box->guard.ops->destroy(box->guard.self);
+    rules_free(w->rules);
     net_engine_destroy(w->net);
     ws_engine_destroy(w->ws);
     if (box->cache)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "adapters/writer/llm.h"
+#include "adapters/writer/moderation.h"
 #include "bot/wire.h"
 #include "core/base/strbuf.h"
 #include "core/net/net.h"
@@ -86,6 +87,20 @@ bool wire_writers_add(struct net_engine *net, const struct config *config, struc
                       struct err *e)
 {
     return each(config, net, add, box, e);
+}
+
+bool wire_guard_wanted(const struct config *config)
+{
+    return config_text(config, "OPENAI_API_KEY")[0] &&
+           strcmp(config_text(config, "NANOTIK_MODERATION"), "off") != 0;
+}
+
+bool wire_guard_add(struct net_engine *net, const struct config *config, struct toolbox *box,
+                    struct err *e)
+{
+    box->guard_strict = strcmp(config_text(config, "NANOTIK_MODERATION"), "strict") == 0;
+    return moderation_create(net, config_text(config, "OPENAI_BASE_URL"),
+                             config_text(config, "OPENAI_API_KEY"), &box->guard, e);
 }
 
 struct asked {

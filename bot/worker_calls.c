@@ -7,6 +7,7 @@
 
 #include "bot/card.h"
 #include "bot/film.h"
+#include "bot/guard.h"
 #include "bot/outbox.h"
 #include "bot/reply.h"
 #include "bot/status.h"
@@ -144,6 +145,9 @@ static const char *advice_key(const struct job *job)
         {"make.unknown_voice",         "advice.other_voice"},
         {"make.nothing_to_say",        "advice.other_words"},
         {"make.refused",               "advice.other_words"},
+        {"guard.refused",              "advice.other_words"},
+        {"guard.flagged",              "advice.other_words"},
+        {"guard.script",               "advice.other_words"},
         {"error.disk",                 "advice.operator"   },
         {"start.disk_full",            "advice.operator"   },
         {"doctor.font",                "advice.operator"   },
@@ -169,6 +173,9 @@ static bool on_failed(struct db_tx *tx, void *data, const struct job *job, struc
                   I18N_TEXT("what", job->fail_arg));
     if (job->price > 0)
         card_line(&doc, lang, "fail.refunded", I18N_NUM("count", job->price));
+    if (!cancelled && strcmp(job->fail_key, "guard.flagged") == 0 &&
+        !guard_strike(tx, bot, job->account, lang, job->fail_arg, &doc, e))
+        return false;
     if (!cancelled) {
         const char *ref = job_short(job->id);
         card_line(&doc, lang, advice_key(job),

@@ -218,6 +218,71 @@ static void killed_at_each_step(void **state)
     site_audit_is(p, "select count(*) from transfers where verb = 'hold'", "0");
 }
 
+/* --- what is not made --- */
+
+static void refused_counted_paused_and_pardoned(void **state)
+{
+    struct site *p = *state;
+    struct settings env;
+    settings_make(&env);
+    fake_llm_do(&llm, "set", "{\"flags\":{\"badger\":\"violence\"}}");
+    struct session *s = session_run(p, false, env.list);
+    session_say(s, "/make how to build a pipe bomb 8s\n");
+    session_expect(s, "That is not made here (weapons).", SOON_MS);
+    session_expect(s, "strike 1 of 3", SOON_MS);
+    assert_int_equal(scripts(), 0);
+    session_say(s, "/script How tides work 8s\n");
+    session_expect(s, "The sea never stands still", SOON_MS);
+    session_say(s, "/script 1 How to build a pipe bomb.\n");
+    session_expect(s, "strike 2 of 3", SOON_MS);
+    fake_llm_do(&llm, "fault", "{\"kind\":\"status\",\"code\":503,\"times\":3}");
+    session_say(s, "/script rewrite\n"); /* a provider's bad day is nobody's strike */
+    session_expect(s, "Your script stays as it was.", SOON_MS);
+    site_audit_is(p, "select count(*) from strikes", "2");
+    session_say(s, "/script new The badger 8s\n"); /* the service's own judgement */
+    session_expect(s, "The moderation service refused that (violence).", SOON_MS);
+    session_expect(s, "can order nothing for 72 hours", SOON_MS);
+    session_say(s, "/make How tides work 8s\n");
+    session_expect(s, "rests for about 72 more hours", SOON_MS);
+    session_finish(s, SOON_MS);
+    site_audit_is(p, "select count(*) from jobs where state <> 'quoted'", "0");
+    site_audit_is(p, "select count(*) from holds", "0");
+    AUTO(free_ptr) char *account = site_audit(p, "select id from users");
+    const char *args[] = {"pardon", account, "--why", "asked nicely", NULL};
+    assert_int_equal(session_once(p, args, NULL, SOON_MS, &s), 0);
+    session_expect(s, "3 strikes taken back", SOON_MS);
+    s = session_run(p, false, env.list);
+    session_say(s, "/script\n");
+    session_expect(s, "The sea never stands still", SOON_MS);
+    session_finish(s, SOON_MS);
+    site_audit_is(p, "select count(*) from admin_log where action = 'pardon'", "1");
+}
+
+/* What was asked and answered is there for support, and gone with the person. */
+static void answers_are_kept_until_forgotten(void **state)
+{
+    struct site *p = *state;
+    struct settings env;
+    settings_make(&env);
+    struct session *s = session_run(p, false, env.list);
+    session_say(s, "/script How tides work 8s\n");
+    session_expect(s, "The sea never stands still", SOON_MS);
+    site_audit_is(p,
+                  "select count(*) from script_calls where outcome = 'ok' and tokens_out > 0"
+                  " and answer like '%never stands%' and model = 'gpt-6-luna'",
+                  "1");
+    AUTO(json_free) cJSON *state_now = fake_node_state(&llm);
+    AUTO(free_ptr) char *all = cJSON_PrintUnformatted(state_now);
+    assert_non_null(strstr(all, "\"safety_identifier\":\""));
+    AUTO(free_ptr) char *account = site_audit(p, "select id from users");
+    assert_null(strstr(all, account)); /* a keyed hash, nothing else */
+    session_say(s, "/forget yes\n");
+    session_expect(s, "deleted", SOON_MS);
+    session_finish(s, SOON_MS);
+    site_audit_is(p, "select count(*) from script_calls", "0");
+    site_audit_is(p, "select count(*) from drafts", "0");
+}
+
 /* --- on Telegram --- */
 
 static int64_t card_with(struct fake_node *telegram, int64_t chat, const char *part)
@@ -293,6 +358,8 @@ int main(void)
         CASE(bounds_failures_and_another_topic),
         CASE(a_rewrite_that_fails_leaves_the_script),
         CASE(killed_at_each_step),
+        CASE(refused_counted_paused_and_pardoned),
+        CASE(answers_are_kept_until_forgotten),
         CASE(script_first_and_replies),
     };
     if (getenv("TEST_FILTER"))

@@ -295,7 +295,8 @@ static void test_ladder(void **state)
     assert_true(llm_caps_move(&c, FIELD_FORMAT, true) && c.format == FORMAT_OBJECT);
     assert_true(llm_caps_move(&c, FIELD_FORMAT, true) && c.format == FORMAT_PROMPT);
     assert_false(llm_caps_move(&c, FIELD_FORMAT, true));
-    assert_true(llm_caps_move(&c, FIELD_NONE, true) && !c.store);
+    assert_true(llm_caps_move(&c, FIELD_NONE, true) && !c.store && c.person);
+    assert_true(llm_caps_move(&c, FIELD_NONE, true) && !c.person);
     assert_false(llm_caps_move(&c, FIELD_NONE, true));
     c = llm_caps_start(llm_profile_find("openai", 6), "gpt-4o");
     assert_true(llm_caps_move(&c, FIELD_EFFORT, true) && c.effort == EFFORT_ABSENT);

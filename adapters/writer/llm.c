@@ -25,7 +25,7 @@ enum {
 struct question {
     struct llm *w;
     const struct llm_prompt *prompt;
-    const struct cancel *cancel;
+    const struct script_request *request;
     int tokens;
     int failures, adapts;
     bool plain;  /* without JSON mode: it blanked the answer */
@@ -65,6 +65,23 @@ static void tell_operator(const struct llm *w, const struct llm_answer *a, int64
 }
 
 /* False when the call was cancelled. */
+/* The same for whoever ordered the script. */
+static void tell_caller(const struct question *q, const struct llm_answer *a, int64_t ms)
+{
+    struct script_call call = {
+        .writer = q->w->profile->name,
+        .model = q->w->model,
+        .outcome = llm_class_name(a->class),
+        .tokens_in = a->tokens_in,
+        .tokens_out = a->tokens_out,
+        .ms = (int)MIN(ms, INT32_MAX),
+        .text = a->text ? a->text : a->why,
+        .text_len = strlen(a->text ? a->text : a->why),
+    };
+    if (q->request->on_call)
+        q->request->on_call(q->request->ctx, &call);
+}
+
 static bool exchange(const struct question *q, const struct llm_caps *caps, struct llm_answer *a,
                      struct err *e)
 {
@@ -86,7 +103,7 @@ static bool exchange(const struct question *q, const struct llm_caps *caps, stru
         .body_len = strlen(body),
         .reply_max = LLM_REPLY_MAX,
         .total_ms = llm_total_ms(w->profile, w->model),
-        .cancel = q->cancel,
+        .cancel = q->request->cancel,
     };
     int64_t sent_ms = clock_mono_ms();
     if (!net_call(w->net, &r, &reply, e) && e->code == ERR_CANCELLED)
@@ -95,7 +112,9 @@ static bool exchange(const struct question *q, const struct llm_caps *caps, stru
     if (reply.outcome != NET_REPLY)
         str_copy(a->why, sizeof(a->why), e->detail);
     log_redact(a->why); /* some services repeat the key that they refuse */
-    tell_operator(w, a, clock_mono_ms() - sent_ms, net_reply_header(&reply, "x-request-id"));
+    int64_t ms = clock_mono_ms() - sent_ms;
+    tell_operator(w, a, ms, net_reply_header(&reply, "x-request-id"));
+    tell_caller(q, a, ms);
     return true;
 }
 
@@ -151,7 +170,7 @@ static bool may_try_again(struct question *q, const struct llm_answer *a)
         return false;
     if (w->pause_ms > 0)
         wait = MIN(wait, w->pause_ms);
-    return !cancel_wait(q->cancel, wait);
+    return !cancel_wait(q->request->cancel, wait);
 }
 
 /* After an answer that is not the last word: changes what can be changed. False: give up. */
@@ -179,12 +198,13 @@ static bool change(struct question *q, const struct llm_caps *used, const struct
 
 /* The text of an answer, whatever it is worth. *ret_text is the caller's. */
 static bool ask(struct llm *w, const struct llm_prompt *prompt, const struct llm_wish *wish,
-                const struct cancel *cancel, char **ret_text, struct err *e)
+                const struct script_request *request, char **ret_text, struct err *e)
 {
+    const struct cancel *cancel = request->cancel;
     struct question q = {
         .w = w,
         .prompt = prompt,
-        .cancel = cancel,
+        .request = request,
         .tokens = llm_tokens_max(wish, w->model),
         .begun_ms = clock_mono_ms(),
     };
@@ -224,7 +244,7 @@ static void say_faults(const struct llm *w, const char *which, const struct llm_
 /* Asks once more, telling what was wrong; d becomes the better of the two. A service that fails now
    leaves the first answer as it is. */
 static bool repair(struct llm *w, struct llm_prompt *prompt, const struct llm_wish *wish,
-                   const struct cancel *cancel, const char *text, struct llm_draft *d,
+                   const struct script_request *request, const char *text, struct llm_draft *d,
                    struct err *e)
 {
     AUTO(free_ptr) char *again = NULL;
@@ -232,7 +252,7 @@ static bool repair(struct llm *w, struct llm_prompt *prompt, const struct llm_wi
     struct err why = {0};
     if (!llm_prompt_repair(prompt, text, strbuf_text(&d->faults)))
         return true;
-    if (!ask(w, prompt, wish, cancel, &again, &why)) {
+    if (!ask(w, prompt, wish, request, &again, &why)) {
         if (why.code == ERR_CANCELLED || d->grade == GRADE_BAD) {
             *e = why;
             return false;
@@ -250,20 +270,21 @@ static bool repair(struct llm *w, struct llm_prompt *prompt, const struct llm_wi
     return true;
 }
 
-static bool write_wish(struct llm *w, const struct llm_wish *wish, const struct cancel *cancel,
-                       struct script *ret, struct err *e)
+static bool write_wish(struct llm *w, const struct llm_wish *wish,
+                       const struct script_request *request, struct script *ret, struct err *e)
 {
     AUTO(llm_prompt_free) struct llm_prompt prompt = {0};
     AUTO(llm_draft_free) struct llm_draft d = LLM_DRAFT;
     AUTO(free_ptr) char *text = NULL;
     if (!llm_prompt_make(wish, &prompt))
         return err_set(e, ERR_RETRY, "writer.down", "out of memory for a prompt");
-    if (!ask(w, &prompt, wish, cancel, &text, e))
+    prompt.person = request->person;
+    if (!ask(w, &prompt, wish, request, &text, e))
         return false;
     llm_draft_read(&d, text, wish);
     if (d.grade != GRADE_GOOD) {
         say_faults(w, "first", &d);
-        if (!repair(w, &prompt, wish, cancel, text, &d, e))
+        if (!repair(w, &prompt, wish, request, text, &d, e))
             return false;
     }
     if (d.grade == GRADE_BAD)
@@ -286,7 +307,7 @@ static bool llm_write(void *self, const struct script_request *request, struct s
     if (is_resting(w, e))
         return false;
     llm_wish_make(request, topic, &wish);
-    return write_wish(w, &wish, request->cancel, ret_script, e);
+    return write_wish(w, &wish, request, ret_script, e);
 }
 
 /* --- life --- */

@@ -148,6 +148,7 @@ static enum llm_field field_in(const char *text)
         {"reasoning.effort",      FIELD_EFFORT  },
         {"thinking",              FIELD_THINKING},
         {"store",                 FIELD_STORE   },
+        {"safety_identifier",     FIELD_PERSON  },
     };
     for (size_t i = 0; i < COUNT(words); i++)
         if (has(text, words[i].word))

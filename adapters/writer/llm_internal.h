@@ -24,7 +24,15 @@ enum {
 /* --- llm_profile.c: what a base and model take --- */
 
 /* Fields that a service may refuse. */
-enum llm_field { FIELD_NONE, FIELD_FORMAT, FIELD_MAX, FIELD_EFFORT, FIELD_THINKING, FIELD_STORE };
+enum llm_field {
+    FIELD_NONE,
+    FIELD_FORMAT,
+    FIELD_MAX,
+    FIELD_EFFORT,
+    FIELD_THINKING,
+    FIELD_STORE,
+    FIELD_PERSON
+};
 
 struct llm_caps {
     enum llm_format { FORMAT_SCHEMA, FORMAT_OBJECT, FORMAT_PROMPT } format;
@@ -32,6 +40,7 @@ struct llm_caps {
     bool old_max;      /* max_tokens instead of max_completion_tokens */
     bool thinking_off; /* "thinking":{"type":"disabled"} */
     bool store;        /* "store":false */
+    bool person;       /* "safety_identifier" */
     bool max_flipped;  /* old_max changed sides: it does so once */
     int moves;         /* how often something was given up */
 };
@@ -113,6 +122,7 @@ struct llm_wish {
 
 struct llm_prompt {
     struct strbuf system, user;
+    const char *person; /* script_request.person; NULL = none */
 };
 
 void llm_wish_make(const struct script_request *r, const char *topic, struct llm_wish *ret);

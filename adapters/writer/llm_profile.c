@@ -49,6 +49,7 @@ struct llm_caps llm_caps_start(const struct llm_profile *p, const char *model)
     if (is(p, "openai")) {
         c.effort = EFFORT_NONE;
         c.store = true;
+        c.person = true;
     } else if (is(p, "deepseek")) {
         c.format = FORMAT_OBJECT; /* knows no schema */
         c.old_max = true;
@@ -107,11 +108,13 @@ static bool move(struct llm_caps *c, enum llm_field field, bool gone)
         return drop(&c->thinking_off);
     case FIELD_STORE:
         return drop(&c->store);
+    case FIELD_PERSON:
+        return drop(&c->person);
     case FIELD_NONE:
         break;
     }
     return move_format(c) || drop(&c->thinking_off) || move_effort(c, true) || drop(&c->store) ||
-           move_max(c);
+           drop(&c->person) || move_max(c);
 }
 
 bool llm_caps_move(struct llm_caps *c, enum llm_field field, bool gone)

@@ -221,6 +221,8 @@ char *llm_request_body(const struct llm_caps *c, const char *model, const struct
         cJSON_AddStringToObject(cJSON_AddObjectToObject(body, "thinking"), "type", "disabled");
     if (c->store)
         cJSON_AddFalseToObject(body, "store");
+    if (c->person && p->person)
+        cJSON_AddStringToObject(body, "safety_identifier", p->person);
     add_format(body, c->format);
     char *text = cJSON_PrintUnformatted(body);
     cJSON_Delete(body);

@@ -19,6 +19,7 @@ EMBED(schema_0006, "schema/0006_money.sql");
 EMBED(schema_0007, "schema/0007_job_media.sql");
 EMBED(schema_0008, "schema/0008_events.sql");
 EMBED(schema_0009, "schema/0009_kept.sql");
+EMBED(schema_0010, "schema/0010_guard.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -34,6 +35,7 @@ static const struct {
     {"0007_job_media", schema_0007},
     {"0008_events",    schema_0008},
     {"0009_kept",      schema_0009},
+    {"0010_guard", schema_0010},
 };
 
 enum { LOCK_TRIES = 30 };

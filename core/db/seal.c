@@ -17,7 +17,7 @@ void seal_set_key(const unsigned char key[static 32])
     static const char *const names[SEAL_PURPOSES] = {
         [SEAL_TRIAL] = "nanotik trial", [SEAL_LANE] = "nanotik lane",
         [SEAL_EVENT] = "nanotik event", [SEAL_ADDRESS] = "nanotik address",
-        [SEAL_NOTE] = "nanotik note",
+        [SEAL_NOTE] = "nanotik note",   [SEAL_PERSON] = "nanotik person",
     };
     for (int i = 0; i < SEAL_PURPOSES; i++) {
         if (names[i])

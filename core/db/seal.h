@@ -21,6 +21,7 @@ enum seal_purpose {
     SEAL_EVENT,
     SEAL_ADDRESS,
     SEAL_NOTE,
+    SEAL_PERSON, /* names an account to the outside */
     SEAL_PURPOSES
 };
 

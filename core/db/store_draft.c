@@ -185,7 +185,8 @@ bool draft_find(struct db_tx *tx, const char *account, const char *card_ref,
     if (!db_exec(tx,
                  "select d.job_id from drafts d join jobs j on j.id = d.job_id"
                  " where d.user_id = $1 and j.state = 'quoted'"
-                 " and ($2::text is null or (j.card_ref = $2 and j.card_ref <> ''))"
+                 " and (($2::text is null and d.state <> 'failed') or (j.card_ref = $2 and "
+                 "j.card_ref <> ''))"
                  " order by j.created_at desc, j.id desc limit 1",
                  params, 2, &rows, e))
         return false;

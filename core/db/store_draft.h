@@ -59,7 +59,7 @@ bool draft_give_back(struct db_tx *tx, const struct draft *d, const char *worker
 /* Leases of any worker but this one end now. */
 bool draft_expire_leases(struct db_tx *tx, const char *worker, struct err *e);
 
-/* The open draft (a quoted job) of this account whose card this is; card_ref NULL: the newest. Id ""
+/* The open draft (a quoted job) of this account whose card this is; card_ref NULL: the newest that did not fail. Id ""
    when there is none. */
 bool draft_find(struct db_tx *tx, const char *account, const char *card_ref,
                 char ret_job[static UUID_TEXT], struct err *e);

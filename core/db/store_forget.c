@@ -79,6 +79,9 @@ bool account_forget(struct db_tx *tx, const char *account,
         "'',"
         " dedupe_key = sha256(id::text::bytea) where user_id = $1",
         "delete from drafts where user_id = $1",
+        "delete from script_calls where user_id = $1",
+        "delete from strikes where user_id = $1",
+        "delete from pauses where user_id = $1",
         "delete from outbox where order_id in (select id from orders where user_id = $1)"
         " and state <> 'sending'",
         "update orders set addr = '', card_ref = '', edit_at = 'infinity' where user_id = $1",

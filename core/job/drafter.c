@@ -15,6 +15,7 @@ enum {
     WRITERS = 2,
     POLL_MS = 1000,
     SWEEP_MS = 10 * 60 * 1000,
+    KEEP_DAYS = 14,
     STORE_TRIES = 5, /* of a script that is written while the database is away */
 };
 
@@ -86,10 +87,41 @@ static void store(struct turn *t)
     log_err(e.code == ERR_CONFLICT ? LOG_INFO : LOG_WARN, LOG_MODULE, &e);
 }
 
+struct call {
+    const struct job *job;
+    const struct script_call *call;
+};
+
+static bool call_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    const struct call *c = ctx;
+    return script_call_add(tx, c->job->id, c->job->account, c->call, e);
+}
+
+void drafter_keep_call(struct db *db, const struct job *job, const struct script_call *call)
+{
+    struct call c = {job, call};
+    struct err e = {0};
+    if (!db_run_soft(db, call_body, &c, &e))
+        log_err(LOG_WARN, LOG_MODULE, &e);
+}
+
+static void on_call(void *ctx, const struct script_call *call)
+{
+    struct turn *t = ctx;
+    drafter_keep_call(t->d->o.db, &t->job, call);
+}
+
 static bool write_script(struct turn *t, struct err *e)
 {
     struct story_settings *s = &t->story.settings;
-    struct pipeline_order order = {.topic = t->job.topic, .cancel = &t->d->stop};
+    char person[PERSON_TEXT];
+    struct pipeline_order order = {.topic = t->job.topic,
+                                   .person = person,
+                                   .cancel = &t->d->stop,
+                                   .on_call = on_call,
+                                   .ctx = t};
+    person_name(t->job.account, person);
     if (t->draft.tries > DRAFT_TRIES_MAX)
         return err_set(e, ERR_INTERNAL, "fail.worker_lost", "its writers died %d times",
                        DRAFT_TRIES_MAX);
@@ -164,8 +196,8 @@ static bool renew_body(struct db_tx *tx, void *ctx, struct err *e)
 
 static bool sweep_body(struct db_tx *tx, void *ctx, struct err *e)
 {
-    (void)ctx;
-    return draft_sweep(tx, e);
+    const struct drafter *d = ctx;
+    return draft_sweep(tx, e) && guard_sweep(tx, d->o.keep_days ? d->o.keep_days : KEEP_DAYS, e);
 }
 
 static void *keeper_main(void *data)

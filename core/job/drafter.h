@@ -13,6 +13,7 @@
 #define NANOTIK_DRAFTER_H
 
 #include "core/db/store_draft.h"
+#include "core/db/store_guard.h"
 #include "core/job/pipeline.h"
 
 struct drafter_calls {
@@ -32,7 +33,8 @@ struct drafter_options {
     const struct toolbox *tools;
     const char *name; /* unique per start of the program */
     struct drafter_calls calls;
-    int renew_ms; /* for tests; 0 = a third of the lease */
+    int keep_days; /* of what writers answered; 0 = 14 */
+    int renew_ms;  /* for tests; 0 = a third of the lease */
 };
 
 struct drafter;
@@ -41,5 +43,7 @@ bool drafter_start(const struct drafter_options *o, struct drafter **ret, struct
 void drafter_stop(struct drafter *d);
 /* An order was stored in this process. Any thread; NULL is fine. */
 void drafter_wake(struct drafter *d);
+/* What a writer was asked and answered, for support; losing one stops nothing. */
+void drafter_keep_call(struct db *db, const struct job *job, const struct script_call *call);
 
 #endif

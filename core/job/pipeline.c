@@ -395,6 +395,8 @@ static bool run_all(struct run_state *r, struct pipeline_result *ret, struct err
         if (!run_save(r, e))
             return false;
         crash_at("pipeline.written");
+    } else if (!pipeline_allowed(r->tools, r->story, &r->stop, e)) {
+        return false;
     }
     if (!open_scenes(r, e))
         return false;

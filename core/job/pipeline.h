@@ -26,6 +26,7 @@
 #include "core/port/footage.h"
 #include "core/port/speech.h"
 #include "core/port/writer.h"
+#include "core/story/rules.h"
 #include "core/story/storyboard.h"
 #include "core/video/fit.h"
 #include "core/video/video.h"
@@ -60,6 +61,9 @@ struct toolbox {
     struct pool *render;
     const struct pipeline_video *video; /* NULL: pipeline_video */
     int seconds_max;                    /* VIDEO_MAX_DURATION; 0 = no bound */
+    const struct rules *rules;          /* what is not made; NULL: nothing is refused */
+    struct script_guard guard;          /* asked besides; ops NULL: nobody */
+    bool guard_strict;                  /* nothing is made while it cannot be asked */
 };
 
 enum pipeline_stage { PIPE_WRITE, PIPE_SPEAK, PIPE_FIND, PIPE_COMPOSE, PIPE_JOIN, PIPE_STAGES };
@@ -120,6 +124,10 @@ int64_t pipeline_scene_ms(const struct toolbox *t, const struct story_settings *
                           const char *narration);
 /* The same for a storyboard with a script; near the wanted length it is that. */
 int64_t pipeline_script_ms(const struct toolbox *t, const struct storyboard *story);
+
+/* A script that a person may have changed. ERR_REFUSED "guard.refused", "guard.flagged". */
+bool pipeline_allowed(const struct toolbox *t, const struct storyboard *story,
+                      const struct cancel *cancel, struct err *e);
 
 /* Seconds the finished film will take (estimate before speech) at the engine's rate. */
 int64_t pipeline_estimate_ms(const struct toolbox *t, const char *topic,

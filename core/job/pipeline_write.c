@@ -141,10 +141,72 @@ static bool write_any(const struct toolbox *t, struct storyboard *story,
     return false;
 }
 
+/* --- what is not made --- */
+
+/* A guard that cannot be asked is no reason to refuse anybody, unless the operator wants it so. */
+static bool guard_allows(const struct toolbox *t, const char *text, const struct cancel *cancel,
+                         struct err *e)
+{
+    struct err why = {0};
+    if (!t->guard.ops || t->guard.ops->check(t->guard.self, text, cancel, &why))
+        return true;
+    if (why.code != ERR_REFUSED && why.code != ERR_CANCELLED) {
+        log_err(LOG_WARN, LOG_MODULE, &why);
+        if (!t->guard_strict)
+            return true;
+        err_set(&why, ERR_RETRY, "writer.down", "%s cannot be asked", t->guard.ops->name);
+    }
+    *e = why;
+    return false;
+}
+
+/* The person's own words. */
+static bool words_allowed(const struct toolbox *t, const char *text, const struct cancel *cancel,
+                          struct err *e)
+{
+    const char *category = rules_match(t->rules, text);
+    if (category)
+        return err_set_arg(e, ERR_REFUSED, "guard.refused", category, "rules: %s", category);
+    return guard_allows(t, text, cancel, e);
+}
+
+/* All that is said and shown, with the wish that led to it. Caller frees. */
+static char *words_of(const struct storyboard *story)
+{
+    struct strbuf out = STRBUF(STORY_JSON_MAX);
+    strbuf_addf(&out, "%s\n%s", story->title ? story->title : "",
+                story->caption ? story->caption : "");
+    for (size_t i = 0; i < story->scene_count; i++)
+        strbuf_addf(&out, "\n%s\n%s", story->scenes[i].title ? story->scenes[i].title : "",
+                    story->scenes[i].narration);
+    char *text = strbuf_take(&out);
+    return text ? text : str_dup("");
+}
+
+/* What a writer made of an allowed topic is not the person's fault. */
+static bool script_allowed(const struct toolbox *t, const struct storyboard *story,
+                           const struct cancel *cancel, struct err *e)
+{
+    AUTO(free_ptr) char *text = words_of(story);
+    if (words_allowed(t, text, cancel, e))
+        return true;
+    return e->code != ERR_REFUSED
+               ? false
+               : err_set_arg(e, ERR_REFUSED, "guard.script", e->arg, "script: %.60s", e->arg);
+}
+
+bool pipeline_allowed(const struct toolbox *t, const struct storyboard *story,
+                      const struct cancel *cancel, struct err *e)
+{
+    AUTO(free_ptr) char *text = words_of(story);
+    return words_allowed(t, text, cancel, e);
+}
+
 bool pipeline_write(const struct toolbox *t, const struct pipeline_order *o,
                     struct storyboard *story, struct err *e)
 {
-    const struct story_settings *s = &story->settings;
+    AUTO(storyboard_free) struct storyboard made = {.settings = story->settings};
+    const struct story_settings *s = &made.settings;
     if (!o->topic || !text_has_words(o->topic))
         return err_set(e, ERR_INPUT, "make.nothing_to_say", "no letter or digit in the topic");
     struct script_request request = {
@@ -162,7 +224,15 @@ bool pipeline_write(const struct toolbox *t, const struct pipeline_order *o,
     };
     if (t->writer_count == 0)
         return err_set(e, ERR_CONFIG, "error.internal", "no script writer");
-    return write_any(t, story, &request, e);
+    AUTO(free_ptr) char *asked = str_printf("%s\n%s", o->topic, s->wish);
+    if (!words_allowed(t, asked, o->cancel, e) || !write_any(t, &made, &request, e))
+        return false;
+    if (!script_allowed(t, &made, o->cancel, e))
+        return false;
+    storyboard_free(story);
+    *story = made;
+    made = (struct storyboard){0};
+    return true;
 }
 
 int64_t pipeline_scene_ms(const struct toolbox *t, const struct story_settings *s,

@@ -7,6 +7,7 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
+#include "core/job/drafter.h"
 #include "core/job/worker_internal.h"
 
 #define LOG_MODULE "worker"
@@ -154,6 +155,12 @@ static bool find_film(struct work *k)
     return named && film_there(k);
 }
 
+static void on_call(void *ctx, const struct script_call *call)
+{
+    struct work *k = ctx;
+    drafter_keep_call(options(k)->db, k->job, call);
+}
+
 struct recent {
     const struct job *job;
     struct arena arena;
@@ -210,6 +217,7 @@ static bool make_film(struct work *k, struct err *e)
 {
     struct pipeline_result result;
     struct footage_source own = {0};
+    char person[PERSON_TEXT];
     struct recent recent = {.job = k->job};
     struct err why = {0};
     /* Without the list the film is made all the same; it may then show a clip again. */
@@ -221,13 +229,16 @@ static bool make_film(struct work *k, struct err *e)
         .story = &k->story,
         .out_path = k->film,
         .cancel = &k->s->stop,
+        .person = person,
         .recent = recent.names,
         .recent_count = recent.count,
         .own = open_own(k, &own) ? &own : NULL,
         .on_save = on_save,
         .on_progress = on_progress,
+        .on_call = on_call,
         .ctx = k,
     };
+    person_name(k->job->account, person);
     int64_t begun = clock_mono_ms();
     bool ok = pipeline_run(&run, &result, e);
     arena_free(&recent.arena);

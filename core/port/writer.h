@@ -61,6 +61,21 @@ struct script_writer_ops {
     bool own_words; /* true: narrates the topic itself instead of writing about it */
 };
 
+/* A service that judges words. */
+struct script_guard_ops {
+    const char *name; /* REQUIRED. */
+    /* REQUIRED. Any thread, blocks. ERR_REFUSED "guard.flagged" (arg: category); ERR_CANCELLED; any
+       other error: it could not be asked. */
+    bool (*check)(void *self, const char *text, const struct cancel *cancel, struct err *e);
+    /* REQUIRED. */
+    void (*destroy)(void *self);
+};
+
+struct script_guard {
+    const struct script_guard_ops *ops;
+    void *self;
+};
+
 struct script_writer {
     const struct script_writer_ops *ops;
     void *self;

@@ -13,7 +13,7 @@ import { createServer } from 'node:http';
 
 export function createWorld({ key = 'sk-fake-0123456789abcdef' } = {}) {
   return {
-    key, latency: 0, factor: 1, faults: [], calls: [], complaints: [], ids: 0,
+    key, latency: 0, factor: 1, flags: {}, faults: [], calls: [], complaints: [], ids: 0,
     models: {
       openai: ['gpt-6-luna', 'gpt-5.4-mini'], deepseek: ['deepseek-flash', 'deepseek-v4-pro'],
       moonshot: ['kimi-k2.6', 'kimi-k3'], openrouter: ['openrouter/auto'], custom: ['llama3:latest'],
@@ -52,6 +52,7 @@ const services = {
     const modern = /^(gpt-[5-9]|o\d)/.test(body.model);
     if (modern && body.max_tokens !== undefined) throw refuse(400, "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", { param: 'max_tokens', code: 'unsupported_parameter' });
     if (modern && body.temperature !== undefined && body.temperature !== 1) throw refuse(400, "Unsupported value: 'temperature'", { param: 'temperature', code: 'unsupported_value' });
+    if (body.safety_identifier !== undefined && !/^[0-9a-f]{64}$/.test(body.safety_identifier)) throw refuse(400, 'Invalid safety_identifier', { param: 'safety_identifier' });
     if (body.thinking !== undefined) throw refuse(400, "Unknown parameter: 'thinking'.", { param: 'thinking', code: 'unknown_parameter' });
     const efforts = body.model.startsWith('gpt-6') ? ['none', 'low', 'medium', 'high'] : ['low', 'medium', 'high'];
     if (body.reasoning_effort !== undefined && !efforts.includes(body.reasoning_effort)) throw refuse(400, `Unsupported value: 'reasoning_effort' does not support '${body.reasoning_effort}' with this model.`, { param: 'reasoning_effort', code: 'unsupported_value' });
@@ -158,6 +159,17 @@ async function complete(world, res, body, fault) {
   return send(res, 200, (fault?.kind === 'noise' ? '\n'.repeat(500) : '') + text, { 'x-request-id': `req_${world.ids}` });
 }
 
+// Flags whatever contains one of world.flags: { word: category }.
+function moderate(world, res, body) {
+  if (typeof body.input !== 'string' || body.input === '') throw refuse(400, "Invalid 'input'", { param: 'input' });
+  const hit = Object.entries(world.flags).find(([word]) => body.input.includes(word))?.[1];
+  const names = ['hate', 'illicit/violent', 'sexual', 'violence'];
+  return send(res, 200, { id: `modr-${++world.ids}`, model: body.model, results: [{ flagged: Boolean(hit),
+    categories: Object.fromEntries(names.map((n) => [n, n === hit])),
+    category_scores: Object.fromEntries(names.map((n) => [n, n === hit ? 0.98 : 0.001])),
+    category_applied_input_types: Object.fromEntries(names.map((n) => [n, ['text']])) }] });
+}
+
 // --- faults ---
 
 // kinds: status {code, body, headers}, html {code}, reset, cut (mid body), slow {ms}, junk {body}, content {text: {{script}} is
@@ -185,7 +197,7 @@ async function crash(req, res, fault) {
 export const control = {
   fault: (world, q) => { world.faults.push({ times: 1, skip: 0, ...q }); return true; },
   set: (world, q) => { Object.assign(world, q); return true; },
-  reset: (world) => { Object.assign(world, { faults: [], calls: [], complaints: [], latency: 0, factor: 1 }); return true; },
+  reset: (world) => { Object.assign(world, { faults: [], calls: [], complaints: [], latency: 0, factor: 1, flags: {} }); return true; },
   state: (world) => ({ calls: world.calls, complaints: world.complaints, faults: world.faults.length }),
 };
 
@@ -197,7 +209,7 @@ async function readBody(req) {
 
 async function serve(world, req, res, service, path) {
   const text = await readBody(req);
-  const name = path === 'models' ? 'models' : 'chat';
+  const name = path === 'models' ? 'models' : path === 'moderations' ? 'moderations' : 'chat';
   const body = text ? JSON.parse(text) : {};
   world.calls.push({ service, path: name, body });
   if (world.latency) await new Promise((r) => setTimeout(r, world.latency));
@@ -206,6 +218,7 @@ async function serve(world, req, res, service, path) {
   if (service !== 'custom' && req.headers.authorization !== `Bearer ${world.key}`) throw refuse(401, 'Incorrect API key provided.', { code: 'invalid_api_key' });
   if (service === 'custom' && !req.headers.authorization) world.complaints.push('custom: no key at all');
   if (path === 'models') return send(res, 200, { object: 'list', data: world.models[service].map((id) => ({ id, object: 'model', created: 1, owned_by: service })) });
+  if (path === 'moderations') return moderate(world, res, body);
   if (req.headers['content-type'] !== 'application/json') throw refuse(415, 'Unsupported content type');
   checkRequest(world, service, body);
   return complete(world, res, body, fault);
@@ -218,7 +231,7 @@ export function createFake(options) {
       const url = new URL(req.url, 'http://localhost');
       const c = /^\/control\/(\w+)$/.exec(url.pathname);
       if (c) { const q = await readBody(req); return send(res, 200, control[c[1]](world, q ? JSON.parse(q) : {})); }
-      const m = /^\/(\w+)\/v1\/(chat\/completions|models)$/.exec(url.pathname);
+      const m = /^\/(\w+)\/v1\/(chat\/completions|models|moderations)$/.exec(url.pathname);
       if (!m || !services[m[1]]) { await readBody(req); throw refuse(404, `Invalid URL (${req.method} ${url.pathname})`); }
       return await serve(world, req, res, m[1], m[2]);
     } catch (e) {
