@@ -10,6 +10,7 @@
 
 #include "bot/bot.h"
 #include "bot/cli.h"
+#include "core/db/store_note.h"
 #include "core/job/pipeline.h"
 #include "core/net/net.h"
 #include "core/net/ws.h"
@@ -101,6 +102,11 @@ void wire_chats_free(struct wire_chats *c); /* destroys the adapters too; NULL i
 bool wire_discord_make(const struct config *config, struct bot *bot, struct net_engine *net,
                        struct ws_engine *ws, const struct chat_menu *menus, size_t menu_count,
                        struct chat_adapter *ret, struct err *e);
+/* --- wire_notes.c: what adapters keep beyond a restart (core/db/store_note) --- */
+/* sure: only an answer of the database ends it. */
+bool wire_notes_put(struct bot *bot, const struct note *notes, size_t count, bool sure);
+/* False: none, expired, or no answer. */
+bool wire_notes_get(struct bot *bot, const char *key, char *ret, size_t size);
 /* Somebody sits at a terminal chat: logs would be drawn over it. */
 bool wire_chats_interactive(const struct wire_chats *c);
 /* Async-signal-safe: terminal modes as they were. */

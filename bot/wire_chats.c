@@ -14,7 +14,7 @@
 #include "core/db/lease_keeper.h"
 #include "core/net/net.h"
 
-enum { MENUS_MAX = 8 };
+enum { FILE_SECONDS = 180 * 86400, MENUS_MAX = 8 };
 
 struct wire_chats {
     struct bot *bot;
@@ -76,6 +76,23 @@ static bool start_polling_lease(struct wire_chats *c, const struct config *confi
     return lease_keeper_start(c->bot->db, name, ttl_ms, &c->polling, e);
 }
 
+/* A film that was uploaded once is sent by its id from then on. */
+static bool telegram_file_get(void *ctx, const char *key, char *ret_id, size_t size)
+{
+    struct wire_chats *c = ctx;
+    char name[100];
+    snprintf(name, sizeof(name), "telegram.file.%s", key);
+    return wire_notes_get(c->bot, name, ret_id, size);
+}
+
+static void telegram_file_put(void *ctx, const char *key, const char *id)
+{
+    struct wire_chats *c = ctx;
+    char name[100];
+    snprintf(name, sizeof(name), "telegram.file.%s", key);
+    wire_notes_put(c->bot, &(struct note){name, id, FILE_SECONDS}, 1, false);
+}
+
 static bool add_telegram(struct wire_chats *c, const struct config *config, struct err *e)
 {
     const char *token = config_text(config, "TELEGRAM_BOT_TOKEN");
@@ -90,6 +107,8 @@ static bool add_telegram(struct wire_chats *c, const struct config *config, stru
         .menus = c->menus,
         .menu_count = c->menu_count,
         .may_poll = telegram_may_poll,
+        .file_get = telegram_file_get,
+        .file_put = telegram_file_put,
         .polled = telegram_polled,
         .cursor_get = telegram_cursor,
         .ctx = c,

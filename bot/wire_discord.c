@@ -17,55 +17,21 @@ static char *text(void *ctx, const char *lang, const char *key)
     return i18n_text(lang, key);
 }
 
-struct keeping {
-    const struct note *notes;
-    size_t count;
-};
-
-static bool put_body(struct db_tx *tx, void *data, struct err *e)
-{
-    const struct keeping *k = data;
-    return note_put(tx, k->notes, k->count, e);
-}
-
 static bool keep(void *ctx, const struct discord_note *notes, size_t count, bool sure)
 {
-    struct bot *bot = ctx;
     struct arena arena = {0};
     struct note *list = arena_alloc(&arena, count * sizeof(*list));
-    struct keeping k = {.notes = list, .count = count};
-    struct err e = {0};
     for (size_t i = 0; i < count; i++)
         list[i] = (struct note){notes[i].key, notes[i].value, notes[i].seconds};
-    bool ok = sure ? db_run(bot->db, put_body, &k, &e) : db_run_soft(bot->db, put_body, &k, &e);
-    if (!ok)
-        log_err(LOG_WARN, LOG_MODULE, &e);
+    bool ok = wire_notes_put(ctx, list, count, sure);
     arena_free(&arena);
     return ok;
-}
-
-struct recalling {
-    const char *key;
-    char *ret;
-    size_t size;
-    bool found;
-};
-
-static bool get_body(struct db_tx *tx, void *data, struct err *e)
-{
-    struct recalling *r = data;
-    return note_get(tx, r->key, r->ret, r->size, &r->found, e);
 }
 
 /* Without an answer: as if it had never been. */
 static bool recall(void *ctx, const char *key, char *ret, size_t size)
 {
-    struct bot *bot = ctx;
-    struct recalling r = {.key = key, .ret = ret, .size = size};
-    struct err e = {0};
-    if (!db_run_soft(bot->db, get_body, &r, &e))
-        log_err(LOG_WARN, LOG_MODULE, &e);
-    return r.found;
+    return wire_notes_get(ctx, key, ret, size);
 }
 
 /* --- completions --- */

@@ -163,6 +163,12 @@ static void groups_topics_and_money(void **state)
     site_ledger_must_hold(p);
 }
 
+static int64_t upload_count(void)
+{
+    AUTO(json_free) cJSON *state = fake_node_state(&fake);
+    return cJSON_GetArraySize(json_array(state, "uploads"));
+}
+
 static void wait_jobs(struct site *p, const char *state, int64_t count)
 {
     AUTO(free_ptr) char *sql = str_printf("select count(*) from jobs where state = '%s'", state);
@@ -203,8 +209,10 @@ static void chats_that_change_meanwhile(void **state)
     /* What was sent can be sent again, and costs nothing. */
     fake_say(&fake, cleo, cleo, "", "/history");
     fake_wait_text(&fake, cleo, "text", "Send: Cats sleep", ANSWER_MS);
+    int64_t uploads_before = upload_count();
     fake_press(&fake, cleo, cleo, "Send: Cats sleep");
     free(fake_wait_messages(&fake, cleo, "video", 2, VIDEO_MS));
+    assert_int_equal(upload_count(), uploads_before); /* by the id that it has there already */
     wait_jobs(p, "done", 3);
     assert_int_equal(site_number(p, "select sum(charged)::bigint from jobs"), 2);
     stop(s);
