@@ -66,6 +66,8 @@ bool cmd_help(struct command_ctx *ctx, struct err *e)
     card_line(&doc, ctx->lang, "help.example");
     if (ctx->abilities->shows_paths)
         card_line(&doc, ctx->lang, "help.files");
+    else if (bot_adapter(ctx->bot, ctx->event->addr.network)->ops->fetch)
+        card_line(&doc, ctx->lang, "help.media");
     return reply_send(ctx, &doc, e);
 }
 
