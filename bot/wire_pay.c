@@ -31,6 +31,12 @@ static struct work_pool *make_work_pool(const struct config *config, const struc
     return work_pool_create(&o);
 }
 
+static bool other_balance(void *ctx, const struct nano_account *account, struct raw *ret,
+                          const struct cancel *cancel, struct err *e)
+{
+    return wire_nano_balance(ctx, account, ret, cancel, e);
+}
+
 static bool make_method(struct wire_pay *w, const struct config *config, struct db *db,
                         struct nano_seed **seed, struct err *e)
 {
@@ -40,6 +46,8 @@ static bool make_method(struct wire_pay *w, const struct config *config, struct 
         .wallet = config_text(config, "NANO_WALLET_ADDRESS"),
         .representative = config_text(config, "NANO_REPRESENTATIVE"),
         .prices = &w->prices,
+        .other_balance = wire_nano_has_reader(w->nano) ? other_balance : NULL,
+        .other_ctx = w->nano,
         .lease_ms = (int)config_int(config, "NANOTIK_LEASE_SECONDS") * 1000,
         .order_seconds = (int)config_int(config, "NANO_ORDER_MINUTES") * MINUTE,
     };

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "adapters/nano/mcp.h"
 #include "adapters/nano/rpc.h"
 #include "core/base/clock.h"
 #include "core/base/strbuf.h"
@@ -82,6 +83,15 @@ static void make_node(struct pay_world *w, const struct pay_options *o)
     strbuf_free(&urls);
 }
 
+static bool other_balance(void *ctx, const struct nano_account *account, struct raw *ret,
+                          const struct cancel *cancel, struct err *e)
+{
+    struct pay_world *w = ctx;
+    char url[80];
+    fake_nano_mcp_url(w->fake, url);
+    return net_trust_base(w->net, url, e) && nano_mcp_balance(w->net, url, account, ret, cancel, e);
+}
+
 static struct raw xno(const char *text)
 {
     struct raw r = RAW_ZERO;
@@ -103,6 +113,8 @@ void pay_open(struct pay_world *w, struct db *db, struct fake_node *fake,
         .node = w->node,
         .wallet = PAY_WALLET,
         .prices = &w->prices,
+        .other_balance = o->reader ? other_balance : NULL,
+        .other_ctx = w,
         .minimum = xno("0.001"),
         .second_opinion = xno(o->second),
         .sweep_above = xno(o->sweep),

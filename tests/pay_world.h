@@ -21,6 +21,7 @@
 struct pay_options {
     bool watch_only;    /* no seed: everybody pays to the wallet */
     bool stream;        /* with the WebSocket */
+    bool reader;        /* with the MCP reader */
     size_t nodes;       /* 0: one */
     const char *second; /* second opinion from, XNO; NULL: never */
     const char *sweep;  /* XNO; NULL: never */

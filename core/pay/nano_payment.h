@@ -36,6 +36,11 @@ struct nano_payment_options {
     struct raw minimum;        /* smaller payments are not looked at */
     struct raw second_opinion; /* from here on every node is asked; zero: never */
     struct raw sweep_above;    /* an account is emptied from here on; zero: never by itself */
+    /* OPTIONAL. What somebody else says that an account has (pocketed): reconcile lists where it
+       differs from the nodes. Nothing else ever looks at it. */
+    bool (*other_balance)(void *ctx, const struct nano_account *account, struct raw *ret,
+                          const struct cancel *cancel, struct err *e);
+    void *other_ctx;
     uint64_t send_threshold, receive_threshold;
     int order_seconds;        /* life of a promise */
     int poll_ms, poll_all_ms; /* 0: 5 s for addresses in use, 10 min for all */

@@ -3,9 +3,11 @@
  * from its blocks; what waits on our addresses must have a receipt; what a node says is on an account
  * must be what its confirmed receives brought minus what its sends took.
  */
+#define LOG_MODULE "payments"
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_ledger.h"
 #include "core/pay/nano_internal.h"
@@ -16,6 +18,7 @@ struct compare {
     void *ctx;
     const struct cancel *cancel;
     int64_t checked;
+    bool other_down; /* not asked again */
     char after[PAY_REF_MAX];
     struct receipt receipts[NANO_BATCH];
     struct deposit_address addresses[NANO_BATCH];
@@ -146,6 +149,24 @@ static bool compare_waiting(struct compare *c, const struct nano_account *accoun
     return good;
 }
 
+/* The untrusted reader, when there is one. */
+static void compare_other(struct compare *c, const struct nano_account *account, struct raw balance)
+{
+    struct err e = {0};
+    struct raw said;
+    char there[XNO_TEXT], other[XNO_TEXT];
+    if (!c->p->o.other_balance || c->other_down)
+        return;
+    if (!c->p->o.other_balance(c->p->o.other_ctx, account, &said, c->cancel, &e)) {
+        log_err(LOG_WARN, LOG_MODULE, &e);
+        c->other_down = true;
+    } else if (raw_compare(said, balance) != 0) {
+        raw_to_xno(balance, there);
+        raw_to_xno(said, other);
+        differs(c, "%s: has %s XNO, the reader of NANO_MCP_URL says %s", c->address, there, other);
+    }
+}
+
 /* What is on it, and what its own blocks say must be on it. */
 static bool compare_balance(struct compare *c, const struct nano_account *account, struct err *e)
 {
@@ -156,6 +177,7 @@ static bool compare_balance(struct compare *c, const struct nano_account *accoun
         !db_run(c->p->o.db, sums_body, c, e))
         return false;
     struct raw balance = info.opened ? info.balance : RAW_ZERO;
+    compare_other(c, account, balance);
     if (!raw_sub(c->in, c->out, &want))
         want = RAW_ZERO;
     if (raw_compare(balance, want) == 0)
