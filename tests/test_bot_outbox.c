@@ -37,7 +37,8 @@ static void world_open(struct world *w, bool buttons)
         .tools = &w->tools,
         .adapters = {fake_chat_adapter(&w->chat)},
         .adapter_count = 1,
-        .prices = { 1, 2, 3}
+        .prices = { 1, 2, 3},
+        .own_words_percent = 50,
     };
     str_copy(w->addr.network, sizeof(w->addr.network), "fake");
     str_copy(w->addr.chat, sizeof(w->addr.chat), "c1");
