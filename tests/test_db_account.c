@@ -256,6 +256,7 @@ static bool make_video_body(struct db_tx *tx, void *ctx, struct err *e)
     AUTO(job_free) struct job j = {0};
     memcpy(spec.account, f->account, UUID_TEXT);
     spec.addr = (struct chat_addr){.network = "test", .chat = "chat 987654321"};
+    spec.media = (char *)(uintptr_t) "p:secret1\nv:secret2";
     return job_quote(tx, &spec, "event", f->job, e) && job_start(tx, f->job, &started, e) &&
            job_claim(tx, "w", &j, e) && job_delivering(tx, &j, "w", "/films/x.mp4", 1, 1, e) &&
            job_done(tx, &j, "w", "msg 987654321", 1, "my secret title", e);
@@ -287,6 +288,8 @@ static void test_forget(void **state)
     struct forget f = {.account = a.id};
     if (!db_run(db, make_video_body, &f, &e))
         fail_msg("%s", e.detail);
+    assert_int_equal(fixture_db_number(db, "select count(*) from jobs where media <> ''"), 1);
+    assert_int_equal(fixture_db_number(db, "select count(*) from jobs where media ~ 'secret'"), 0);
     f.files = 1; /* start it */
     assert_true(db_run(db, quote_body, &f, &e));
     assert_false(db_run(db, forget_body, &f, &e));
@@ -312,6 +315,7 @@ static void test_forget(void **state)
             fail_msg("%s still tells", tables[i]);
     }
     assert_int_equal(fixture_db_number(db, "select count(*) from identities"), 0);
+    assert_int_equal(fixture_db_number(db, "select count(*) from jobs where media <> ''"), 0);
     assert_int_equal(fixture_db_number(db, "select count(*) from transfers"), 3);
 
     struct account b = find(db, "test", "x", 1);
@@ -348,6 +352,29 @@ static void test_seal(void **state)
     assert_memory_equal(&got, &longest, sizeof(got));
 }
 
+/* Names of files, sealed line by line. */
+static void test_seal_lines(void **state)
+{
+    (void)state;
+    AUTO(free_ptr) char *sealed = seal_lines("p:AgAC-1\nv:BAAC_2\nhttps://cdn.example/x?y=1&z=2");
+    AUTO(free_ptr) char *none = seal_lines(NULL);
+    assert_null(strstr(sealed, "AgAC"));
+    assert_string_equal(none, "");
+    assert_null(seal_open_lines(none));
+    AUTO(free_ptr) char *back = seal_open_lines(sealed);
+    assert_string_equal(back, "p:AgAC-1\nv:BAAC_2\nhttps://cdn.example/x?y=1&z=2");
+    sealed[10] = sealed[10] == 'A' ? 'B' : 'A'; /* the first is spoilt, the others are not */
+    AUTO(free_ptr) char *rest = seal_open_lines(sealed);
+    assert_string_equal(rest, "v:BAAC_2\nhttps://cdn.example/x?y=1&z=2");
+    char text[SEAL_TEXT_MAX + 20];
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "p:1\n", 4);
+    text[sizeof(text) - 1] = '\0';
+    AUTO(free_ptr) char *longer = seal_lines(text);
+    AUTO(free_ptr) char *kept = seal_open_lines(longer);
+    assert_string_equal(kept, "p:1"); /* what is too long for a name is left out */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_forget),
         cmocka_unit_test(test_seal),
+        cmocka_unit_test(test_seal_lines),
     };
     return cmocka_run_group_tests(tests, fixture_db_start, fixture_db_stop);
 }

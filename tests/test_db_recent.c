@@ -96,10 +96,14 @@ static void clips_of_the_last_films(void **state)
     add_film(db, ana, "k3", STORY(SCENE("pexels", "3")), "failed", id);
     add_film(db, ana, "k4", STORY(SCENE("pexels", "4")), "cancelled", id);
     add_film(db, ana, "k5", "{}", "done", id);
+    add_film(db, ana, "k8",
+             STORY("{\"footage\":{\"provider\":\"chat\",\"id\":\"8\"},\"second\":{\"provider\":"
+                   "\"pexels\",\"id\":\"9\"}}"),
+             "done", id); /* the second picture of a scene counts, the person's own does not */
     add_film(db, bo, "k6", STORY(SCENE("pexels", "6")), "done", id);
     add_film(db, ana, "k7", STORY(SCENE("pexels", "7")), "done", own);
-    expect(db, ana, own, 30, "pexels:1 pexels:3 pixabay:2 ");
-    expect(db, ana, own, 2, "pexels:3 "); /* k5 has none, k3 has one */
+    expect(db, ana, own, 30, "pexels:1 pexels:3 pexels:9 pixabay:2 ");
+    expect(db, ana, own, 2, "pexels:9 "); /* k5 has none, k8 has one */
     expect(db, bo, own, 30, "pexels:6 ");
     fixture_db_sql(db, "delete from jobs"); /* made by hand: not for the fixture's invariants */
 }

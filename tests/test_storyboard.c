@@ -58,6 +58,9 @@ static struct storyboard full_story(void)
                                        .width = 1920,
                                        .height = 1080};
     }
+    s.scenes[0].second = s.scenes[0].footage;
+    str_copy(s.scenes[0].second.id, sizeof(s.scenes[0].second.id), "sea gulls.mp4");
+    s.own_lost = 2;
     assert_int_equal(storyboard_cut(&s), 2);
     return s;
 }
@@ -67,6 +70,7 @@ static void check_same(const struct storyboard *a, const struct storyboard *b)
     assert_memory_equal(&a->settings, &b->settings, sizeof(a->settings));
     assert_string_equal(a->title, b->title);
     assert_string_equal(a->mood, b->mood);
+    assert_int_equal(a->own_lost, b->own_lost);
     assert_int_equal(a->scene_count, b->scene_count);
     for (size_t i = 0; i < a->scene_count; i++) {
         const struct scene *x = &a->scenes[i], *y = &b->scenes[i];
@@ -83,6 +87,7 @@ static void check_same(const struct storyboard *a, const struct storyboard *b)
             assert_memory_equal(x->speech.words, y->speech.words,
                                 x->speech.word_count * sizeof(*x->speech.words));
         assert_memory_equal(&x->footage, &y->footage, sizeof(x->footage));
+        assert_memory_equal(&x->second, &y->second, sizeof(x->second));
         assert_memory_equal(&x->cut, &y->cut, sizeof(x->cut));
     }
 }

@@ -342,13 +342,57 @@ static void test_full_disk(void **state)
     assert_int_equal(fixture_video_count("full"), 0);
 }
 
+/* A long scene: a hard cut to its second picture, frame by frame. */
+static void test_second(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *first, *second;
+        const char *why;
+    } rows[] = {
+        {"red.mp4", "blue.mp4", "two clips"         },
+        {"red.jpg", "blue.jpg", "two photos"        },
+        {"red.mp4", "blue.jpg", "a clip and a photo"},
+    };
+    fixture_video_make("-f lavfi -i color=0xff0000:s=160x120:r=25:d=2 -c:v libx264 -pix_fmt "
+                       "yuv420p red.mp4");
+    fixture_video_make("-f lavfi -i color=0x0000ff:s=160x120:r=25:d=2 -c:v libx264 -pix_fmt "
+                       "yuv420p blue.mp4");
+    fixture_video_make("-f lavfi -i color=0xff0000:s=160x120 -frames:v 1 red.jpg");
+    fixture_video_make("-f lavfi -i color=0x0000ff:s=160x120 -frames:v 1 blue.jpg");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct footage f[2] = {
+            str_ends(rows[i].first, "mp4") ? fixture_video_clip(rows[i].first, 0)
+                                           : fixture_video_photo(rows[i].first, 2),
+            str_ends(rows[i].second, "mp4") ? fixture_video_clip(rows[i].second, 0)
+                                            : fixture_video_photo(rows[i].second, 2)};
+        struct segment_spec spec = spec_of(&f[0], 20);
+        AVFrame *frames[20] = {0};
+        struct err e = {0};
+        spec.second = &f[1];
+        spec.second_frame = 8;
+        if (!segment_render(&spec, fixture_video_path("seg.mp4"), &e))
+            fail_msg("%s: %s", rows[i].why, e.detail);
+        assert_int_equal(fixture_video_read(fixture_video_path("seg.mp4"), frames, 20), 20);
+        for (int n = 0; n < 20; n++) {
+            bool red = fixture_video_mean(frames[n], 2, 0, 0, 100, 100) > 160;
+            bool blue = fixture_video_mean(frames[n], 1, 0, 0, 100, 100) > 160;
+            if (red != (n < 8) || blue != (n >= 8))
+                fail_msg("%s: frame %d", rows[i].why, n);
+        }
+        fixture_video_free(frames, 20);
+        spec.second_frame = 20;
+        assert_false(segment_render(&spec, fixture_video_path("seg.mp4"), &e));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promises),  cmocka_unit_test(test_equal_bytes),
         cmocka_unit_test(test_refused),   cmocka_unit_test(test_probe),
         cmocka_unit_test(test_damaged),   cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_full_disk), cmocka_unit_test(test_second),
     };
     return cmocka_run_group_tests(tests, fixture_video_start, fixture_video_stop);
 }
