@@ -33,6 +33,8 @@ enum {
     OPT_VOICE,
     OPT_SPEED,
     OPT_STYLE,
+    OPT_SCRIPT,
+    OPT_WISH,
     OPT_MUSIC,
     OPT_SEED,
     OPT_STORY,
@@ -54,11 +56,13 @@ static const struct cli_option options[] = {
     {"voice",     OPT_VOICE, true, 0},
     {"speed",        OPT_SPEED, true, 0},
     {"style",            OPT_STYLE, true, 0},
-    {"music",     OPT_MUSIC, true, 0},
-    {"seed",           OPT_SEED, true, 0},
-    {"story",    OPT_STORY, true, 0},
+    {"script",     OPT_SCRIPT, true, 0},
+    {"wish",           OPT_WISH, true, 0},
+    {"music",    OPT_MUSIC, true, 0},
+    {"seed",        OPT_SEED, true, 0},
+    {"story",            OPT_STORY, true, 0},
     CLI_CONFIG_OPTION,
-    {0       },
+    {0},
 };
 
 /* An option's value as the word that a chat would take. */
@@ -68,17 +72,19 @@ static bool set_word(struct order *order, int option, const char *value, struct 
         int option;
         const char *format;
     } words[] = {
-        {OPT_LANG,    "lang:%s" },
-        {OPT_ASPECT,  "%s"      },
-        {OPT_QUALITY, "%s"      },
-        {OPT_SECONDS, "%ss"     },
-        {OPT_VOICE,   "voice:%s"},
-        {OPT_SPEED,   "speed:%s"},
-        {OPT_STYLE,   "style:%s"},
-        {OPT_MUSIC,   "music:%s"},
-        {OPT_SEED,    "seed:%s" },
+        {OPT_LANG,    "lang:%s"  },
+        {OPT_ASPECT,  "%s"       },
+        {OPT_QUALITY, "%s"       },
+        {OPT_SECONDS, "%ss"      },
+        {OPT_VOICE,   "voice:%s" },
+        {OPT_SPEED,   "speed:%s" },
+        {OPT_STYLE,   "style:%s" },
+        {OPT_SCRIPT,  "script:%s"},
+        {OPT_WISH,    "wish:%s"  },
+        {OPT_MUSIC,   "music:%s" },
+        {OPT_SEED,    "seed:%s"  },
     };
-    char word[128];
+    char word[STORY_WISH_MAX + 16];
     bool known = false;
     size_t i = 0;
     while (words[i].option != option)

@@ -44,6 +44,7 @@ static bool show_settings(struct command_ctx *ctx, const struct story_settings *
     if (s->speed)
         card_line(&doc, lang, "settings.speed", I18N_TEXT("value", speed_text(&doc, s->speed)));
     card_line(&doc, lang, "settings.style", I18N_TEXT("value", or_auto(ctx, &doc, s->style)));
+    card_line(&doc, lang, "settings.script", I18N_TEXT("value", or_auto(ctx, &doc, s->script)));
     card_line(&doc, lang, "settings.music", I18N_TEXT("value", or_auto(ctx, &doc, s->music)));
     if (!changed)
         card_line(&doc, lang, "settings.how");
@@ -61,9 +62,8 @@ static bool change_settings(struct command_ctx *ctx, const char *words, struct s
     AUTO(make_args_free) struct make_args args = {0};
     if (!make_args_parse(words, s, ctx->bot->seconds_max, &args, e))
         return false;
-    if (args.settings.script[0]) /* belongs to one video; not silently forgotten */
-        return err_set_arg(e, ERR_INPUT, "make.bad_value", args.settings.script,
-                           "settings: script is not kept");
+    if (args.settings.wish[0]) /* belongs to one video; not silently forgotten */
+        return err_set_arg(e, ERR_INPUT, "make.bad_value", "wish", "settings: a wish is not kept");
     if (args.text[0]) {
         AUTO(card_doc_free) struct card_doc doc;
         card_begin(&doc, ctx->lang);

@@ -115,6 +115,15 @@ static bool set_named(struct make_args *args, const char *word, size_t key_len, 
         str_copy(s->style, sizeof(s->style), value);
         return true;
     }
+    if (strcmp(key, "wish") == 0) {
+        if (!str_copy(s->wish, sizeof(s->wish), value))
+            return err_set_arg(e, ERR_INPUT, "make.bad_value", word, "wish too long");
+        return true;
+    }
+    if (strcmp(key, "script") == 0 && strcmp(value, "auto") == 0) {
+        s->script[0] = '\0';
+        return true;
+    }
     if (strcmp(key, "script") == 0) {
         if (!in_list(story_scripts, value))
             return err_set_arg(e, ERR_INPUT, "make.unknown_script", value, "script: %s", value);
@@ -231,10 +240,52 @@ static bool take_trailing(const char *from, const char **to, int seconds_max,
     return take_leading(&again, start + strlen(start), seconds_max, args, e);
 }
 
-bool make_args_parse(const char *line, const struct story_settings *defaults, int seconds_max,
+/* The mark that ends a wish which begins here; NULL: it begins with no mark. */
+static const char *closing_mark(const char *open)
+{
+    static const char *const marks[][2] = {
+        {"\"",  "\"" },
+        {"“", "”"},
+        {"«",  "»" },
+        {"「", "」"},
+    };
+    for (size_t i = 0; i < COUNT(marks); i++)
+        if (str_starts(open, marks[i][0]))
+            return marks[i][1];
+    return NULL;
+}
+
+/* wish:"more jokes" anywhere in the first line, taken out of it: the only setting with blanks in
+   it. */
+static bool take_wish(char *line, struct make_args *args, struct err *e)
+{
+    char *end = line + strcspn(line, "\n");
+    for (char *at = line; (at = strstr(at, "wish:")) && at < end; at++) {
+        char *from = at + strlen("wish:");
+        const char *mark = closing_mark(from);
+        if ((at > line && !is_space(at[-1])) || !mark)
+            continue;
+        from += strlen(mark); /* as long as the opening one */
+        char *to = strstr(from, mark);
+        char text[STORY_WISH_MAX + 1];
+        if (!to || to > end || to - from > STORY_WISH_MAX)
+            return err_set_arg(e, ERR_INPUT, "make.bad_value", "wish", "wish without an end");
+        snprintf(text, sizeof(text), "%.*s", (int)(to - from), from);
+        str_copy(args->settings.wish, sizeof(args->settings.wish), text);
+        args->has_settings = true;
+        memset(at, ' ', (size_t)(to - at) + strlen(mark));
+        return true;
+    }
+    return true;
+}
+
+bool make_args_parse(const char *typed, const struct story_settings *defaults, int seconds_max,
                      struct make_args *ret, struct err *e)
 {
     struct make_args args = {.settings = *defaults};
+    AUTO(free_ptr) char *line = str_dup(typed);
+    if (!take_wish(line, &args, e))
+        return false;
     const char *from = line;
     const char *to = line + strlen(line);
     const char *first_end = strchr(line, '\n');

@@ -2,7 +2,7 @@
  * make_args - the words after /make: settings at the edges, the topic between them.
  *
  * What:    `60s`, `9:16|16:9|1:1`, `basic|hd|premium`, `voice:NAME`, `speed:0.8`-`1.3`, `lang:xx`, `style:NAME`, `script:NAME`,
- *          `music:off|MOOD`, `seed:N` count only as leading or trailing words; a word with a colon
+ *          `wish:"WORDS"`, `music:off|MOOD`, `seed:N` count only as leading or trailing words; a word with a colon
  *          in the middle of the text is text. When the first line holds nothing but settings, all
  *          that follows is text, to the letter (files and dictated text).
  * Owner:   make_args_free (AUTO works).
@@ -28,7 +28,7 @@ struct make_args {
 };
 
 /* settings start as `defaults`. */
-bool make_args_parse(const char *line, const struct story_settings *defaults, int seconds_max,
+bool make_args_parse(const char *typed, const struct story_settings *defaults, int seconds_max,
                      struct make_args *ret, struct err *e);
 void make_args_free(struct make_args *args);
 

@@ -715,7 +715,7 @@ static void commands_are_registered_when_they_changed(void **state)
     const cJSON *make = cJSON_GetArrayItem(json_array(s, "commands"), 0);
     assert_string_equal(json_text(make, "name", ""), "make");
     assert_false(json_has(json_object(make, "description_localizations"), "ar"));
-    assert_int_equal(cJSON_GetArraySize(json_array(make, "options")), 10);
+    assert_int_equal(cJSON_GetArraySize(json_array(make, "options")), 12);
     assert_int_equal(cJSON_GetArraySize(json_array(s, "commands")), COUNT(commands) + 1);
     adapter_make_with(DFAKE_TOKEN);
     adapter_run();

@@ -31,6 +31,8 @@ static const struct {
     {"make",     "tier",   STRING,     false, false, "basic hd premium", "discord.option.tier"  },
     {"make",     "voice",  STRING,     false, true,  NULL,               "discord.option.voice" },
     {"make",     "style",  STRING,     false, true,  NULL,               "discord.option.style" },
+    {"make",     "script", STRING,     false, true,  NULL,               "discord.option.told"  },
+    {"make",     "wish",   STRING,     false, false, NULL,               "discord.option.wish"  },
     {"make",     "media",  ATTACHMENT, false, false, NULL,               "discord.option.media" },
     {"make",     "media2", ATTACHMENT, false, false, NULL,               "discord.option.media" },
     {"make",     "media3", ATTACHMENT, false, false, NULL,               "discord.option.media" },

@@ -141,13 +141,14 @@ static void take_attachment(struct dc_event *ev, const cJSON *data, const cJSON 
 static const struct {
     const char *option, *before, *after;
 } settings[] = {
-    {"length", "",       "s"},
-    {"aspect", "",       "" },
-    {"tier",   "",       "" },
-    {"voice",  "voice:", "" },
-    {"style",  "style:", "" },
-    {"music",  "music:", "" },
-    {"lang",   "lang:",  "" },
+    {"length", "",        "s"},
+    {"aspect", "",        "" },
+    {"tier",   "",        "" },
+    {"voice",  "voice:",  "" },
+    {"style",  "style:",  "" },
+    {"script", "script:", "" },
+    {"music",  "music:",  "" },
+    {"lang",   "lang:",   "" },
 };
 
 static const char *value_text(struct dc_event *ev, const cJSON *option)
@@ -159,6 +160,17 @@ static const char *value_text(struct dc_event *ev, const cJSON *option)
     if (json_item_int(value, &number))
         return arena_printf(&ev->arena, "%lld", (long long)number);
     return cJSON_IsTrue(value) ? "on" : cJSON_IsFalse(value) ? "off" : "";
+}
+
+/* Between marks, so without any of its own. */
+static void put_wish(struct dc_event *ev, const char *text, struct strbuf *out)
+{
+    char *wish = arena_dup(&ev->arena, text);
+    utf8_clean(wish);
+    for (char *p = wish; *p; p++)
+        if (*p == '"' || *p == '\n')
+            *p = ' ';
+    strbuf_addf(out, " wish:\"%s\"", wish);
 }
 
 /* "/make 45s 16:9\nwhy the sky is blue": with settings of its own, the topic is taken to the
@@ -176,6 +188,10 @@ static void put_make(struct dc_event *ev, const cJSON *data, const cJSON *option
             topic = json_text(option, "value", "");
         if (json_int_or(option, "type", 0) == 11)
             take_attachment(ev, data, option);
+        if (strcmp(name, "wish") == 0) {
+            put_wish(ev, value_text(ev, option), out);
+            any = true;
+        }
         for (size_t i = 0; i < COUNT(settings); i++)
             if (strcmp(settings[i].option, name) == 0) {
                 strbuf_addf(out, " %s%s%s", settings[i].before, word(ev, value_text(ev, option)),
