@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 
 enum {
+    LOOK_MS = 3000,       /* version, block_count, telemetry: each */
     AGAIN_MS = 60000,     /* before a node of the wrong network is looked at again */
     BEHIND_BLOCKS = 1000, /* cemented blocks that a node may be behind: some minutes of traffic */
 };
@@ -24,7 +25,8 @@ static enum nano_verdict ask_plain(struct nano_rpc *r, struct nano_peer *p, cons
 {
     AUTO(free_ptr) char *body = str_printf("\"action\":\"%s\"}", action);
     char error[NANO_ERROR_TEXT];
-    enum nano_verdict v = nano_call(r, p, body, r->limits.call_ms, cancel, ret, error, e);
+    enum nano_verdict v =
+        nano_call(r, p, body, MIN(r->limits.call_ms, LOOK_MS), cancel, ret, error, e);
     if (v == NANO_FINE && error[0])
         json_free(ret); /* blocked there: nothing known */
     return v;

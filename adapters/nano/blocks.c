@@ -125,25 +125,32 @@ static enum nano_verdict take_started(void *ctx, const cJSON *doc, const char *e
 {
     (void)ctx;
     if (strcmp(error, "Block not found") == 0) {
-        err_set(e, ERR_NOT_FOUND, "pay.no_such_block", "nano: block_confirm: %s", error);
+        err_set(e, ERR_NOT_FOUND, "pay.no_such_block", "nano: %s", error);
         return NANO_NEXT;
     }
-    if (!error[0] && json_has(doc, "started"))
+    if (!error[0] && (json_has(doc, "started") || json_has(doc, "success")))
         return NANO_FINE;
     return nano_unbelievable(error, e);
 }
 
-bool rpc_confirm(void *self, const struct nano_hash *hash, const struct cancel *cancel,
-                 struct err *e)
+static bool ask_started(struct nano_rpc *r, const char *action, const struct nano_hash *hash,
+                        const struct cancel *cancel, struct err *e)
 {
     char hex[NANO_HEX];
     nano_hash_print(hash, hex);
-    AUTO(free_ptr) char *body = str_printf("\"action\":\"block_confirm\",\"hash\":\"%s\"}", hex);
-    return nano_ask(
-        self,
-        &(struct nano_question){
-            .what = "block_confirm", .body = body, .take = take_started, .cancel = cancel},
-        e);
+    AUTO(free_ptr) char *body = str_printf("\"action\":\"%s\",\"hash\":\"%s\"}", action, hex);
+    return nano_ask(r,
+                    &(struct nano_question){
+                        .what = action, .body = body, .take = take_started, .cancel = cancel},
+                    e);
+}
+
+/* Services that do not let everybody start elections may still spread a block. */
+bool rpc_confirm(void *self, const struct nano_hash *hash, const struct cancel *cancel,
+                 struct err *e)
+{
+    return ask_started(self, "block_confirm", hash, cancel, e) ||
+           (e->code == ERR_RETRY && ask_started(self, "republish", hash, cancel, e));
 }
 
 /* --- work --- */

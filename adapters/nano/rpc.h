@@ -5,7 +5,8 @@
  *          tells nonsense rests (1 s, doubled each time, at most 2 min) and is used again only when no
  *          other one answers; one that says 429 is left alone for as long as it says. A refusal to
  *          take a block is believed only when every node that answers refuses.
- * Bounds:  one node costs a call at most call_ms; the whole call at most that times the nodes.
+ * Bounds:  one node costs a call at most call_ms, and when it is looked at (first use, each look_ms)
+ *          up to 3 s three times more; the whole call at most that times the nodes.
  * Secrets: a key goes only to the node of the same place in the list; no address, key or body enters
  *          a log, messages name host and port.
  * Owner:   ops->destroy. Options are copied; net is borrowed, its user trusts nothing itself.

@@ -17,7 +17,8 @@ enum {
     QUEUE_MAX = 32 << 20,
     MESSAGE_MAX = 1 << 20,
     FRAME_MAX = 16 << 20,
-    WAIT_MAX_MS = 60000,
+    WAIT_MAX_MS = 5000,      /* after an outage it is back within this time */
+    REFUSED_WAIT_MS = 60000, /* a service that says no is not asked all day long */
     SLICE_MS = 1000,
 };
 
@@ -41,6 +42,7 @@ struct nano_stream {
     pthread_cond_t changed;
     /* --- below: only with lock held --- */
     bool stopping, open, closed;
+    bool refused;        /* the upgrade was answered with 4xx */
     char wanted_ack[24]; /* "" none; a frame is under way */
     bool acked, ponged;
     int64_t heard_ms;
@@ -65,6 +67,7 @@ static void on_closed(void *ctx, const struct ws_end *end)
     log_debug("stream closed: %d %d %s", end->status, end->code, end->err.detail);
     pthread_mutex_lock(&s->lock);
     s->closed = true;
+    s->refused = end->status >= 400 && end->status < 500;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
 }
@@ -328,7 +331,7 @@ static bool link_run(struct nano_stream *s, struct place *p)
                            .on_closed = on_closed,
                            .ctx = s};
     pthread_mutex_lock(&s->lock);
-    s->open = s->closed = s->acked = s->ponged = false;
+    s->open = s->closed = s->acked = s->ponged = s->refused = false;
     s->heard_ms = clock_mono_ms();
     pthread_mutex_unlock(&s->lock);
     if (!ws_connect(s->engine, &r, &s->ws, &e)) {
@@ -351,6 +354,16 @@ static bool wait_accounts(struct nano_stream *s)
     return go;
 }
 
+/* Every address was tried when faults reach their number: only then a refusal makes it wait long. */
+static int64_t wait_after(struct nano_stream *s, int faults)
+{
+    pthread_mutex_lock(&s->lock);
+    bool refused = s->refused && (size_t)faults >= s->place_count;
+    pthread_mutex_unlock(&s->lock);
+    int64_t most = refused ? REFUSED_WAIT_MS : WAIT_MAX_MS;
+    return MIN((int64_t)s->limits.reconnect_ms << MIN(faults, 10), most);
+}
+
 static void *stream_main(void *arg)
 {
     struct nano_stream *s = arg;
@@ -363,8 +376,7 @@ static void *stream_main(void *arg)
             faults++;
             at = (at + 1) % s->place_count;
         }
-        int64_t wait = MIN((int64_t)s->limits.reconnect_ms << MIN(faults, 10), WAIT_MAX_MS);
-        pause_for(s, wait);
+        pause_for(s, wait_after(s, faults));
     }
     return NULL;
 }

@@ -129,6 +129,7 @@ async function breakReply(fault, req, res, real) {
     case 'half': { const t = JSON.stringify(real()); return send(res, 200, t.slice(0, t.length / 2)); }
     case 'huge': return send(res, 200, `{"blocks":{"x":"${'A'.repeat(fault.bytes ?? 40 << 20)}"}}`);
     case 'deep': return send(res, 200, `${'{"blocks":'.repeat(fault.depth ?? 5000)}1${'}'.repeat(fault.depth ?? 5000)}`);
+    case 'headers': return send(res, 200, real(), fault.headers);
     case 'numbers': return send(res, 200, toNumbers(real()));
     case 'hide': return send(res, 200, { ...real(), blocks: '' });
     case 'patch': return send(res, 200, patch(real(), fault.patch));
