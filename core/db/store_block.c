@@ -107,6 +107,16 @@ bool block_due(struct db_tx *tx, const char *after, struct own_block *ret, bool 
                     params, 1, ret, ret_found, e);
 }
 
+bool block_count_open(struct db_tx *tx, int64_t *ret, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx, "select count(*) from blocks where state in ('stored', 'published')", NULL, 0,
+                 &rows, e))
+        return false;
+    *ret = db_int(rows, 0, 0);
+    return true;
+}
+
 bool block_set_work(struct db_tx *tx, const struct nano_hash *hash, uint64_t work, struct err *e)
 {
     char hex[NANO_HEX], text[NANO_WORK_HEX];

@@ -40,6 +40,8 @@ bool block_open_of(struct db_tx *tx, const char *address, struct own_block *ret,
 /* Those that are due, behind `after` (an address); for whoever drives them. */
 bool block_due(struct db_tx *tx, const char *after, struct own_block *ret, bool *ret_found,
                struct err *e);
+/* Blocks that are not through yet, due or not. */
+bool block_count_open(struct db_tx *tx, int64_t *ret, struct err *e);
 bool block_set_work(struct db_tx *tx, const struct nano_hash *hash, uint64_t work, struct err *e);
 /* Next look after delay_ms; a confirmed receive collects its payment in the same transaction. */
 bool block_move(struct db_tx *tx, const struct own_block *b, enum block_state to, int delay_ms,

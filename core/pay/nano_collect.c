@@ -40,6 +40,7 @@ struct step {
     enum block_state to;
     int delay_ms;
     const char *why;
+    int64_t open;
 };
 
 static bool due_body(struct db_tx *tx, void *data, struct err *e)
@@ -99,6 +100,12 @@ static bool collected_body(struct db_tx *tx, void *data, struct err *e)
 {
     struct step *s = data;
     return deposit_collected(tx, NANO_METHOD, s->receipt.ref, e);
+}
+
+static bool open_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct step *s = data;
+    return block_count_open(tx, &s->open, e);
 }
 
 static bool move(struct step *s, enum block_state to, int delay_ms, const char *why, struct err *e)
@@ -356,8 +363,11 @@ bool nano_collect_round(struct nano_payment *p, struct raw least, const struct c
         return err_set(e, ERR_RETRY, "error.busy", "no memory to collect");
     s->p = p;
     *ret_busy = false;
-    return build_receives(s, cancel, ret_busy, e) && build_sweeps(s, least, cancel, ret_busy, e) &&
-           drive_due(s, cancel, ret_busy, ret_swept, e);
+    if (!build_receives(s, cancel, ret_busy, e) || !build_sweeps(s, least, cancel, ret_busy, e) ||
+        !drive_due(s, cancel, ret_busy, ret_swept, e) || !db_run(p->o.db, open_body, s, e))
+        return false;
+    *ret_busy |= s->open > 0; /* not due yet */
+    return true;
 }
 
 void *nano_collect_main(void *data)

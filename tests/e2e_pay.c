@@ -1,0 +1,249 @@
+/* The built program and money: /make without credits, a payment, the film; on the terminal and on
+   Telegram; killed around each step between the payment and the operator's wallet; told from the
+   shell. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "core/base/cancel.h"
+#include "core/base/clock.h"
+#include "core/base/strbuf.h"
+#include "tests/fake_nano.h"
+#include "tests/fake_telegram.h"
+#include "tests/session.h"
+
+enum { START_MS = 60000, ANSWER_MS = 20000, VIDEO_MS = 180000, STOP_MS = 30000 };
+
+#define SEED "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF"
+#define WALLET "nano_1ugyfqhfw337bgfwgqa617ynyj18ojx7ywuncn83xu8ad77zp9mip188iakf"
+
+static struct fake_node nano;
+
+static int open_all(void **state)
+{
+    if (site_open(state) != 0)
+        return -1;
+    fake_nano_start(&nano);
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    fake_node_stop(&nano);
+    return site_close(state);
+}
+
+enum { ENV_MAX = 24 };
+
+struct env {
+    char *owned[ENV_MAX];
+    const char *list[ENV_MAX];
+    size_t count;
+};
+
+static void put(struct env *e, char *text)
+{
+    assert_true(e->count + 1 < ENV_MAX);
+    e->owned[e->count] = text;
+    e->list[e->count++] = text;
+}
+
+static void env_free(struct env *e)
+{
+    for (size_t i = 0; i < e->count; i++)
+        free(e->owned[i]);
+}
+
+/* What every program here is told. crash may be NULL. */
+static void env_make(struct env *e, const char *crash)
+{
+    char url[80], ws[80];
+    *e = (struct env){0};
+    fake_nano_url(&nano, "main", url);
+    fake_nano_ws_url(&nano, "main", ws);
+    put(e, str_printf("NANO_RPC_URL=%s", url));
+    put(e, str_printf("NANO_WS_URL=%s", ws));
+    put(e, str_dup("NANO_SEED=" SEED));
+    put(e, str_dup("NANO_WALLET_ADDRESS=" WALLET));
+    put(e, str_dup("NANO_SEND_DIFFICULTY=ffc0000000000000"));
+    put(e, str_dup("NANO_RECEIVE_DIFFICULTY=f000000000000000"));
+    put(e, str_dup("NANOTIK_PRICE_BASIC=3"));
+    put(e, str_dup("NANOTIK_LEASE_SECONDS=1"));
+    if (crash)
+        put(e, str_printf("NANOTIK_CRASH_AT=%s", crash));
+}
+
+static struct session *start(struct site *p, const char *crash)
+{
+    struct env e;
+    env_make(&e, crash);
+    struct session *s = session_run(p, false, e.list);
+    env_free(&e);
+    return s;
+}
+
+static int shell(struct site *p, const char *command, const char *argument, struct session **ret)
+{
+    struct env e;
+    env_make(&e, NULL);
+    const char *args[] = {command, argument, NULL};
+    struct session *s = session_start(p, &(struct session_options){.args = args, .env = e.list});
+    env_free(&e);
+    *ret = s;
+    return session_finish(s, ANSWER_MS * 3);
+}
+
+static void wait_number(struct site *p, const char *sql, int64_t want, int ms)
+{
+    int64_t end = clock_mono_ms() + ms, got;
+    while ((got = site_number(p, sql)) != want) {
+        if (clock_mono_ms() > end)
+            fail_msg("%s: %lld, not %lld", sql, (long long)got, (long long)want);
+        cancel_wait(NULL, 100);
+    }
+}
+
+/* --- the terminal --- */
+
+static void make_pay_film(void **state)
+{
+    struct site *p = *state;
+    char path[1024], hash[65], key[65];
+    struct session *s = start(p, NULL), *told;
+    session_say(s, "/make The moon pulls the sea.\n");
+    session_expect(s, "/pay 0.02 ", START_MS); /* what is missing, not a package */
+    session_say(s, "/pay 0.02\n");
+    session_expect(s, "nano:nano_", ANSWER_MS);
+    session_expect(s, "amount=20000000000000000000000000000", ANSWER_MS);
+    AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
+    fake_nano_pay(&nano, address, "15000000000000000000000000000", NULL); /* too little */
+    session_expect(s, "+1 credit", ANSWER_MS);
+    session_expect(s, "amount=5000000000000000000000000000", ANSWER_MS); /* the rest, anew */
+    fake_nano_pay(&nano, address, "5000000000000000000000000000", hash);
+    session_expect(s, "+1 credit", ANSWER_MS);
+    session_path(s, ".mp4", VIDEO_MS, path); /* by itself */
+    session_say(s, "/credits\n");
+    memcpy(key, hash, sizeof(key));
+    session_expect(s, key, ANSWER_MS);
+    wait_number(p, "select count(*) from deposits where collected", 2, ANSWER_MS);
+    assert_int_equal(session_finish(s, STOP_MS), 0);
+    assert_int_equal(site_number(p, "select avail from wallets"), 0);
+    AUTO(free_ptr) char *log = session_log(s);
+    assert_null(strstr(log, SEED));
+    /* From the shell: the books agree, the money goes to the wallet, and they still agree. */
+    assert_int_equal(shell(p, "reconcile", NULL, &told), 0);
+    assert_int_equal(shell(p, "sweep", NULL, &told), 0);
+    session_expect(told, "0.02 XNO", 1000);
+    assert_int_equal(shell(p, "reconcile", NULL, &told), 0);
+    fake_node_no_complaints(&nano);
+    /* Receipts that the network does not know are told, and the exit status says so. */
+    fake_nano_tell(&nano, "reset", "{}");
+    assert_int_equal(shell(p, "reconcile", NULL, &told), 1);
+    session_expect(told, hash, 1000);
+}
+
+/* --- Telegram --- */
+
+static void telegram_make_pay_film(void **state)
+{
+    struct site *p = *state;
+    const int64_t ana = 6123456789;
+    struct fake_node telegram;
+    struct env e;
+    char uploads[SITE_MAX + 16];
+    snprintf(uploads, sizeof(uploads), "%s/uploads", p->folder);
+    mkdir(uploads, 0755);
+    fake_start(&telegram, uploads);
+    env_make(&e, NULL);
+    put(&e, str_dup("TELEGRAM_BOT_TOKEN=" FAKE_TOKEN));
+    put(&e, str_printf("TELEGRAM_API_URL=%s", telegram.url));
+    struct session *s = session_run(p, false, e.list);
+    env_free(&e);
+    fake_say(&telegram, ana, ana, "", "/make How tides work. The moon pulls the sea. 9:16");
+    fake_wait_text(&telegram, ana, "text", "2 credits for 0.02 XNO", START_MS);
+    fake_press(&telegram, ana, ana, "2 credits for 0.02 XNO");
+    AUTO(free_ptr) char *photo = fake_wait_messages(&telegram, ana, "photo", 1, ANSWER_MS);
+    assert_non_null(strstr(photo, "nano:nano_"));
+    assert_non_null(strstr(photo, "copy_text"));
+    AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
+    assert_non_null(strstr(photo, address));
+    fake_nano_pay(&nano, address, "20000000000000000000000000000", NULL);
+    fake_wait_text(&telegram, ana, "photo", "+2 credits", ANSWER_MS); /* the same message */
+    free(fake_wait_messages(&telegram, ana, "video", 1, VIDEO_MS));
+    assert_int_equal(fake_messages(&telegram, ana, "photo", NULL), 1);
+    session_signal(s, SIGTERM);
+    assert_int_equal(session_wait(s, STOP_MS), 0);
+    assert_int_equal(site_number(p, "select count(*) from jobs where state = 'done'"), 1);
+    fake_node_no_complaints(&telegram);
+    fake_node_stop(&telegram);
+    site_ledger_must_hold(p);
+}
+
+/* --- kill -9 between each pair of steps --- */
+
+static void killed_at_each_step(void **state)
+{
+    static const char *const places[] = {
+        "address_add.precommit", "order_open.precommit", "order_open.commit", "pay.before_credit",
+        "deposit.precommit",     "deposit.commit",       "pay.after_credit",  "collect.signed",
+        "block_store.precommit", "block_store.commit",   "collect.stored",    "collect.published",
+        "block_move.precommit",  "block_move.commit",    "collect.confirmed",
+    };
+    struct site *p = *state;
+    char address[160] = "";
+    for (int i = 0; i < (int)COUNT(places); i++) {
+        AUTO(free_ptr) char *paid = str_printf("select count(*) from deposits");
+        struct session *s = start(p, places[i]);
+        bool early = i < 3; /* while the order is made: nobody has seen an address yet */
+        session_say(s, "/pay 1\n");
+        if (early) {
+            if (session_wait(s, START_MS) != 128 + SIGKILL)
+                fail_msg("%s was not reached", places[i]);
+            s = start(p, NULL);
+            session_say(s, "/pay 1\n");
+        }
+        session_expect(s, "nano:nano_", START_MS);
+        if (!address[0]) {
+            AUTO(free_ptr) char *text = site_audit(p, "select address from deposit_addresses");
+            str_copy(address, sizeof(address), text);
+        }
+        fake_nano_pay(&nano, address, "1000000000000000000000000000000", NULL);
+        if (!early) {
+            if (session_wait(s, START_MS) != 128 + SIGKILL)
+                fail_msg("%s was not reached", places[i]);
+            s = start(p, NULL);
+            session_say(s, "/credits\n"); /* it has the database before this test looks into it */
+            session_expect(s, "Your account", START_MS);
+        }
+        wait_number(p, paid, i + 1, START_MS);
+        wait_number(p, "select count(*) from deposits where collected", i + 1, START_MS);
+        session_signal(s, SIGTERM);
+        assert_int_equal(session_wait(s, STOP_MS), 0);
+        if (site_number(p, "select avail from wallets") != 1 + 100 * (i + 1))
+            fail_msg("%s: %lld credits", places[i],
+                     (long long)site_number(p, "select avail from wallets"));
+        site_forget_sessions(p);
+    }
+    assert_int_equal(site_number(p, "select count(*) from deposit_addresses"), 1);
+    assert_int_equal(site_number(p, "select count(*) from blocks where state <> 'confirmed'"), 0);
+    struct session *told;
+    assert_int_equal(shell(p, "reconcile", NULL, &told), 0);
+    fake_node_no_complaints(&nano);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
+    const struct CMUnitTest tests[] = {
+        CASE(make_pay_film),
+        CASE(telegram_make_pay_film),
+        CASE(killed_at_each_step),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
