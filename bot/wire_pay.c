@@ -20,7 +20,7 @@ struct wire_pay {
 static bool read_xno(const struct config *config, const char *name, struct raw *ret, struct err *e)
 {
     return raw_from_xno(config_text(config, name), ret) ||
-           err_set_arg(e, ERR_CONFIG, "start.bad_config", name, "%s is no amount of XNO", name);
+           err_set_arg(e, ERR_CONFIG, "start.bad_nano", name, "%s is no amount of XNO", name);
 }
 
 static struct work_pool *make_work_pool(const struct config *config, const struct nano_node *node)
@@ -79,7 +79,7 @@ bool wire_pay_make(const struct config *config, struct db *db, struct nano_seed 
                    struct wire_pay **ret, struct err *e)
 {
     if (!wire_nano_wanted(config))
-        return err_set_arg(e, ERR_CONFIG, "start.bad_config", "NANO_RPC_URL",
+        return err_set_arg(e, ERR_CONFIG, "start.bad_nano", "NANO_RPC_URL",
                            "payments need a node: NANO_RPC_URL is not set");
     struct wire_pay *w = calloc(1, sizeof(*w));
     if (!w)

@@ -134,9 +134,12 @@ static void wrong_settings_are_told_at_the_start(void **state)
     static const struct {
         const char *env, *says;
     } rows[] = {
-        {"VIDEO_MAX_DURATION=soon",    "VIDEO_MAX_DURATION"   },
-        {"NANOTIK_RENDER_THREDS=2",    "NANOTIK_RENDER_THREDS"},
-        {"NANOTIK_DATA=/proc/nanotik", "/proc/nanotik"        },
+        {"VIDEO_MAX_DURATION=soon",          "VIDEO_MAX_DURATION"         },
+        {"NANOTIK_RENDER_THREDS=2",          "NANOTIK_RENDER_THREDS"      },
+        {"NANOTIK_DATA=/proc/nanotik",       "/proc/nanotik"              },
+        {"NANO_SEED_FILE=/nowhere/seed",     "/nowhere/seed"              },
+        {"NANO_WALLET_ADDRESS=nano_abc",     "NANO_RPC_URL is not set"    },
+        {"NANO_RPC_URL=http://node.example", "NANO_RPC_URL: plain http://"},
     };
     static const char *const args[] = {"run", NULL};
     struct site *p = *state;

@@ -116,11 +116,11 @@ static const struct option options[] = {
      "Keys of Pixabay, tried in order (comma list). Empty: no clips from there."},
     {"PIXABAY_API_URL", KIND_URL, "https://pixabay.com/api", 0, 0, NULL,
      "Where Pixabay answers."},
-    {"NANO_RPC_URL", KIND_TEXT, "", 0, 0, NULL,
+    {"NANO_RPC_URL", KIND_URLS, "", 0, 0, NULL,
      "Nano nodes (comma list): the first that works is used, sums above a limit are asked of all. Empty: no payments."},
     {"NANO_RPC_KEY", KIND_SECRET, "", 0, 0, NULL,
      "Their keys in the same order, empty where none (comma list): KEY, Header-Name: KEY, or field=KEY."},
-    {"NANO_WS_URL", KIND_TEXT, "", 0, 0, NULL,
+    {"NANO_WS_URL", KIND_WS_URLS, "", 0, 0, NULL,
      "WebSocket of a node, ws:// or wss:// (comma list, tried in order): payments are seen within a second. Empty: polling only."},
     {"NANO_WORK_URL", KIND_URL, "", 0, 0, NULL,
      "Server that makes the work of blocks (work_generate). Empty: this machine makes it."},
@@ -345,12 +345,16 @@ static bool check_plain(const struct config *c, struct err *e)
     if (config_int(c, "NANOTIK_ALLOW_PLAIN") == 1)
         return true;
     for (size_t i = 0; i < COUNT(options); i++) {
+        enum kind kind = options[i].kind;
+        bool is_address = kind == KIND_URL || kind == KIND_URLS || kind == KIND_WS_URLS;
         bool plain = false;
-        if (options[i].kind == KIND_URL && c->value[i].text &&
-            config_is_url(c->value[i].text, &plain) && plain)
+        if (is_address && c->value[i].text && config_is_address(kind, c->value[i].text, &plain) &&
+            plain)
             return config_wrong(
                 e, c->where[i],
-                "plain http:// only for this machine, unless NANOTIK_ALLOW_PLAIN=1");
+                kind == KIND_WS_URLS
+                    ? "plain ws:// only for this machine, unless NANOTIK_ALLOW_PLAIN=1"
+                    : "plain http:// only for this machine, unless NANOTIK_ALLOW_PLAIN=1");
     }
     return true;
 }

@@ -22,10 +22,10 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
-bool config_is_url(const char *text, bool *ret_plain)
+static bool is_url(const char *text, const char *safe, const char *open, bool *ret_plain)
 {
-    bool https = str_starts(text, "https://");
-    if (!https && !str_starts(text, "http://"))
+    bool is_safe = str_starts(text, safe);
+    if (!is_safe && !str_starts(text, open))
         return false;
     const char *host = strstr(text, "://") + 3;
     size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
@@ -35,7 +35,29 @@ bool config_is_url(const char *text, bool *ret_plain)
     bool loopback = false;
     for (size_t i = 0; i < COUNT(own); i++)
         loopback = loopback || (strlen(own[i]) == len && strncmp(host, own[i], len) == 0);
-    *ret_plain = !https && !loopback;
+    *ret_plain = *ret_plain || (!is_safe && !loopback);
+    return true;
+}
+
+bool config_is_address(enum kind kind, const char *text, bool *ret_plain)
+{
+    *ret_plain = false;
+    if (kind == KIND_URL)
+        return is_url(text, "https://", "http://", ret_plain);
+    const char *safe = kind == KIND_URLS ? "https://" : "wss://";
+    const char *open = kind == KIND_URLS ? "http://" : "ws://";
+    for (; *text; text += *text == ',') {
+        text += strspn(text, " \t\r\n");
+        char one[VALUE_MAX];
+        size_t len = strcspn(text, ",");
+        snprintf(one, sizeof(one), "%.*s", (int)MIN(len, sizeof(one) - 1), text);
+        size_t kept = strlen(one);
+        while (kept > 0 && strchr(" \t\r\n", one[kept - 1]))
+            one[--kept] = '\0';
+        if (one[0] && !is_url(one, safe, open, ret_plain))
+            return false;
+        text += len;
+    }
     return true;
 }
 
@@ -87,8 +109,14 @@ bool config_check(const struct option *o, const char *where, const char *text, s
         snprintf(what, sizeof(what), "must be one of: %s", o->choices);
         return config_wrong(e, where, what);
     case KIND_URL:
-        return config_is_url(text, &plain) ||
+        return config_is_address(o->kind, text, &plain) ||
                config_wrong(e, where, "must be an http:// or https:// address");
+    case KIND_URLS:
+        return config_is_address(o->kind, text, &plain) ||
+               config_wrong(e, where, "must be http:// or https:// addresses, with commas between");
+    case KIND_WS_URLS:
+        return config_is_address(o->kind, text, &plain) ||
+               config_wrong(e, where, "must be ws:// or wss:// addresses, with commas between");
     case KIND_DB_URL:
         hide_password(text);
         return is_db_url(text) ||

@@ -15,13 +15,15 @@
 enum { VALUE_MAX = 4096 };
 
 enum kind {
-    KIND_TEXT,   /* any text */
-    KIND_FOLDER, /* a folder's path */
-    KIND_CHOICE, /* one of the words in `choices` */
-    KIND_INT,    /* whole number in [low, high] */
-    KIND_URL,    /* http(s) address; plain http only for loopback or with NANOTIK_ALLOW_PLAIN */
-    KIND_DB_URL, /* libpq address; may be in the file, its password is kept out of the log */
-    KIND_SECRET, /* never in the file */
+    KIND_TEXT,    /* any text */
+    KIND_FOLDER,  /* a folder's path */
+    KIND_CHOICE,  /* one of the words in `choices` */
+    KIND_INT,     /* whole number in [low, high] */
+    KIND_URL,     /* http(s) address; plain http only for loopback or with NANOTIK_ALLOW_PLAIN */
+    KIND_URLS,    /* the same, a comma list */
+    KIND_WS_URLS, /* ws(s) addresses, a comma list, under the same rule */
+    KIND_DB_URL,  /* libpq address; may be in the file, its password is kept out of the log */
+    KIND_SECRET,  /* never in the file */
 };
 
 struct option {
@@ -43,7 +45,7 @@ bool config_wrong(struct err *e, const char *where, const char *what);
 /* Sets v->integer where the kind has one; registers secrets with log_secret. */
 MUST_USE bool config_check(const struct option *o, const char *where, const char *text,
                            struct value *v, struct err *e);
-/* http or https and a host; *ret_plain: it would go unprotected to another machine. */
-MUST_USE bool config_is_url(const char *text, bool *ret_plain);
+/* KIND_URL, KIND_URLS, KIND_WS_URLS; *ret_plain: one would go unprotected to another machine. */
+MUST_USE bool config_is_address(enum kind kind, const char *text, bool *ret_plain);
 
 #endif

@@ -402,7 +402,7 @@ bool nano_payment_collect(void *self, const struct cancel *cancel,
     if (!p->o.seed)
         return err_set(e, ERR_UNSUPPORTED, "pay.no_seed", "watch-only: nothing to move");
     if (!p->has_wallet)
-        return err_set_arg(e, ERR_CONFIG, "start.bad_config", "NANO_WALLET_ADDRESS",
+        return err_set_arg(e, ERR_CONFIG, "start.bad_nano", "NANO_WALLET_ADDRESS",
                            "nowhere to send it to");
     while (busy) {
         if (!nano_collect_round(p, least, cancel, &busy, &swept, e))

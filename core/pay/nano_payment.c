@@ -324,16 +324,16 @@ static bool read_accounts(struct nano_payment *p, struct err *e)
     p->has_wallet = wallet[0] != '\0';
     if (p->has_wallet &&
         (!nano_account_parse(wallet, &p->wallet) || nano_account_is_burn(&p->wallet)))
-        return err_set_arg(e, ERR_CONFIG, "start.bad_config", "NANO_WALLET_ADDRESS",
+        return err_set_arg(e, ERR_CONFIG, "start.bad_nano", "NANO_WALLET_ADDRESS",
                            "NANO_WALLET_ADDRESS is no address");
     if (!p->has_wallet && !p->o.seed)
-        return err_set_arg(e, ERR_CONFIG, "start.bad_config", "NANO_WALLET_ADDRESS",
+        return err_set_arg(e, ERR_CONFIG, "start.bad_nano", "NANO_WALLET_ADDRESS",
                            "neither NANO_SEED nor NANO_WALLET_ADDRESS");
     if (p->has_wallet)
         nano_account_print(&p->wallet, p->wallet_text);
     p->representative = p->wallet;
     if (representative[0] && !nano_account_parse(representative, &p->representative))
-        return err_set_arg(e, ERR_CONFIG, "start.bad_config", "NANO_REPRESENTATIVE",
+        return err_set_arg(e, ERR_CONFIG, "start.bad_nano", "NANO_REPRESENTATIVE",
                            "NANO_REPRESENTATIVE is no address");
     if (!p->has_wallet && !representative[0])
         return nano_seed_account(p->o.seed, 0, &p->representative, e);

@@ -10,7 +10,7 @@
  *          LEASE_NAME; whoever works without it can be late, never wrong.
  * Owner:   the payment method owns seed and work pool once it was created; node and database are
  *          borrowed until destroy.
- * Fails:   create: ERR_CONFIG "start.bad_config".
+ * Fails:   create: ERR_CONFIG "start.bad_nano".
  * Source:  facts sheet "nano".
  */
 #ifndef NANOTIK_NANO_PAYMENT_H
