@@ -36,7 +36,7 @@ static bool add_payments(struct command_ctx *ctx, struct card_doc *doc, struct e
     if (!receipt_list(ctx->tx, ctx->account.id, list, COUNT(list), &count, e) ||
         (pay->ops && !pay->ops->rest(pay->self, ctx->tx, ctx->account.id, rest, e)))
         return false;
-    if (strcmp(rest, "0") != 0)
+    if (pay->ops && strcmp(rest, "0") != 0)
         card_line(doc, ctx->lang, "pay.rest", I18N_TEXT("rest", arena_dup(&doc->arena, rest)),
                   I18N_TEXT("unit", pay->ops->unit));
     for (size_t i = 0; i < count; i++) {

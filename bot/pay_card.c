@@ -45,7 +45,7 @@ void pay_card_sweep(const struct bot *bot)
         struct stat s;
         if (!str_ends(entry->d_name, ".png") || fstatat(dirfd(dir), entry->d_name, &s, 0) != 0)
             continue;
-        if (clock_wall_ms() / 1000 - s.st_mtime > KEEP_DAYS * 24 * 3600)
+        if (clock_wall_ms() / 1000 - s.st_mtime > (int64_t)KEEP_DAYS * 24 * 3600)
             unlinkat(dirfd(dir), entry->d_name, 0);
     }
     closedir(dir);

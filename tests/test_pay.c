@@ -499,7 +499,7 @@ static void test_random_payments(void **state)
     pay_close(&w[1]);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup(f, reset)
     const struct CMUnitTest tests[] = {
@@ -516,5 +516,7 @@ int main(void)
         CASE(test_lies_about_our_account),
         CASE(test_random_payments),
     };
+    if (argc > 1) /* only this case */
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, start, stop);
 }

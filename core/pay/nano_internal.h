@@ -66,13 +66,13 @@ bool nano_check(struct nano_payment *p, const struct nano_hash *hashes, size_t c
                 struct nano_checked *ret, const struct cancel *cancel, struct err *e);
 
 /* --- nano_watch.c --- */
-void *nano_watch_main(void *nano_payment);
+void *nano_watch_main(void *data); /* struct nano_payment */
 /* Looks at these payments now and credits what is good. */
 bool nano_credit_hashes(struct nano_payment *p, const struct nano_hash *hashes, size_t count,
                         struct err *e);
 
 /* --- nano_collect.c --- */
-void *nano_collect_main(void *nano_payment);
+void *nano_collect_main(void *data); /* the same */
 /* One round over everything that is due. least: accounts with at least this are emptied (zero:
    none). *ret_busy: something is under way. */
 bool nano_collect_round(struct nano_payment *p, struct raw least, const struct cancel *cancel,
