@@ -130,9 +130,9 @@ install: all
 	install -D -m 755 $(BUILD)/nanotik-speak $(DESTDIR)$(PREFIX)/libexec/nanotik/nanotik-speak
 	install -D -m 644 config.example.toml $(DESTDIR)$(PREFIX)/share/doc/nanotik/config.example.toml
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/nanotik/LICENSE
-	if test -f deploy/nanotik.service; then mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system && \
-	    sed 's|@PREFIX@|$(PREFIX)|g' deploy/nanotik.service \
-	        > $(DESTDIR)$(PREFIX)/lib/systemd/system/nanotik.service; fi
+	install -D -m 644 deploy/nanotik.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/nanotik.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|g' deploy/nanotik.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/nanotik.service
 
 # config.example.toml is printed by the program from its own table of settings.
 example: $(BUILD)/nanotik
@@ -165,12 +165,14 @@ check: check-packages
 	@+$(BUILD_NOW) -k -s QUIET=1 check-all
 check-packages:
 	@deploy/packages.sh $(PACKAGES) $(TEST_PACKAGES) $(CHECK_PACKAGES)
-check-all: check-layers check-keys $(FORMAT) $(ALONE) $(TIDY)
+check-all: check-layers check-keys check-unit $(FORMAT) $(ALONE) $(TIDY)
 check-layers:
 	@tests/check_layers.sh
 check-keys: $(BUILD)/tests/test_i18n
 	@mkdir -p $(BUILD)/check
 	@$(BUILD)/tests/test_i18n >$(BUILD)/check/keys.log 2>&1 || { grep -v ' OK \| RUN ' $(BUILD)/check/keys.log; exit 1; }
+check-unit: $(BUILD)/nanotik
+	@tests/check_unit.sh $(BUILD)/nanotik
 $(BUILD)/check/%.format: % .clang-format
 	@mkdir -p $(@D)
 	@clang-format --dry-run -Werror $< >$@.log 2>&1 || { echo "$<: clang-format -i would change it"; exit 1; }
@@ -188,7 +190,7 @@ $(BUILD)/check/%.h.alone: %.h $(BUILD)/flags
 	@touch $@
 
 .PHONY: all packages test-packages run test tests bench fuzz install example clean help check \
-        check-packages check-all check-layers check-keys FORCE
+        check-packages check-all check-layers check-keys check-unit FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

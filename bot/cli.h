@@ -20,7 +20,13 @@
 
 #define NANOTIK_VERSION "0.1.0"
 
-enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+    CLI_CONFIG = 78, /* of run: a setting is wrong, starting again does not help (EX_CONFIG) */
+    CLI_INTERRUPTED = 130
+};
 
 struct cli {
     const char *lang;        /* of messages: from LC_ALL, LC_MESSAGES, LANG */

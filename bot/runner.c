@@ -39,7 +39,7 @@ struct intake {
     const struct chat_adapter *adapter;
     pthread_t thread;
     bool started;
-    atomic_bool ended, failed;
+    atomic_bool ended, failed, misfit; /* misfit: failed for a wrong setting, such as the token */
 };
 
 struct runner {
@@ -64,6 +64,7 @@ static void *intake_main(void *data)
     pthread_setname_np(pthread_self(), in->adapter->ops->name);
     if (!in->adapter->ops->run(in->adapter->self, bot_on_events, &in->runner->bot, &e)) {
         log_err(LOG_ERROR, LOG_MODULE, &e);
+        atomic_store(&in->misfit, e.code == ERR_CONFIG);
         atomic_store(&in->failed, true);
     }
     atomic_store(&in->ended, true);
@@ -296,9 +297,15 @@ static int exit_code(const struct runner *r)
 {
     for (size_t i = 0; i < COUNT(r->intakes); i++)
         if (atomic_load(&r->intakes[i].failed))
-            return CLI_FAILED;
+            return atomic_load(&r->intakes[i].misfit) ? CLI_CONFIG : CLI_FAILED;
     bool piped_to_end = !cancel_fired(&r->cli->stop) && !wire_chats_interactive(r->chats);
     return piped_to_end && atomic_load(&r->bot.job_failed) ? CLI_FAILED : CLI_OK;
+}
+
+static int run_failed(struct cli *cli, const struct err *e)
+{
+    cli_fail(cli, e);
+    return e->code == ERR_CONFIG ? CLI_CONFIG : CLI_FAILED;
 }
 
 int cli_run(struct cli *cli)
@@ -308,11 +315,11 @@ int cli_run(struct cli *cli)
         return CLI_USAGE;
     struct nano_seed *seed = NULL;
     if (!cli_load_config(cli, &e) || !nano_seed_load(&seed, &e)) /* before there are threads */
-        return cli_fail(cli, &e);
+        return run_failed(cli, &e);
     struct signals *signals = NULL;
     int64_t deadline = config_int(cli->config, "NANOTIK_SHUTDOWN_SECONDS") * 1000;
     if (!signals_start(&cli->stop, deadline, wire_chats_restore, &signals, &e))
-        return cli_fail(cli, &e);
+        return run_failed(cli, &e);
     struct runner *r = calloc(1, sizeof(*r));
     if (!r)
         abort();
@@ -326,7 +333,7 @@ int cli_run(struct cli *cli)
     } else if (cancel_fired(&cli->stop)) {
         code = CLI_OK;
     } else {
-        cli_fail(cli, &e);
+        code = run_failed(cli, &e);
     }
     stop_all(r);
     free(r);

@@ -147,7 +147,8 @@ static void wrong_settings_are_told_at_the_start(void **state)
         const char *env[] = {rows[i].env, NULL};
         struct session *s = session_start(p, &(struct session_options){.args = args, .env = env});
         int status = session_finish(s, SOON_MS);
-        if (status != 1)
+        bool no_setting = strstr(rows[i].env, "/proc/"); /* the machine's fault: 1 */
+        if (status != (no_setting ? 1 : 78))
             fail_msg("%s: status %d", rows[i].env, status);
         log_must_have(s, rows[i].says);
     }

@@ -305,6 +305,35 @@ static bool follow(struct site *p, const struct session *s, int64_t user, int64_
     return false;
 }
 
+/* With everything logged, after faults that quote URLs: the token is in no file (logs, database,
+   films), no argument list, no helper's environment. When it is revoked, polling ends for good. */
+static void the_token_is_nowhere(void **state)
+{
+    struct site *p = *state;
+    const int64_t fay = 6300000004;
+    AUTO(free_ptr) char *url = str_printf("TELEGRAM_API_URL=%s", fake.url);
+    const char *env[] = {"TELEGRAM_BOT_TOKEN=" FAKE_TOKEN, url, "NANOTIK_LOG=debug", NULL};
+    static const char *const faults[] = {"reset", "html", "cut", "lost"};
+    for (size_t i = 0; i < COUNT(faults); i++)
+        fake_do(&fake, "fault", "{\"methods\":[\"getUpdates\",\"sendMessage\"],\"kind\":\"%s\"}",
+                faults[i]);
+    struct session *s = session_run(p, false, env);
+    order(fay, fay, "", "/make Foxes are clever. 9:16");
+    free(fake_wait_messages(&fake, fay, "video", 1, VIDEO_MS));
+    AUTO(free_ptr)
+    char *look =
+        str_printf("for c in %d $(pgrep -P %d); do ! grep -q AAExample /proc/$c/cmdline || "
+                   "exit 1; done; for c in $(pgrep -P %d); do "
+                   "! grep -q AAExample /proc/$c/environ || exit 1; done",
+                   (int)s->pid, (int)s->pid, (int)s->pid);
+    site_shell(p, look);
+    fake_do(&fake, "set", "{\"token\":\"7000000001:revoked\"}");
+    assert_int_equal(session_wait(s, VIDEO_MS), 78); /* starting again would not help */
+    assert_true(fake_number(&fake, "unauthorized") <= 3);
+    site_shell(p, "! grep -raq AAExampleToken log* data films");
+    site_ledger_must_hold(p);
+}
+
 /* The group moves while its video is made, the program dies: the new start knows only what was
    stored, and the video comes to the new group, once. */
 static void a_moved_group_outlives_a_kill(void **state)
@@ -365,6 +394,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(groups_topics_and_money, open_all, close_all),
         cmocka_unit_test_setup_teardown(chats_that_change_meanwhile, open_all, close_all),
         cmocka_unit_test_setup_teardown(kept_films_survive, open_all, close_all),
+        cmocka_unit_test_setup_teardown(the_token_is_nowhere, open_all, close_all),
         cmocka_unit_test_setup_teardown(a_moved_group_outlives_a_kill, open_all, close_all),
         cmocka_unit_test_setup_teardown(killed_anywhere, open_all, close_all),
     };
