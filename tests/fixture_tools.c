@@ -186,15 +186,16 @@ static bool speak(int which, const struct speech_request *request, struct speech
     fake->spoke_percent = (int)lround(request->speed * 100);
     pthread_mutex_unlock(&fake->lock);
     size_t len = strlen(request->text), count = 0;
+    int word_ms = (int)lround(fake->word_ms / request->speed);
     struct speech_word *words AUTO(free_ptr) = calloc(len + 1, sizeof *words);
     for (size_t at = 0; words && at < len;) {
         size_t n = strcspn(request->text + at, " ");
-        int start = (int)count * fake->word_ms;
-        words[count++] = (struct speech_word){at, n, start, start + fake->word_ms};
+        int start = (int)count * word_ms;
+        words[count++] = (struct speech_word){at, n, start, start + word_ms};
         at += n;
         at += strspn(request->text + at, " ");
     }
-    int ms = (int)count * fake->word_ms;
+    int ms = (int)count * word_ms;
     if (!words || !tone(request->wav_path, ms, e))
         return false;
     *ret = (struct speech_result){ms, TAKE(words), count};

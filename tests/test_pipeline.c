@@ -22,6 +22,7 @@ struct fixture {
     struct storyboard story;
     struct cancel cancel;
     char out[FAKE_FOLDER_MAX + 16];
+    const char *topic; /* NULL: the usual one */
     struct pipeline_result result;
     struct err err;
     /* What the callbacks saw. */
@@ -86,7 +87,7 @@ static bool run(struct fixture *x)
 {
     struct pipeline_run r = {
         .tools = &x->f->box,
-        .topic = topic,
+        .topic = x->topic ? x->topic : topic,
         .story = &x->story,
         .out_path = x->out,
         .cancel = &x->cancel,
@@ -283,6 +284,45 @@ static void another_speed_is_spoken_anew(void **state)
     assert_int_equal(x->f->spoke_percent, 130);
     int64_t fast = pipeline_estimate_ms(&x->f->box, "Some words of my own.", &x->story.settings);
     assert_true(fast <= usual);
+}
+
+/* Ten scenes of ten words for 45 s at 150 words a minute; the voice is faster or slower than its
+   rate says. */
+static void the_film_gets_the_length_that_was_asked_for(void **state)
+{
+    static const struct {
+        int word_ms;   /* 400 is the rate */
+        int pace;      /* of the last scene */
+        int low, high; /* of the film, per cent of the 45 s */
+        const char *why;
+    } rows[] = {
+        {380, 100, 93,  100, "nearly right: nothing is changed"   },
+        {352, 90,  90,  100, "too fast: the rest is spoken slower"},
+        {448, 110, 100, 110, "too slow: the rest is spoken faster"},
+        {240, 90,  60,  75,  "far too fast: no more than a tenth" },
+    };
+    struct fixture *x = *state;
+    struct strbuf text = STRBUF(1000);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        x->f->word_ms = rows[i].word_ms;
+        strbuf_reset(&text); /* other words each time: the cache shall not speak */
+        for (int k = 0; k < 10; k++)
+            strbuf_addf(&text, "%zu two three four five six seven eight nine ten. ", i + 1);
+        story_reset(x);
+        x->story.settings.seconds = 45;
+        x->topic = strbuf_text(&text);
+        must_run(x);
+        const struct scene *last = &x->story.scenes[x->story.scene_count - 1];
+        int percent = (int)(x->result.duration_ms / 450);
+        if (abs(last->pace - rows[i].pace) > 2 || percent < rows[i].low || percent > rows[i].high)
+            fail_msg("%s: pace %d, %d %%", rows[i].why, last->pace, percent);
+        assert_int_equal(x->story.scenes[0].pace, 0); /* what was heard first stays as it is */
+    }
+    /* Once decided it stays: the same storyboard again speaks nothing anew. */
+    fake_forget(x->f);
+    must_run(x);
+    assert_int_equal(fake_count(x->f, "speak0", '<'), 0);
+    strbuf_free(&text);
 }
 
 static void a_short_clip_starts_at_its_beginning(void **state)
@@ -728,6 +768,7 @@ int main(void)
         CASE(a_broken_cache_entry_is_made_again),
         CASE(another_seed_shows_other_moments),
         CASE(another_speed_is_spoken_anew),
+        CASE(the_film_gets_the_length_that_was_asked_for),
         CASE(a_short_clip_starts_at_its_beginning),
         CASE(a_failing_writer_is_followed_by_the_next),
         CASE(a_failing_engine_is_followed_by_the_next_for_all_that_is_left),

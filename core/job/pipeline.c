@@ -119,10 +119,12 @@ static bool open_scenes(struct run_state *r, struct err *e)
         return err_set(e, ERR_INTERNAL, "error.internal", "out of memory");
     r->count = count;
     plan_needs(r);
+    r->target_ms = plan_target_ms(r->tools, r->story);
     for (size_t i = 0; i < count; i++) {
         struct scene *s = &r->story->scenes[i];
         struct scene_work *w = &r->scenes[i];
         forget_speech(s);
+        w->pace = s->pace;
         if (find_still_there(s)) {
             w->found = s->footage;
             w->second = s->second;
@@ -158,6 +160,7 @@ static void take_spoken(struct run_state *r, size_t i)
     s->speech.file = str_dup(w->wav);
     str_copy(s->speech.engine, sizeof s->speech.engine, w->engine);
     s->speech.duration_ms = w->spoken.duration_ms;
+    s->pace = w->pace;
     s->speech.words = TAKE(w->spoken.words);
     s->speech.word_count = w->spoken.word_count;
     w->spoken.word_count = 0;

@@ -64,6 +64,7 @@ struct render_task {
 
 struct scene_work {
     int need_ms; /* estimate of the slot; the same in every attempt */
+    int pace;    /* as scene.pace; the speaker decides it once */
     /* The speaker's. */
     bool spoken_ready; /* only with lock held */
     char wav[CACHE_PATH_MAX];
@@ -108,6 +109,7 @@ struct run_state {
     struct narrator narrator; /* of the scenes that are spoken already */
     struct scene_work *scenes;
     struct finder *finder;
+    int64_t target_ms; /* wanted length of the film; 0: as long as the words take */
     struct render_task *sound;
     size_t outstanding; /* tasks given to the pool and not yet taken back */
     size_t spoken, pictured, cut, composed;
@@ -134,6 +136,8 @@ bool run_save(struct run_state *r, struct err *e);
 bool run_error(struct run_state *r, struct err *e);
 
 bool write_story(struct run_state *r, struct err *e);
+/* The length that a script was ordered for; 0: none, or the person made it another. */
+int64_t plan_target_ms(const struct toolbox *t, const struct storyboard *story);
 /* Estimates each scene's slot before it is spoken. */
 void plan_needs(struct run_state *r);
 

@@ -4,20 +4,26 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
+#include "core/story/text.h"
 
 #define LOG_MODULE "speak"
 
-enum { WORDS_FILE_MAX = 1 << 20 };
+enum {
+    WORDS_FILE_MAX = 1 << 20,
+    HEARD_PART = 4,   /* the first quarter of the words says how fast a voice is */
+    NEAR_PERCENT = 3, /* of the length: nothing is changed for less */
+};
 
 static const char words_head[] = "nanotik-words 1";
 
 static void speech_key(const struct story_settings *s, const char *voice, const char *engine,
-                       const char *text, char ret_key[static HASH_HEX])
+                       const char *text, int pace, char ret_key[static HASH_HEX])
 {
     struct hash h;
     hash_begin(&h, "speech");
@@ -27,6 +33,8 @@ static void speech_key(const struct story_settings *s, const char *voice, const 
     hash_text(&h, "voice", voice);
     hash_text(&h, "engine", engine);
     hash_int(&h, "speed", story_speed(s));
+    if (pace && pace != 100)
+        hash_int(&h, "pace", pace);
     hash_end(&h, ret_key);
 }
 
@@ -108,7 +116,7 @@ static bool speak_with(struct run_state *r, const struct speech_engine *engine, 
 {
     const struct story_settings *s = &r->story->settings;
     char key[HASH_HEX], words_path[CACHE_PATH_MAX], temp[CACHE_PATH_MAX];
-    speech_key(s, voice, engine->ops->name, text, key);
+    speech_key(s, voice, engine->ops->name, text, w->pace, key);
     if (!cache_path(r->tools->cache, key, "wav", w->wav, e) ||
         !cache_path(r->tools->cache, key, "words", words_path, e))
         return false;
@@ -120,7 +128,7 @@ static bool speak_with(struct run_state *r, const struct speech_engine *engine, 
     struct speech_request request = {.text = text,
                                      .lang = s->lang,
                                      .voice = voice,
-                                     .speed = story_speed(s) / 100.0,
+                                     .speed = story_speed(s) * (w->pace ? w->pace : 100) / 10000.0,
                                      .wav_path = temp,
                                      .cancel = &r->stop};
     if (!engine->ops->speak(engine->self, &request, &w->spoken, e)) {
@@ -229,6 +237,37 @@ static struct narrator first_narrator(const struct run_state *r, size_t count)
     return (struct narrator){0};
 }
 
+/* How fast the rest has to be spoken, once enough was heard to know this voice: a script fits by an
+   average rate, a voice has its own. Decided once for a film and kept with its scenes, so that an
+   edited or resumed one does not change what is there. */
+static void choose_pace(struct run_state *r, size_t at)
+{
+    const char *lang = r->story->settings.lang;
+    int64_t spoken_ms = 0, spoken = 0, rest = 0;
+    struct scene_work *w = &r->scenes[at];
+    if (r->target_ms <= 0 || at == 0 || w->pace)
+        return;
+    w->pace = r->scenes[at - 1].pace;
+    if (w->pace)
+        return;
+    for (size_t i = 0; i < r->count; i++) {
+        int64_t units = (int64_t)text_units(r->story->scenes[i].narration, lang);
+        *(i < at ? &spoken : &rest) += units;
+        spoken_ms += i < at ? r->scenes[i].spoken.duration_ms : 0;
+    }
+    if (spoken == 0 || spoken * HEARD_PART < spoken + rest)
+        return;
+    int64_t pauses = (int64_t)r->count * (STORY_HEAD_MS + STORY_TAIL_MS) + STORY_END_MS;
+    int64_t rest_ms = spoken_ms * rest / spoken;
+    int64_t room_ms = MAX(r->target_ms - pauses - spoken_ms, 1);
+    int64_t off_ms = llabs(rest_ms - room_ms);
+    w->pace = off_ms * 100 <= r->target_ms * NEAR_PERCENT
+                  ? 100
+                  : (int)CLAMP(rest_ms * 100 / room_ms, STORY_PACE_LOW, STORY_PACE_HIGH);
+    if (w->pace != 100)
+        log_info("the rest is spoken at %d %% to last %lld ms", w->pace, (long long)r->target_ms);
+}
+
 void *speaker_main(void *run_state)
 {
     struct run_state *r = run_state;
@@ -236,6 +275,7 @@ void *speaker_main(void *run_state)
     struct narrator narrator = r->narrator;
     for (size_t i = 0; i < r->count && !cancel_fired(&r->stop); i++) {
         struct err e = {0};
+        choose_pace(r, i);
         if (!speak_scene(r, i, &narrator, &e)) {
             run_fail(r, &e);
             break;

@@ -251,6 +251,14 @@ int64_t pipeline_script_ms(const struct toolbox *t, const struct storyboard *sto
     return want > 0 && llabs(ms - want) * 100 <= want * NEAR_PERCENT ? want : ms;
 }
 
+int64_t plan_target_ms(const struct toolbox *t, const struct storyboard *story)
+{
+    bool invents = t->writer_count > 0 && !t->writers[0].ops->own_words;
+    int64_t want = (int64_t)wanted_seconds(t, &story->settings) * 1000;
+    bool near = invents && !story->fell_back && pipeline_script_ms(t, story) == want;
+    return near ? want : 0;
+}
+
 bool write_story(struct run_state *r, struct err *e)
 {
     struct pipeline_order order = {

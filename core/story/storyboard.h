@@ -26,6 +26,8 @@ enum {
     STORY_TERMS_MAX = 8,
     STORY_CAPTION_MAX = 900, /* bytes */
     STORY_WISH_MAX = 240,    /* bytes */
+    STORY_PACE_LOW = 90,     /* per cent: a listener does not mind */
+    STORY_PACE_HIGH = 110,
     STORY_FPS = 30,
     STORY_HEAD_MS = 200, /* silence before the first word of a scene */
     STORY_TAIL_MS = 350, /* after its last word, then up to a whole frame more */
@@ -57,6 +59,7 @@ struct scene {
     char *title;     /* on screen; may be NULL */
     char *terms[STORY_TERMS_MAX];
     size_t term_count;
+    int pace; /* per cent of the settings' speed, so that the film gets its length; 0: as it is */
     /* SPEAK */
     struct {
         char *file; /* WAV, or NULL: not yet spoken */

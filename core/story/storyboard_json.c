@@ -92,6 +92,8 @@ static void write_scene(struct strbuf *out, const struct scene *s)
         json_put_text(out, s->terms[i]);
     }
     strbuf_addc(out, ']');
+    if (s->pace)
+        put_int(out, "pace", s->pace);
     if (s->speech.file)
         write_speech(out, s);
     if (s->footage.kind != FOOTAGE_NONE)

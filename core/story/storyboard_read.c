@@ -329,6 +329,9 @@ static void read_scene(struct reader *r, const cJSON *item, struct storyboard *s
         if (strcmp(s->scenes[i].id, it->id) == 0)
             fault(r, "id", "the same as of an earlier scene");
     if (r->ok) {
+        it->pace = (int)read_int(r, item, "pace", 0, STORY_PACE_HIGH);
+        if (it->pace && it->pace < STORY_PACE_LOW)
+            fault(r, "pace", "out of bounds");
         read_terms(r, item, it);
         read_speech(r, item, it);
         read_footage(r, item, "footage", &it->footage);
