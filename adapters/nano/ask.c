@@ -135,6 +135,14 @@ static size_t order_of(struct nano_rpc *r, struct nano_peer *ret[static NANO_NOD
     return n;
 }
 
+/* The operator wants to know which of them it was. */
+static void name_node(const struct nano_peer *p, struct err *e)
+{
+    char why[sizeof(e->detail)];
+    str_copy(why, sizeof(why), e->detail + (str_starts(e->detail, "nano: ") ? 6 : 0));
+    snprintf(e->detail, sizeof(e->detail), "nano %s: %.250s", p->name, why);
+}
+
 static enum nano_verdict ask_one(struct nano_rpc *r, struct nano_peer *p,
                                  const struct nano_question *q, struct err *e)
 {
@@ -146,6 +154,8 @@ static enum nano_verdict ask_one(struct nano_rpc *r, struct nano_peer *p,
     if (v != NANO_FINE)
         return v;
     v = q->take(q->ctx, doc, error, e);
+    if (v != NANO_FINE)
+        name_node(p, e);
     if (v == NANO_NEXT && e->code != ERR_NOT_FOUND && e->code != ERR_CONFLICT)
         nano_peer_bad(p);
     else

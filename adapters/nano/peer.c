@@ -231,7 +231,10 @@ enum nano_verdict nano_post_read(struct nano_peer *p, const struct net_reply *re
     }
     if (reply->outcome != NET_REPLY) {
         nano_peer_bad(p);
-        return down(p, e, e->code == ERR_NONE ? "no answer" : e->detail);
+        bool rules = e->code == ERR_CONFIG || e->code == ERR_REFUSED;
+        e->code = rules ? ERR_CONFIG : ERR_RETRY;
+        e->user_key = "pay.node_down"; /* detail names the node and what happened */
+        return NANO_NEXT;
     }
     if (reply->status < 200 || reply->status > 299)
         return read_status(p, reply, e);
