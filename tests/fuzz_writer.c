@@ -40,6 +40,7 @@ static void read_script(const char *text, uint8_t choice)
     struct script_request r = {.lang = langs[choice % COUNT(langs)],
                                .seconds = choice % 3 * 60,
                                .units_per_minute = 150,
+                               .wish = choice % 2 ? text : "",
                                .style = "story"};
     struct llm_wish w;
     AUTO(llm_draft_free) struct llm_draft d = LLM_DRAFT;
@@ -52,6 +53,8 @@ static void read_script(const char *text, uint8_t choice)
         const char *open = strstr(user, "<topic>");
         assert(open && !strstr(open + 1, "<topic>")); /* one pair of marks, whatever the topic is */
         assert(!strstr(strstr(user, "</topic>") + 1, "</topic>"));
+        const char *wish = strstr(user, "</wish>");
+        assert(!wish || !strstr(wish + 1, "</wish>"));
     }
 }
 
