@@ -272,6 +272,13 @@ static int by_value(const void *a, const void *c)
     return (x > y) - (x < y);
 }
 
+static double median_s(int64_t *ms, int count)
+{
+    qsort(ms, (size_t)count, sizeof(*ms), by_value);
+    int64_t middle = ms[count / 2];
+    return (double)middle / 1000;
+}
+
 static int setting(const char *name, int otherwise, int most)
 {
     const char *text = getenv(name);
@@ -302,7 +309,7 @@ int main(void)
     enum { WAYS = COUNT(ways) };
     int seconds = setting("BENCH_SECONDS", 60, 600),
         rounds = setting("BENCH_ROUNDS", 3, ROUNDS_MAX);
-    int64_t times[WAYS][ROUNDS_MAX], frames[ROUNDS_MAX], slowest = 0;
+    int64_t times[WAYS][ROUNDS_MAX], frames[ROUNDS_MAX];
     struct err e = {0};
     log_init(LOG_WARN, false);
     hash_setup();
@@ -328,15 +335,15 @@ int main(void)
         }
     printf("film of %d s, %d scenes, %d clips of %.1f MB\n", seconds, SCENES, SCENES,
            (double)b.clip_len / 1e6);
+    double m[WAYS], slowest_s = 0;
     for (int way = 0; way < WAYS; way++) {
-        qsort(times[way], (size_t)rounds, sizeof(int64_t), by_value);
-        printf("%-32s %7.2f s\n", ways[way].name, (double)times[way][rounds / 2] / 1000);
+        m[way] = median_s(times[way], rounds);
+        printf("%-32s %7.2f s\n", ways[way].name, m[way]);
         if (way + 1 < WAYS)
-            slowest = MAX(slowest, times[way][rounds / 2]);
+            slowest_s = MAX(slowest_s, m[way]);
     }
-    qsort(frames, (size_t)rounds, sizeof(int64_t), by_value);
-    double ratio = (double)times[WAYS - 1][rounds / 2] / (double)slowest;
-    printf("%-32s %7.2f s\n", "its first encoded frame after", (double)frames[rounds / 2] / 1000);
+    double ratio = m[WAYS - 1] / slowest_s;
+    printf("%-32s %7.2f s\n", "its first encoded frame after", median_s(frames, rounds));
     printf("film against its slowest stage   %.2f (goal 1.25)\n", ratio);
     free(b.clip);
     fs_remove(b.folder);

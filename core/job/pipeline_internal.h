@@ -155,7 +155,7 @@ bool find_still_there(const struct scene *s);
 /* A moment of the clip that is not always its first; same seed, same choice. */
 void find_choose_in_point(struct footage *f, uint64_t seed, size_t scene, int need_ms);
 /* This one cannot be used; of the person's own files that is said below the film. Any thread. */
-void find_lost(struct run_state *r, const struct footage *f);
+void find_lost(struct run_state *r, const struct footage *hit);
 void footage_name(const struct footage *f, char ret[static FOOTAGE_NAME_MAX]);
 
 /* Inputs, key and path of a scene's segment, or of the sound; `cached` when the cache has it. */
