@@ -33,15 +33,16 @@ struct bot {
     const struct toolbox *tools;
     struct chat_adapter adapters[BOT_ADAPTERS_MAX];
     size_t adapter_count;
-    struct inbox *inbox;       /* NULL until started */
-    struct outbox *outbox;     /* NULL until started */
-    struct status *status;     /* NULL until started */
-    struct sampler *sampler;   /* NULL until started */
-    struct workers *workers;   /* NULL in a process without workers */
-    struct drafter *drafter;   /* NULL in a process without workers */
-    struct payment_method pay; /* ops NULL: credits cannot be bought */
-    char qr_dir[1024];         /* pictures of orders; "": none are drawn */
-    int64_t prices[BOT_TIERS]; /* credits per started minute, by enum story_tier */
+    struct inbox *inbox;            /* NULL until started */
+    struct outbox *outbox;          /* NULL until started */
+    struct status *status;          /* NULL until started */
+    struct sampler *sampler;        /* NULL until started */
+    struct workers *workers;        /* NULL in a process without workers */
+    struct drafter *drafter;        /* NULL in a process without workers */
+    struct payment_method pay;      /* ops NULL: credits cannot be bought */
+    char qr_dir[1024];              /* pictures of orders; "": none are drawn */
+    int64_t prices[BOT_TIERS];      /* credits per started minute, by enum story_tier */
+    int remix_percent, dub_percent; /* of the price, for what is made of a film that is there */
     int trial_credits;
     int own_words_percent; /* of the price, where own words stand in for an ordered script */
     struct draft_limits draft_limits;

@@ -29,8 +29,11 @@ struct quote {
     char id[UUID_TEXT];
     int64_t estimate_ms, price;
     struct balance balance;
-    bool first;        /* nothing but the trial credits was ever moved */
-    const char *media; /* names of the person's own files, one a line; NULL: none */
+    bool first;               /* nothing but the trial credits was ever moved */
+    const char *media;        /* names of the person's own files, one a line; NULL: none */
+    struct storyboard *story; /* of an earlier film, in part; NULL: made from the topic */
+    const char *note_key;     /* what becomes of it; NULL: nothing to say */
+    int percent;              /* of the usual price, with story */
 };
 
 static bool check_topic(struct command_ctx *ctx, struct quote *q, struct err *e)
@@ -62,8 +65,10 @@ static bool check_voice(struct command_ctx *ctx, struct quote *q, struct err *e)
 static bool store_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
 {
     AUTO(free_ptr) char *story = NULL;
-    struct storyboard empty = {.settings = q->settings};
-    if (!storyboard_to_json(&empty, &story, e))
+    struct storyboard empty = {0};
+    struct storyboard *board = q->story ? q->story : &empty;
+    board->settings = q->settings;
+    if (!storyboard_to_json(board, &story, e))
         return false;
     char key[160];
     snprintf(key, sizeof(key), "%s:%s", ctx->event->addr.network, ctx->event->event_id);
@@ -148,9 +153,11 @@ static void build_quote(struct command_ctx *ctx, struct card_doc *doc, const str
     card_line(doc, lang, "quote.voice",
               I18N_TEXT("lang", card_keep(doc, i18n_lang_label(lang, s->lang))),
               I18N_TEXT("voice", voice_name(ctx, s, doc)));
+    if (q->note_key)
+        card_line(doc, lang, q->note_key);
     if (q->media)
         card_line(doc, lang, "quote.own_media", I18N_NUM("count", count_lines(q->media)));
-    if (ctx->bot->own_words)
+    if (ctx->bot->own_words && !q->story)
         card_line(doc, lang, "quote.own_words");
     card_line(doc, lang, "quote.price", I18N_NUM("count", q->price));
     if (q->balance.available < q->price) {
@@ -190,10 +197,14 @@ static bool check_fit(struct command_ctx *ctx, const struct quote *q, struct err
 static bool take_order(struct command_ctx *ctx, struct quote *q, struct err *e)
 {
     if (!check_topic(ctx, q, e) || !guard_words(ctx->bot, q->topic, e) ||
-        !guard_words(ctx->bot, q->settings.wish, e) || !check_voice(ctx, q, e) ||
+        !guard_words(ctx->bot, q->settings.wish, e) || !check_voice(ctx, q, e))
+        return false;
+    if (q->estimate_ms == 0 &&
         !estimate_length(ctx->bot->tools, ctx->lang, q->topic, &q->settings, &q->estimate_ms, e))
         return false;
     q->price = bot_price(ctx->bot, &q->settings, q->estimate_ms);
+    if (q->story)
+        q->price = (q->price * q->percent + 99) / 100;
     q->settings.byte_limit = quote_byte_limit(ctx);
     return check_fit(ctx, q, e) && load_balance(ctx, q, e) && store_quote(ctx, q, e);
 }
@@ -212,12 +223,13 @@ static bool make_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
                        : await_credits(ctx->tx, ctx->account.id, q->id, e));
     if (enough || !ctx->bot->pay.ops)
         card_button(&doc, ctx->lang, "button.go", false, "/go %s", q->id);
-    card_button(&doc, ctx->lang, "button.script", false, "/script %s first", q->id);
+    if (!q->story)
+        card_button(&doc, ctx->lang, "button.script", false, "/script %s first", q->id);
     card_button(&doc, ctx->lang, "button.cancel", true, "/cancel %s", q->id);
     return reply_job_card(ctx, &doc, q->id, "", e);
 }
 
-static void new_seed(struct story_settings *s)
+void quote_new_seed(struct story_settings *s)
 {
     random_bytes(&s->seed, sizeof(s->seed));
     s->seed &= (UINT64_C(1) << 53) - 1; /* exact as a JSON number */
@@ -253,7 +265,7 @@ static bool read_words(struct command_ctx *ctx, const char *words, struct make_a
         .media = own_media(ctx),
     };
     if (!args->has_seed)
-        new_seed(&q->settings);
+        quote_new_seed(&q->settings);
     return true;
 }
 
@@ -329,6 +341,19 @@ bool cmd_go(struct command_ctx *ctx, struct err *e)
     return quote_go(ctx, &job, e);
 }
 
+bool quote_remake(struct command_ctx *ctx, const struct quote_remake *r, struct err *e)
+{
+    struct quote q = {.topic = r->topic,
+                      .settings = r->story->settings,
+                      .has_lang = true,
+                      .estimate_ms = r->estimate_ms,
+                      .media = r->job->media,
+                      .story = r->story,
+                      .note_key = r->note_key,
+                      .percent = r->percent};
+    return make_quote(ctx, &q, e);
+}
+
 /* The newest job, or the one that is named, once more with another seed. */
 bool cmd_again(struct command_ctx *ctx, struct err *e)
 {
@@ -357,6 +382,6 @@ bool cmd_again(struct command_ctx *ctx, struct err *e)
                       .has_lang = true,
                       .has_voice = true,
                       .media = job.media};
-    new_seed(&q.settings);
+    quote_new_seed(&q.settings);
     return make_quote(ctx, &q, e);
 }

@@ -75,7 +75,10 @@ bool script_reply(struct command_ctx *ctx, bool *ret_taken, struct err *e);
 bool cmd_queue(struct command_ctx *ctx, struct err *e); /* cmd_jobs.c */
 bool cmd_history(struct command_ctx *ctx, struct err *e);
 bool cmd_cancel(struct command_ctx *ctx, struct err *e);
-bool cmd_send(struct command_ctx *ctx, struct err *e);     /* cmd_film.c */
+bool cmd_send(struct command_ctx *ctx, struct err *e);  /* cmd_film.c */
+bool cmd_remix(struct command_ctx *ctx, struct err *e); /* cmd_remake.c */
+bool cmd_dub(struct command_ctx *ctx, struct err *e);
+bool cmd_subtitles(struct command_ctx *ctx, struct err *e);
 bool cmd_credits(struct command_ctx *ctx, struct err *e);  /* cmd_money.c */
 bool cmd_pay(struct command_ctx *ctx, struct err *e);      /* cmd_pay.c */
 bool cmd_settings(struct command_ctx *ctx, struct err *e); /* cmd_settings.c */

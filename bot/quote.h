@@ -10,6 +10,20 @@
 /* Checks topic, settings and length, stores the job; no card, no money. */
 bool quote_order(struct command_ctx *ctx, const char *words, char ret_id[static UUID_TEXT],
                  struct err *e);
+void quote_new_seed(struct story_settings *s);
+
+/* A film that is made of an earlier one. */
+struct quote_remake {
+    const struct job *job;    /* that one */
+    const char *topic;        /* what it is called, and told from where the story says so */
+    struct storyboard *story; /* with its settings */
+    int64_t estimate_ms;      /* 0: from the topic */
+    const char *note_key;
+    int percent; /* of the usual price */
+};
+/* Checks, stores and answers as /make does. */
+bool quote_remake(struct command_ctx *ctx, const struct quote_remake *r, struct err *e);
+
 /* The largest file that this chat takes; 0: any. */
 int64_t quote_byte_limit(const struct command_ctx *ctx);
 /* The card of a job that was just started, as a new message. */

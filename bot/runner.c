@@ -151,6 +151,8 @@ static void read_config(struct runner *r)
     r->bot.prices[TIER_BASIC] = config_int(c, "NANOTIK_PRICE_BASIC");
     r->bot.prices[TIER_HD] = config_int(c, "NANOTIK_PRICE_HD");
     r->bot.prices[TIER_PREMIUM] = config_int(c, "NANOTIK_PRICE_PREMIUM");
+    r->bot.remix_percent = (int)config_int(c, "NANOTIK_REMIX_PERCENT");
+    r->bot.dub_percent = (int)config_int(c, "NANOTIK_DUB_PERCENT");
     r->bot.trial_credits = (int)config_int(c, "NANOTIK_TRIAL_CREDITS");
     r->bot.own_words_percent = (int)config_int(c, "NANOTIK_OWN_WORDS_PERCENT");
     r->bot.strikes = (struct strike_limits){

@@ -82,8 +82,11 @@ static void build_caption(struct bot *bot, struct card_doc *doc, const struct jo
         card_line(doc, lang, "film.own_lost", I18N_NUM("count", story->own_lost));
     add_authors(doc, lang, story);
     bool buttons = bot_abilities(bot, job->addr.network)->buttons;
-    card_button(doc, lang, "button.again", true, "/again %s",
-                buttons ? job->id : job_short(job->id));
+    const char *ref = buttons ? job->id : job_short(job->id);
+    card_button(doc, lang, "button.again", false, "/again %s", ref);
+    card_button(doc, lang, "button.remix", true, "/remix %s", ref);
+    card_button(doc, lang, "button.dub", false, "/dub %s", ref);
+    card_button(doc, lang, "button.subtitles", true, "/subtitles %s", ref);
 }
 
 /* A small picture beside the film, for networks that want one; without it the film still goes. */

@@ -669,6 +669,35 @@ static void a_film_that_gets_too_long_is_refused_early(void **state)
     assert_int_equal(fake_count(x->f, "join", '>'), 0);
 }
 
+/* Another language: the writer says it anew, the pictures of each scene stay. */
+static void a_dub_keeps_the_pictures(void **state)
+{
+    struct fixture *x = *state;
+    char pictures[SCENES][sizeof(x->story.scenes[0].footage.id)];
+    must_run(x);
+    for (size_t i = 0; i < SCENES; i++)
+        str_copy(pictures[i], sizeof pictures[i], x->story.scenes[i].footage.id);
+    fake_forget(x->f);
+    x->story.dub = true;
+    str_copy(x->story.settings.lang, sizeof x->story.settings.lang, "zh");
+    must_run(x);
+    assert_false(x->story.dub);
+    assert_int_equal(fake_count(x->f, "write0", '<'), 1);
+    assert_int_equal(fake_count(x->f, "search0", '>'), 0);
+    assert_int_equal(fake_count(x->f, "fetch", '>'), 0);
+    assert_int_equal(x->story.scene_count, SCENES);
+    for (size_t i = 0; i < SCENES; i++)
+        assert_string_equal(x->story.scenes[i].footage.id, pictures[i]);
+    assert_string_equal(x->story.settings.wish, ""); /* what was asked of the writer is not kept */
+    /* With the writer away nobody may narrate the old language: it is tried again later. */
+    x->story.dub = true;
+    x->f->write[0] = (struct fake_step){.code = ERR_RETRY, .times = -1};
+    x->f->write[1] = x->f->write[0];
+    assert_false(run(x));
+    assert_int_equal(x->err.code, ERR_RETRY);
+    assert_true(x->story.dub && x->story.scene_count == SCENES);
+}
+
 static void a_film_above_the_byte_limit_is_fitted_from_the_same_scenes(void **state)
 {
     struct fixture *x = *state;
@@ -785,6 +814,7 @@ int main(void)
         CASE(a_lost_lease_stops_the_run),
         CASE(an_odd_segment_is_encoded_once_more),
         CASE(a_film_that_gets_too_long_is_refused_early),
+        CASE(a_dub_keeps_the_pictures),
         CASE(a_film_above_the_byte_limit_is_fitted_from_the_same_scenes),
         CASE(a_film_that_cannot_be_fitted_is_refused),
         CASE(nothing_to_say_is_said),

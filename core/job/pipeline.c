@@ -392,8 +392,8 @@ static bool run_all(struct run_state *r, struct pipeline_result *ret, struct err
 {
     progress_begin(r);
     progress_show(r, true);
-    if (r->story->scene_count == 0) {
-        if (!write_story(r, e))
+    if (r->story->scene_count == 0 || r->story->dub) {
+        if (r->story->dub ? !dub_story(r, e) : !write_story(r, e))
             return false;
         if (!run_save(r, e))
             return false;

@@ -138,6 +138,8 @@ bool run_error(struct run_state *r, struct err *e);
 bool write_story(struct run_state *r, struct err *e);
 /* The length that a script was ordered for; 0: none, or the person made it another. */
 int64_t plan_target_ms(const struct toolbox *t, const struct storyboard *story);
+/* pipeline_dub.c: story->dub: its scenes in the language of its settings, with their pictures. */
+bool dub_story(struct run_state *r, struct err *e);
 /* Estimates each scene's slot before it is spoken. */
 void plan_needs(struct run_state *r);
 

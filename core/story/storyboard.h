@@ -83,7 +83,10 @@ struct storyboard {
     char *title;
     char *caption; /* of the post: a sentence, then hashtags; may be NULL */
     char mood[16];
-    int own_lost;   /* of the person's own files, how many could not be used */
+    int own_lost; /* of the person's own files, how many could not be used */
+    bool
+        dub; /* the scenes are of a film in another language: WRITE says them in that of the settings
+                 and keeps their pictures */
     bool fell_back; /* the topic is narrated as it is, because no writer was to be had */
     struct scene *scenes;
     size_t scene_count;

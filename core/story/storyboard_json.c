@@ -114,6 +114,8 @@ bool storyboard_to_json(const struct storyboard *s, char **ret_json, struct err 
     if (s->caption)
         put_text(&out, "caption", s->caption);
     put_text(&out, "mood", s->mood);
+    if (s->dub)
+        put_int(&out, "dub", 1);
     if (s->fell_back)
         put_int(&out, "fell_back", 1);
     if (s->own_lost)

@@ -389,6 +389,7 @@ bool storyboard_from_json(const char *json, size_t len, struct storyboard *ret, 
     READ_ARRAY(&r, doc, "mood", s.mood);
     if (s.mood[0] && !in_list(story_moods, s.mood))
         fault(&r, "mood", "unknown");
+    s.dub = read_int(&r, doc, "dub", 0, 1) == 1;
     s.fell_back = read_int(&r, doc, "fell_back", 0, 1) == 1;
     s.own_lost = (int)read_int(&r, doc, "own_lost", 0, 1000);
     if (r.ok)
