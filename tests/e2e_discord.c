@@ -317,6 +317,34 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The button "Change" asks for words in a window of its own. */
+static void a_script_is_changed_in_a_modal(void **state)
+{
+    struct site *p = *state;
+    char card[32], custom[128] = "";
+    struct session *s = start(p, NULL, false);
+    wait_ready();
+    dfake_do(&fake, "command",
+             "{\"name\":\"script\",\"where\":\"guild\",\"user\":\"7001\",\"options\":{\"topic\":"
+             "\"The moon pulls the sea all night. 9:16\"}}");
+    wait_message("pulls the sea", "Change", START_MS, card);
+    press(card, "Change", "guild", "7001");
+    for (int64_t until = clock_mono_ms() + ANSWER_MS; !custom[0] && clock_mono_ms() < until;
+         usleep(50000)) {
+        AUTO(json_free) cJSON *now = fake_node_state(&fake);
+        str_copy(custom, sizeof(custom), json_text(json_object(now, "modal"), "custom_id", ""));
+    }
+    assert_non_null(strstr(custom, "/script "));
+    dfake_do(&fake, "modal",
+             "{\"custom_id\":\"%s\",\"text\":\"1 Whales sing to the moon.\",\"where\":\"guild\","
+             "\"user\":\"7001\"}",
+             custom);
+    wait_message("Whales sing to the moon", "Make it", ANSWER_MS, card);
+    assert_int_equal(site_number(p, "select count(*) from holds"), 0);
+    stop(s);
+    fake_node_no_complaints(&fake);
+}
+
 /* 200 commands in one second, stored in the real database while it makes a film: the time from the
    frame to the first answer, as Discord sees it. */
 static void first_answers_of_a_busy_second(void **state)
@@ -448,6 +476,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(from_make_to_a_video_on_both_networks, open_all, close_all),
         cmocka_unit_test_setup_teardown(first_answers_of_a_busy_second, open_all, close_all),
+        cmocka_unit_test_setup_teardown(a_script_is_changed_in_a_modal, open_all, close_all),
         cmocka_unit_test_setup_teardown(the_film_fits_the_chat, open_all, close_all),
         cmocka_unit_test_setup_teardown(what_nobody_can_be_given_is_kept, open_all, close_all),
         cmocka_unit_test_setup_teardown(killed_anywhere, open_all, close_all),
