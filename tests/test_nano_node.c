@@ -654,6 +654,14 @@ static void a_second_opinion_counts_nodes(void **state)
     assert_true(clock_mono_ms() - begin < 2500);
     assert_int_equal(asked, 1);
     assert_int_equal(yes, 1);
+    /* One that said 429 is left alone here too. */
+    tell("fault", "{\"node\":\"second\",\"on\":\"block_info\",\"kind\":\"status\",\"code\":429,"
+                  "\"retryAfter\":60}");
+    assert_true(OPS->confirmed_by(SELF, &hash, &asked, &yes, NULL, &e));
+    assert_int_equal(asked, 2);
+    int before = fake_nano_calls(&world.fake, "second block_info");
+    assert_true(OPS->confirmed_by(SELF, &hash, &asked, &yes, NULL, &e));
+    assert_int_equal(fake_nano_calls(&world.fake, "second block_info"), before);
     tell("fault", "{\"on\":\"any\",\"kind\":\"close\"}");
     tell("fault", "{\"node\":\"second\",\"on\":\"any\",\"kind\":\"close\"}");
     tell("fault", "{\"node\":\"third\",\"on\":\"any\",\"kind\":\"close\"}");

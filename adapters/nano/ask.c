@@ -56,13 +56,12 @@ static enum nano_verdict wrong_network(struct nano_peer *p, struct err *e)
     return NANO_NEXT;
 }
 
-/* With lock held on nothing: asks, then writes down. */
-static enum nano_verdict look_now(struct nano_rpc *r, struct nano_peer *p, bool known,
+static enum nano_verdict look_now(struct nano_rpc *r, struct nano_peer *p,
                                   const struct cancel *cancel, struct err *e)
 {
     AUTO(json_free) cJSON *version = NULL;
     int64_t behind = -1;
-    enum nano_verdict v = known ? NANO_FINE : ask_plain(r, p, "version", cancel, &version, e);
+    enum nano_verdict v = ask_plain(r, p, "version", cancel, &version, e);
     bool wrong = version && !same_network(r, version);
     if (v == NANO_FINE && !wrong && r->peer_count > 1) /* alone there is no choice */
         v = ask_behind(r, p, cancel, &behind, e);
@@ -70,7 +69,7 @@ static enum nano_verdict look_now(struct nano_rpc *r, struct nano_peer *p, bool 
         return v;
     pthread_mutex_lock(&p->lock);
     bool news = p->lagging != (behind > BEHIND_BLOCKS);
-    p->known = known || !wrong;
+    p->known = !wrong;
     p->wrong_network = wrong;
     p->lagging = behind > BEHIND_BLOCKS;
     p->look_at_ms = clock_mono_ms() + (wrong ? AGAIN_MS : r->limits.look_ms);
@@ -95,7 +94,7 @@ enum nano_verdict nano_look(struct nano_rpc *r, struct nano_peer *p, const struc
     pthread_mutex_unlock(&p->lock);
     if (!due)
         return wrong ? wrong_network(p, e) : NANO_FINE;
-    return look_now(r, p, known && !wrong, cancel, e);
+    return look_now(r, p, cancel, e);
 }
 
 enum nano_verdict nano_unbelievable(const char *error, struct err *e)
@@ -107,6 +106,14 @@ enum nano_verdict nano_unbelievable(const char *error, struct err *e)
     else
         err_set(e, ERR_RETRY, "pay.node_down", "%s", why);
     return NANO_NEXT;
+}
+
+bool nano_peer_waits(struct nano_peer *p)
+{
+    pthread_mutex_lock(&p->lock);
+    bool waits = clock_mono_ms() < p->told_until_ms;
+    pthread_mutex_unlock(&p->lock);
+    return waits;
 }
 
 /* --- order --- */

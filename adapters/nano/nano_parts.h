@@ -79,7 +79,8 @@ struct nano_peer {
     int faults;                           /* in a row */
     int64_t rest_until_ms, told_until_ms; /* after faults; after 429 */
     int64_t look_at_ms;                   /* next look at version and lag */
-    bool known, wrong_network, lagging;
+    bool known;                           /* was looked at, and is of the right network */
+    bool wrong_network, lagging;
 };
 
 enum nano_verdict {
@@ -123,6 +124,8 @@ enum nano_verdict nano_unbelievable(const char *error, struct err *e);
 /* It works; it does not, or tells nonsense. */
 void nano_peer_good(struct nano_peer *p);
 void nano_peer_bad(struct nano_peer *p);
+/* It said 429, and for how long. */
+bool nano_peer_waits(struct nano_peer *p);
 
 /* --- one question to whichever node answers (ask.c) --- */
 

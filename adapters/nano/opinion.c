@@ -45,26 +45,35 @@ static void on_done(void *ctx, struct net_reply *reply, const struct err *e)
     pthread_mutex_unlock(&panel->lock);
 }
 
+static void give_up(struct panel *panel, const struct err *why, size_t open)
+{
+    pthread_mutex_lock(&panel->lock);
+    panel->why = *why;
+    panel->open -= open;
+    pthread_mutex_unlock(&panel->lock);
+}
+
 static void ask_peer(struct nano_rpc *r, struct panel *panel, size_t i, const char *body,
                      const struct cancel *cancel)
 {
     struct opinion *o = &panel->of[i];
     struct err e = {0};
     *o = (struct opinion){.panel = panel, .peer = &r->peers[i]};
+    if (nano_peer_waits(o->peer)) {
+        err_set(&e, ERR_RETRY, "pay.node_down", "nano %s: wants to be left alone", o->peer->name);
+        give_up(panel, &e, 0);
+        return;
+    }
     if (nano_look(r, o->peer, cancel, &e) != NANO_FINE) {
-        panel->why = e;
+        give_up(panel, &e, 0);
         return;
     }
     nano_post_make(r, o->peer, body, r->limits.call_ms, cancel, &o->post);
     pthread_mutex_lock(&panel->lock);
     panel->open++;
     pthread_mutex_unlock(&panel->lock);
-    if (net_submit(r->net, &o->post.request, on_done, o, &e))
-        return;
-    pthread_mutex_lock(&panel->lock);
-    panel->open--;
-    panel->why = e;
-    pthread_mutex_unlock(&panel->lock);
+    if (!net_submit(r->net, &o->post.request, on_done, o, &e))
+        give_up(panel, &e, 1);
 }
 
 /* Each call ends by itself within call_ms, or 100 ms after cancel. */

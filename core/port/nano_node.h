@@ -136,8 +136,8 @@ struct nano_node_ops {
        "pay.no_such_block" when the node does not have it. */
     bool (*confirm)(void *self, const struct nano_hash *hash, const struct cancel *cancel,
                     struct err *e);
-    /* REQUIRED. A second opinion: asks every node for this block, all at one time. ret_asked gave an
-       answer, ret_yes of them say confirmed (and showed a block of this hash). False: none did. */
+    /* REQUIRED. A second opinion: asks every node for this block, all at one time (but one that said
+       how long to leave it alone, and one of another network). ret_asked gave an answer, ret_yes of them say confirmed (and showed a block of this hash). False: none did. */
     bool (*confirmed_by)(void *self, const struct nano_hash *hash, size_t *ret_asked,
                          size_t *ret_yes, const struct cancel *cancel, struct err *e);
     /* REQUIRED. How many nodes confirmed_by asks. */

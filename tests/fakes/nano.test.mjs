@@ -96,7 +96,7 @@ test('blocks of nanocurrency are taken: open, receive, change, send', async () =
   assert.equal(told.amount, '1005');
   assert.equal(told.subtype, 'send');
   assert.equal(currency.hashBlock(told.contents), send.hash);
-  const waiting = await rpc('accounts_receivable', { accounts: [keys(1).address], count: '5', source: 'true', threshold: '1005' });
+  const waiting = await rpc('accounts_receivable', { accounts: [keys(1).address], count: '5', source: 'true', threshold: '1005', include_only_confirmed: 'true' });
   assert.deepEqual(waiting.blocks[keys(1).address][send.hash], { amount: '1005', source: address });
 });
 

@@ -39,6 +39,7 @@ function listed(entries, q, threshold) {
 }
 
 function waiting(view, who, q, threshold) {
+  if (q.include_only_confirmed === undefined) view.complain(`${q.action} without include_only_confirmed`);
   const sure = isTrue(q.include_only_confirmed, true);
   return view.ledger.receivables(who, view.until).filter((e) => e.amount >= threshold && (!sure || view.ledger.isConfirmed(e, view.until)));
 }
