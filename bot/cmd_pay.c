@@ -51,7 +51,7 @@ static bool make_order(struct command_ctx *ctx, const char *amount, struct err *
     AUTO(card_doc_free) struct card_doc doc = {0};
     if (!pay->ops->open(pay->self, ctx->tx, ctx->account.id, amount, ctx->lang, &ctx->event->addr,
                         &order, e) ||
-        !pay_card_order(ctx->bot, &doc, &order, true, e))
+        !pay_card_order(ctx->bot, &doc, &order, e))
         return false;
     doc.card.is_private = ctx->event->is_group;
     return outbox_put_order(ctx->tx, &doc, &order, false, e);

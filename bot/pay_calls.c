@@ -51,7 +51,7 @@ static bool start_waiting(struct db_tx *tx, struct bot *bot, const char *account
 static bool redraw(struct db_tx *tx, struct bot *bot, const struct order *order, struct err *e)
 {
     AUTO(card_doc_free) struct card_doc doc = {0};
-    return pay_card_order(bot, &doc, order, false, e) && outbox_put_order(tx, &doc, order, true, e);
+    return pay_card_order(bot, &doc, order, e) && outbox_put_order(tx, &doc, order, true, e);
 }
 
 static bool on_seen(struct db_tx *tx, void *ctx, const struct order *order, struct err *e)

@@ -76,7 +76,7 @@ static void add_how(struct card_doc *doc, const char *lang, const struct order *
 
 /* How it stands and what to do. */
 static void add_state(const struct bot *bot, struct card_doc *doc, const struct order *o,
-                      const struct pay_ask *ask, bool with_picture)
+                      const struct pay_ask *ask)
 {
     const char *lang = o->lang;
     char total[PAY_AMOUNT];
@@ -90,8 +90,7 @@ static void add_state(const struct bot *bot, struct card_doc *doc, const struct 
         add_how(doc, lang, o, ask);
         if (bot_abilities(bot, o->addr.network)->buttons)
             add_copies(doc, lang, ask);
-        if (with_picture)
-            add_picture(bot, doc, ask->uri);
+        add_picture(bot, doc, ask->uri);
         break;
     case ORDER_SEEN:
         card_line(doc, lang, "pay.seen");
@@ -107,7 +106,7 @@ static void add_state(const struct bot *bot, struct card_doc *doc, const struct 
 }
 
 bool pay_card_order(const struct bot *bot, struct card_doc *doc, const struct order *o,
-                    bool with_picture, struct err *e)
+                    struct err *e)
 {
     struct pay_ask ask;
     char total[PAY_AMOUNT];
@@ -118,7 +117,7 @@ bool pay_card_order(const struct bot *bot, struct card_doc *doc, const struct or
     raw_to_xno(o->amount, total);
     card_title(doc, o->lang, "pay.order", I18N_NUM("count", ask.credits),
                I18N_TEXT("amount", arena_dup(&doc->arena, total)), I18N_TEXT("unit", ask.unit));
-    add_state(bot, doc, o, &ask, with_picture);
+    add_state(bot, doc, o, &ask);
     return true;
 }
 
@@ -140,7 +139,7 @@ bool pay_card_credited(const struct bot *bot, struct card_doc *doc, const char *
         card_line(doc, lang, "pay.rest", I18N_TEXT("rest", c->rest), I18N_TEXT("unit", c->unit));
     card_line(doc, lang, "pay.receipt", I18N_TEXT("ref", c->ref));
     if (part)
-        add_state(bot, doc, c->order, &ask, true);
+        add_state(bot, doc, c->order, &ask);
     return true;
 }
 

@@ -10,10 +10,9 @@
 #include "bot/card.h"
 #include "core/db/store_order.h"
 
-/* The order as it stands. with_picture: a new QR picture is wanted (the first card, or when what is
-   to be paid has changed); an edit without one keeps the old. */
+/* The order as it stands, with its picture as long as there is something to pay. */
 bool pay_card_order(const struct bot *bot, struct card_doc *doc, const struct order *order,
-                    bool with_picture, struct err *e);
+                    struct err *e);
 /* A payment was counted; what is still missing of its order follows. */
 bool pay_card_credited(const struct bot *bot, struct card_doc *doc, const char *lang,
                        const struct pay_credited *c, int64_t balance, struct err *e);

@@ -102,7 +102,9 @@ void wire_pay_free(struct wire_pay *w)
     if (!w)
         return;
     if (w->method.ops)
+        w->method.ops->stop(w->method.self);
+    wire_nano_free(w->nano); /* the last one that could call back */
+    if (w->method.ops)
         w->method.ops->destroy(w->method.self);
-    wire_nano_free(w->nano);
     free(w);
 }

@@ -144,9 +144,11 @@ void pay_open(struct pay_world *w, struct db *db, struct fake_node *fake,
 void pay_close(struct pay_world *w)
 {
     if (w->pay.ops)
-        w->pay.ops->destroy(w->pay.self);
+        w->pay.ops->stop(w->pay.self);
     if (w->node.ops)
         w->node.ops->destroy(w->node.self);
+    if (w->pay.ops)
+        w->pay.ops->destroy(w->pay.self);
     net_engine_destroy(w->net);
     *w = (struct pay_world){0};
 }

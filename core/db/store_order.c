@@ -8,7 +8,7 @@
 #include "core/db/store_util.h"
 
 enum {
-    EDIT_SECONDS = 60,            /* how often a countdown moves */
+    EDIT_SECONDS = 300,           /* how often a countdown moves */
     LATE_SECONDS = 7 * 24 * 3600, /* a payment proven to be older than this is not "in time" */
     SLOT_DAYS = 7, /* a unique amount stays taken for so long after its order ended */
 };
@@ -122,7 +122,7 @@ static bool insert_order(struct db_tx *tx, const struct order *o, int seconds, i
                        " per_credit, unique_amount, lang, network, addr, card_ref, expires_at,"
                        " edit_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
                        " clock_timestamp() + make_interval(secs => $14::int),"
-                       " clock_timestamp() + make_interval(secs => $15::int))"
+                       " clock_timestamp() + make_interval(secs => least($14::int, $15::int)))"
                        " on conflict (method, address, raw) where unique_amount do nothing",
                        params, COUNT(params), ret_rows, e);
 }

@@ -253,6 +253,7 @@ static void nano_stop(void *self)
         pthread_join(p->collector, NULL);
     p->watcher_started = p->collector_started = false;
     lease_keeper_stop(TAKE(p->lease));
+    work_pool_destroy(TAKE(p->o.work)); /* it may ask the node, which ends next */
 }
 
 static bool nano_start(void *self, const struct pay_calls *calls, struct err *e)
@@ -278,7 +279,6 @@ static void nano_destroy(void *self)
     if (!p)
         return;
     nano_stop(p);
-    work_pool_destroy(p->o.work);
     nano_seed_destroy(p->o.seed);
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->lock);

@@ -9,7 +9,8 @@
  *          (nano_collect.c: pocketing and sweeping), both only in the process that holds the lease
  *          LEASE_NAME; whoever works without it can be late, never wrong.
  * Owner:   the payment method owns seed and work pool once it was created; node and database are
- *          borrowed until destroy.
+ *          borrowed. The node calls back until it is destroyed itself: stop the method, destroy the
+ *          node, destroy the method.
  * Fails:   create: ERR_CONFIG "start.bad_nano".
  * Source:  facts sheet "nano".
  */
