@@ -113,6 +113,7 @@ static bool try_way(struct delivery *v, struct dc_call *c, const char *channel, 
     c->part_count = COUNT(parts);
     c->patience_ms = PATIENCE_MS;
     c->cancel = v->cancel;
+    int64_t pause = v->d->o.backoff_ms ? v->d->o.backoff_ms : 1000;
     for (int i = 0; i < TRIES; i++) {
         AUTO(dc_reply_free) struct dc_reply r = {0};
         c->path = str_dup(path);
@@ -127,7 +128,7 @@ static bool try_way(struct delivery *v, struct dc_call *c, const char *channel, 
         }
         log_err(LOG_INFO, LOG_MODULE, e);
         bool again = r.action == DC_RETRY || (r.action == DC_UNCLEAR && !c->once);
-        if (!again || cancel_wait(v->cancel, 1000 << i))
+        if (!again || cancel_wait(v->cancel, (int)(pause << i)))
             break;
     }
     c->path = NULL;

@@ -14,7 +14,7 @@
 import { createServer } from 'node:http';
 import { createHash, randomBytes } from 'node:crypto';
 import { parseMultipart } from './multipart.mjs';
-import { Link } from './discord_link.mjs';
+import { Link, cutHere } from './discord_link.mjs';
 
 const EPHEMERAL = 64;
 const APP = '1180000000000000001', GUILD = '1090000000000000007', USER = '700000000000000003';
@@ -267,6 +267,7 @@ function rest(world, req, res, body) {
   const open = /^\/(interactions|webhooks)\//.test(path) || path === '/gateway';
   if (open && req.headers.authorization) world.complaints.push(`needless token with ${line}`);
   try {
+    if (cutHere(world, `before ${line.slice(0, 60)}`)) return req.socket.destroy();
     const fault = takeFault(world, line);
     if (fault?.reset) return req.socket.destroy();
     if (fault && !fault.lost) { Object.assign(headers, fault.headers); return answer(fault.status, fault.html ?? fault.body ?? {}); }
@@ -285,7 +286,7 @@ function rest(world, req, res, body) {
       json = JSON.parse(body.toString());
     }
     const result = route(world, method, path, json, files, new URL(req.url, 'http://x').searchParams);
-    if (fault?.lost) return req.socket.destroy(); // done, and nobody hears of it
+    if (fault?.lost || cutHere(world, `after ${line.slice(0, 60)}`)) return req.socket.destroy(); // done, and nobody hears of it
     if (method === 'DELETE' || result === null) return answer(204);
     answer(200, result);
   } catch (e) {
@@ -356,7 +357,7 @@ const control = {
   fault(world, c) { world.faults.push(c); return {}; },
   set(world, c) { Object.assign(world, c); return {}; },
   file(world, c) { world.files.set(c.path, Buffer.from(c.base64, 'base64')); return {}; },
-  forget(world) { world.sessions.clear(); return {}; },
+  forget(world) { world.sessions.clear(); world.interactions.clear(); return {}; },
   burst(world, c) {
     // `ms`: spread over so long; `users`: so many people
     for (let i = 0; i < c.count; i++) {
@@ -366,8 +367,8 @@ const control = {
     return {};
   },
   state(world) {
-    const pick = ({ complaints, log, calls, ops, identifies, resumes, registrations, tooFast, uploads, acks, choices, modal, commands, commandsAt, seen }) =>
-      ({ complaints, log, calls, ops, identifies, resumes, registrations, tooFast, uploads, acks, choices, modal, commands, commandsAt, seen });
+    const pick = ({ complaints, log, calls, ops, identifies, resumes, registrations, tooFast, uploads, acks, choices, modal, commands, commandsAt, seen, steps, cutWas }) =>
+      ({ complaints, log, calls, ops, identifies, resumes, registrations, tooFast, uploads, acks, choices, modal, commands, commandsAt, seen, steps, cutWas });
     return { ...pick(world), messages: [...world.messages.values()], links: world.links.size, tooLarge: world.tooLarge,
       unanswered: [...world.interactions.values()].filter((i) => !i.acked).length };
   },

@@ -22,8 +22,18 @@ class Session {
   }
 }
 
+// Counts what passes between the bot and us; true where the wire has to be cut.
+export function cutHere(world, what) {
+  if (!world.cutAt) return false;
+  world.steps = (world.steps ?? 0) + 1;
+  if (world.steps !== world.cutAt) return false;
+  world.cutWas = what;
+  return true;
+}
+
 export class Link {
   constructor(world, req, socket, head) {
+    if (cutHere(world, 'upgrade')) { socket.on('error', () => {}); socket.destroy(); world = { ...world, mute: true, hello: false, sessions: new Map(), links: new Set() }; }
     Object.assign(this, { world, socket, buffer: head, session: null, sent: Promise.resolve(), closed: false });
     const accept = createHash('sha1').update(`${req.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
     const url = new URL(req.url, 'http://x');
@@ -45,6 +55,7 @@ export class Link {
   sendText(text) {
     this.sent = this.sent.then(() => new Promise((done) => {
       if (this.closed) return done();
+      if (cutHere(this.world, `to the bot: ${text.slice(0, 60)}`)) { this.socket.destroy(); return done(); }
       if (!this.deflate) { this.socket.write(frame(1, Buffer.from(text))); return done(); }
       const parts = [];
       const take = (b) => parts.push(b);
@@ -107,6 +118,7 @@ export class Link {
   message(payload) {
     if (payload.length > 4096) return this.close(4002, 'too long');
     const m = JSON.parse(payload.toString());
+    if (cutHere(this.world, `from the bot: op ${m.op}`)) { this.socket.destroy(); return; }
     this.world.ops.push(`op ${m.op}`);
     if (m.op === 1) { if (!this.world.mute) this.send({ op: 11, s: null, t: null, d: null }); return; }
     if (m.op === 2) this.identify(m.d);
