@@ -174,6 +174,13 @@ static void choose_a_voice(const char *where, const char *user)
     wait_message(json_text(option, "label", ""), NULL, ANSWER_MS, id);
 }
 
+static void press_label(const char *text, const char *label, const char *where, const char *user)
+{
+    char id[32];
+    wait_message(text, label, ANSWER_MS, id);
+    press(id, label, where, user);
+}
+
 /* --- cases --- */
 
 static void from_make_to_a_video_on_both_networks(void **state)
@@ -236,6 +243,30 @@ static bool is_dead(const struct session *s)
 {
     siginfo_t info = {0};
     return waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
+/* kill -9: the next process resumes the same session and hears what was said meanwhile, once. */
+static void killed_and_resumed(void **state)
+{
+    struct site *p = *state;
+    char id[32];
+    struct session *s = start(p, NULL, false);
+    wait_ready();
+    make("dm", "7002", "Stars shine.");
+    wait_message("Stars shine", "Make it", ANSWER_MS, id);
+    usleep(500000); /* the session's number is written at most a fifth of a second later */
+    session_signal(s, SIGKILL);
+    assert_int_equal(session_wait(s, STOP_MS), 128 + SIGKILL);
+    dfake_do(&fake, "command", "{\"name\":\"terms\",\"where\":\"dm\",\"user\":\"7002\"}");
+    s = start(p, NULL, false);
+    wait_message("The rules", NULL, START_MS, id);
+    dfake_wait_lines(&fake, "ops", "op 6", 1);
+    assert_int_equal(dfake_number(&fake, "identifies"), 1);
+    assert_int_equal(site_number(p, "select count(*) from jobs"), 1);
+    press_label("Stars shine", "Make it", "dm", "7002"); /* a button of before */
+    wait_films("1230000000000000044", 1);
+    stop(s);
+    site_ledger_must_hold(p);
 }
 
 /* Where a person is and what the bot may do there: each its own way of delivery. */
@@ -479,6 +510,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_script_is_changed_in_a_modal, open_all, close_all),
         cmocka_unit_test_setup_teardown(the_film_fits_the_chat, open_all, close_all),
         cmocka_unit_test_setup_teardown(what_nobody_can_be_given_is_kept, open_all, close_all),
+        cmocka_unit_test_setup_teardown(killed_and_resumed, open_all, close_all),
         cmocka_unit_test_setup_teardown(killed_anywhere, open_all, close_all),
     };
     if (getenv("TEST_FILTER"))
