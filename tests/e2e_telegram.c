@@ -237,6 +237,57 @@ static struct session *start_and_poll(struct site *p, const char *crash)
     return s;
 }
 
+/* The buttons below a finished film. */
+static void what_else_a_film_gives(void **state)
+{
+    struct site *p = *state;
+    const int64_t eve = 6250000001;
+    AUTO(free_ptr) char *url = str_printf("TELEGRAM_API_URL=%s", fake.url);
+    const char *env[] = {"TELEGRAM_BOT_TOKEN=" FAKE_TOKEN, url, "NANOTIK_TRIAL_CREDITS=9",
+                         "NANOTIK_PRICE_BASIC=4", NULL};
+    struct session *s = session_run(p, false, env);
+    order(eve, eve, "", "/make The sea is deep. Stars are far. 9:16");
+    AUTO(free_ptr) char *video = fake_wait_messages(&fake, eve, "video", 1, VIDEO_MS);
+    assert_non_null(strstr(video, "Other language"));
+    wait_jobs(p, "done", 1);
+    /* Other pictures, half the price. */
+    fake_press(&fake, eve, eve, "Remix");
+    fake_wait_text(&fake, eve, "text", "with other pictures", ANSWER_MS);
+    fake_press(&fake, eve, eve, "Make it");
+    wait_jobs(p, "done", 2);
+    assert_int_equal(fake_messages(&fake, eve, "video", NULL), 2);
+    site_audit_is(p, "select string_agg(charged::text, ' ' order by created_at) from jobs", "4 2");
+    /* The words are the same, and the pictures are not. */
+    assert_int_equal(site_number(p, "select count(distinct story::json->'scenes'->0->>'narration')"
+                                    " from jobs"),
+                     1);
+    assert_int_equal(site_number(p, "select count(distinct story::json->'scenes'->0->'footage'->>"
+                                    "'seed') from jobs"),
+                     2);
+    /* Subtitles as a file. */
+    fake_press(&fake, eve, eve, "Subtitles");
+    AUTO(free_ptr) char *file = fake_wait_messages(&fake, eve, "document", 1, ANSWER_MS);
+    assert_non_null(strstr(file, ".srt"));
+    /* Nobody translates here, so the person does; the pictures stay. */
+    fake_press(&fake, eve, eve, "Other language");
+    fake_wait_text(&fake, eve, "text", "Translate it yourself", ANSWER_MS);
+    fake_say(&fake, eve, eve, "", "/dub de Das Meer ist tief. Die Sterne sind fern.");
+    fake_wait_text(&fake, eve, "text", "told in this language", ANSWER_MS);
+    fake_press(&fake, eve, eve, "Make it");
+    wait_jobs(p, "done", 3);
+    assert_int_equal(site_number(p, "select count(distinct story::json->'scenes'->0->'footage'->>"
+                                    "'seed') from jobs"),
+                     2);
+    assert_int_equal(site_number(p, "select count(*) from jobs where story::json->'scenes'->0->>"
+                                    "'narration' like 'Das Meer%'"),
+                     1);
+    site_audit_is(p, "select string_agg(charged::text, ' ' order by created_at) from jobs",
+                  "4 2 2");
+    stop(s);
+    fake_node_no_complaints(&fake);
+    site_ledger_must_hold(p);
+}
+
 /* Killed while a film is put aside, or on its way at last: still one film and one charge. */
 static void kept_films_survive(void **state)
 {
@@ -393,6 +444,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(from_start_to_a_video, open_all, close_all),
         cmocka_unit_test_setup_teardown(groups_topics_and_money, open_all, close_all),
         cmocka_unit_test_setup_teardown(chats_that_change_meanwhile, open_all, close_all),
+        cmocka_unit_test_setup_teardown(what_else_a_film_gives, open_all, close_all),
         cmocka_unit_test_setup_teardown(kept_films_survive, open_all, close_all),
         cmocka_unit_test_setup_teardown(the_token_is_nowhere, open_all, close_all),
         cmocka_unit_test_setup_teardown(a_moved_group_outlives_a_kill, open_all, close_all),
