@@ -53,7 +53,7 @@ static int group_teardown(void **state)
 }
 
 /* One node, or main, second and third over the same ledger. */
-static void connect_to(size_t nodes, const char *keys)
+static void connect_batches(size_t nodes, const char *keys, size_t batch)
 {
     struct err e = {0};
     char url[3][80];
@@ -71,9 +71,14 @@ static void connect_to(size_t nodes, const char *keys)
         .work_url = url[0],
         .network_id = "991cf190094c00f0b68e2e5f75f6bee95a2e0bd93ceaa4a6734db"
                       "9f19b728948",
-        .limits = {.call_ms = 400, .connect_ms = 400, .work_ms = 2000, .batch = 3}
+        .limits = {.call_ms = 400, .connect_ms = 400, .work_ms = 2000, .batch = batch}
     };
     assert_true(nano_rpc_create(&o, &world.node, &e));
+}
+
+static void connect_to(size_t nodes, const char *keys)
+{
+    connect_batches(nodes, keys, 3);
 }
 
 static void tell(const char *name, const char *body)
@@ -201,6 +206,48 @@ static void a_flood_of_dust_hides_no_payment(void **state)
     assert_true(list("1000", &r, &e)); /* the threshold leaves the flood out at once */
     assert_int_equal(r.count, 1);
     list_free(&r);
+}
+
+static const struct {
+    const char *why, *fault, *settings;
+    int calls; /* of the second look, once the size is known */
+} small_services[] = {
+    {"a service that takes 30 addresses",  "{}",                                      "{\"accountCap\":30}", 4},
+    {"a proxy that refuses long requests",
+     "{\"on\":\"accounts_receivable\",\"kind\":\"status\",\"code\":413,\"times\":2}", "{}",                  4},
+};
+
+static void long_lists_are_cut_for_small_services(void **state)
+{
+    enum { MANY = 100 };
+    (void)state;
+    struct nano_account accounts[MANY];
+    for (size_t i = 0; i < MANY; i++) {
+        memset(&accounts[i], (int)i + 1, sizeof(accounts[i]));
+    }
+    accounts[MANY - 1] = world.account[0];
+    struct nano_receivable_query q = {.accounts = accounts, .count = MANY};
+    for (size_t i = 0; i < COUNT(small_services); i++) {
+        struct err e = {0};
+        struct nano_receivables r = {0};
+        tell("reset", "{}");
+        fake_nano_pay(&world.fake, world.address[0], "5", NULL);
+        connect_batches(1, "", MANY);
+        tell("node", small_services[i].settings);
+        if (small_services[i].fault[1] != '}')
+            tell("fault", small_services[i].fault);
+        if (!OPS->receivables(SELF, &q, &r, &e) || r.count != 1 || r.items[0].account != MANY - 1)
+            fail_msg("%s: %zu listed, %s", small_services[i].why, r.count, e.detail);
+        list_free(&r);
+        int before = fake_nano_calls(&world.fake, "main accounts_receivable");
+        assert_true(OPS->receivables(SELF, &q, &r, &e));
+        list_free(&r);
+        if (fake_nano_calls(&world.fake, "main accounts_receivable") - before !=
+            small_services[i].calls)
+            fail_msg("%s: the size is not remembered", small_services[i].why);
+        OPS->destroy(SELF);
+        world.node = (struct nano_node){0};
+    }
 }
 
 /* Whatever one node says, the other one's answer counts; alone it means "not known". */
@@ -889,6 +936,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(money_that_waits_is_listed),
         CASE(a_flood_of_dust_hides_no_payment),
+        CASE(long_lists_are_cut_for_small_services),
         CASE(nonsense_is_the_next_nodes_turn),
         CASE(services_that_drop_the_sender_are_understood),
         CASE(blocks_are_told_with_what_they_prove),

@@ -183,6 +183,8 @@ bool nano_ask(struct nano_rpc *r, const struct nano_question *q, struct err *e)
         if (v == NANO_FINE)
             return true;
         *e = why;
+        if (e->code == ERR_LIMIT && !q->shrinks)
+            e->code = ERR_RETRY;
         if (v == NANO_FINAL)
             return false;
         log_debug("%s: %s", q->what, why.detail);

@@ -1,13 +1,20 @@
 /* Money that waits, and what an account has. */
 #include "adapters/nano/nano_parts.h"
 
-enum { BODY_MAX = 1 << 20 };
+#include "core/base/clock.h"
+
+enum {
+    BODY_MAX = 1 << 20,
+    BATCH_MIN = 10,           /* a service that takes fewer addresses is none */
+    BATCH_SMALL_MS = 1800000, /* then the full size is tried again */
+};
 
 struct batch {
     const struct nano_receivable_query *query;
     size_t first, count;
     struct nano_list *list;
     size_t *seen;
+    bool refused; /* a node answered, and not with a list */
 };
 
 /* --- lists --- */
@@ -38,6 +45,7 @@ static enum nano_verdict take_batch(void *ctx, const cJSON *doc, const char *err
                                            b->query->threshold, b->list, b->seen, e))
         return NANO_FINE;
     b->list->count = before; /* half a reply counts for nothing */
+    b->refused |= error[0] != '\0';
     return nano_unbelievable(error, e);
 }
 
@@ -57,7 +65,8 @@ static bool ask_batch(struct nano_rpc *r, struct batch *b, struct err *e)
                                             .body = strbuf_text(&body),
                                             .take = take_batch,
                                             .ctx = b,
-                                            .cancel = b->query->cancel},
+                                            .cancel = b->query->cancel,
+                                            .shrinks = true},
                     e);
 }
 
@@ -145,18 +154,40 @@ static int by_account(const void *a, const void *b)
     return raw_compare(y->amount, x->amount);
 }
 
+/* A list that is refused may be too long for the service: half of it is tried. */
+static bool ask_fitting(struct nano_rpc *r, struct batch *b, struct err *e)
+{
+    for (;;) {
+        b->refused = false;
+        if (ask_batch(r, b, e))
+            return true;
+        bool too_long = b->refused || e->code == ERR_LIMIT;
+        if (e->code == ERR_LIMIT)
+            e->code = ERR_RETRY;
+        if (!too_long || b->count / 2 < BATCH_MIN)
+            return false;
+        b->count /= 2;
+    }
+}
+
 static bool read_all(struct nano_rpc *r, const struct nano_receivable_query *q, size_t *seen,
                      struct nano_list *list, struct nano_receivables *ret, struct err *e)
 {
-    for (size_t first = 0; first < q->count; first += r->limits.batch) {
-        struct batch b = {.query = q,
-                          .first = first,
-                          .count = MIN(r->limits.batch, q->count - first),
-                          .list = list,
-                          .seen = seen};
-        if (!ask_batch(r, &b, e))
+    bool small = clock_mono_ms() < atomic_load(&r->small_until_ms);
+    size_t step = small ? atomic_load(&r->small_batch) : r->limits.batch;
+    for (size_t first = 0, done = 0; first < q->count; first += done) {
+        struct batch b = {.query = q, .first = first, .list = list, .seen = seen};
+        size_t wanted = MIN(step, q->count - first);
+        b.count = wanted;
+        if (!ask_fitting(r, &b, e))
             return false;
-        for (size_t i = 0; i < b.count; i++)
+        done = b.count;
+        if (done < wanted) { /* it worked with fewer: remembered for a while */
+            step = done;
+            atomic_store(&r->small_batch, done);
+            atomic_store(&r->small_until_ms, clock_mono_ms() + BATCH_SMALL_MS);
+        }
+        for (size_t i = 0; i < done; i++)
             if (seen[i] >= NANO_PAGED && !page_account(r, q, first + i, list, ret, e))
                 return false;
     }

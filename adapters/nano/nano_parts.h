@@ -8,6 +8,7 @@
 #define NANOTIK_NANO_PARTS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "adapters/nano/rpc.h"
@@ -97,6 +98,9 @@ struct nano_rpc {
     size_t peer_count;
     struct nano_peer work; /* url NULL: none */
     struct nano_stream *stream;
+    /* Addresses per call that a service turned out to take, and how long that is believed. */
+    atomic_size_t small_batch;
+    _Atomic int64_t small_until_ms;
 };
 
 /* Fills peers from the lists. */
@@ -136,6 +140,8 @@ struct nano_question {
     enum nano_verdict (*take)(void *ctx, const cJSON *doc, const char *error, struct err *e);
     void *ctx;
     const struct cancel *cancel;
+    bool
+        shrinks; /* ERR_LIMIT may come back: question or answer was too large, the caller asks less */
 };
 /* True when a take said NANO_FINE. */
 bool nano_ask(struct nano_rpc *r, const struct nano_question *q, struct err *e);

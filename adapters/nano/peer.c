@@ -212,6 +212,10 @@ static enum nano_verdict read_status(struct nano_peer *p, const struct net_reply
         peer_limited(p, reply->retry_after_ms);
         return down(p, e, "too many requests");
     }
+    if (reply->status == 413) { /* not its fault: the caller may ask for less */
+        err_set(e, ERR_LIMIT, "pay.node_down", "nano %s: the request is too large", p->name);
+        return NANO_NEXT;
+    }
     nano_peer_bad(p);
     if (reply->status == 401 || reply->status == 403) {
         err_set(e, ERR_CONFIG, "pay.node_down", "nano %s: the key is refused (%d)", p->name,
@@ -232,7 +236,8 @@ enum nano_verdict nano_post_read(struct nano_peer *p, const struct net_reply *re
     if (reply->outcome != NET_REPLY) {
         nano_peer_bad(p);
         bool rules = e->code == ERR_CONFIG || e->code == ERR_REFUSED;
-        e->code = rules ? ERR_CONFIG : ERR_RETRY;
+        bool large = reply->outcome == NET_TOO_LARGE;
+        e->code = rules ? ERR_CONFIG : large ? ERR_LIMIT : ERR_RETRY;
         e->user_key = "pay.node_down"; /* detail names the node and what happened */
         return NANO_NEXT;
     }

@@ -17,7 +17,7 @@
 // POST /control/mark     {hash, legacy?, pruned?}: a block of before 2018; a block whose amount is lost
 // POST /control/fault    {node?, on: ACTION|any|ws|upgrade, kind, times?=1, skip?=0, ...}, times -1: always; kinds
 //                        see `breakReply` and `sendHint`
-// POST /control/node     {node?, ...settings}: key, network, networkId, countCap, noOffset, noUpdate, noWork, listCap,
+// POST /control/node     {node?, ...settings}: key, network, networkId, countCap, accountCap, noOffset, noUpdate, noWork, listCap,
 //                        lag: true|false (true: it sees nothing newer than now)
 // POST /control/set      {autoConfirm, confirmMs, confirmWhenAsked, checkSignatures}
 // POST /control/restart  {node?}: every connection is cut   POST /control/reset: a new ledger, nothing set

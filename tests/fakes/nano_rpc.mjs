@@ -69,6 +69,7 @@ function work(view, q) {
 
 const actions = {
   accounts_receivable(view, q) {
+    if (q.accounts?.length > (view.face.accountCap ?? Infinity)) refuse('Too many accounts');
     const threshold = q.threshold === undefined ? 0n : amount(q.threshold, 'Bad threshold number');
     const count = Math.min(Number(q.count ?? Infinity), view.face.countCap ?? Infinity);
     const out = {};
