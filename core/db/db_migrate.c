@@ -20,22 +20,24 @@ EMBED(schema_0007, "schema/0007_job_media.sql");
 EMBED(schema_0008, "schema/0008_events.sql");
 EMBED(schema_0009, "schema/0009_kept.sql");
 EMBED(schema_0010, "schema/0010_guard.sql");
+EMBED(schema_0011, "schema/0011_outbox_due.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
     const char *name;
     const char *sql;
 } migrations[] = {
-    {"0001_start",     schema_0001},
-    {"0002_notes",     schema_0002},
-    {"0003_speed",     schema_0003},
-    {"0004_leases",    schema_0004},
-    {"0005_drafts",    schema_0005},
-    {"0006_money",     schema_0006},
-    {"0007_job_media", schema_0007},
-    {"0008_events",    schema_0008},
-    {"0009_kept",      schema_0009},
-    {"0010_guard", schema_0010},
+    {"0001_start",      schema_0001},
+    {"0002_notes",      schema_0002},
+    {"0003_speed",      schema_0003},
+    {"0004_leases",     schema_0004},
+    {"0005_drafts",     schema_0005},
+    {"0006_money",      schema_0006},
+    {"0007_job_media",  schema_0007},
+    {"0008_events",     schema_0008},
+    {"0009_kept",       schema_0009},
+    {"0010_guard",      schema_0010},
+    {"0011_outbox_due", schema_0011},
 };
 
 enum { LOCK_TRIES = 30 };

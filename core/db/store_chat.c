@@ -112,11 +112,11 @@ bool outbox_claim(struct db_tx *tx, const char *network, size_t max, struct outb
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     /* The first open row of a lane, when it is due; a lane with a row in flight has none. */
     if (!db_exec(tx,
-                 "with head as (select distinct on (lane) id, state, not_before from outbox"
-                 "   where network = $1 and state in ('pending', 'sending')"
-                 "   order by lane, (state = 'sending') desc, id),"
-                 " due as (select o.id from outbox o join head h on h.id = o.id"
-                 "   where h.state = 'pending' and h.not_before <= clock_timestamp()"
+                 "with due as (select o.id from outbox o where network = $1 and state = 'pending'"
+                 "   and not_before <= clock_timestamp() and not exists (select 1 from outbox p"
+                 "     where p.network = o.network and p.lane = o.lane"
+                 "     and p.state in ('pending', 'sending')"
+                 "     and (p.id < o.id or p.state = 'sending'))"
                  "   order by o.id limit $2 for update of o)"
                  " update outbox o set state = 'sending', tries = tries + 1,"
                  "   sending_since = clock_timestamp(), edit_ref = case when edits_card"
