@@ -169,8 +169,11 @@ bool rpc_work(void *self, const struct nano_hash *root, uint64_t threshold,
     char *body = str_printf("\"action\":\"work_generate\",\"hash\":\"%s\",\"difficulty\":\"%s\"}",
                             hex, difficulty);
     enum nano_verdict v = nano_call(r, &r->work, body, r->limits.work_ms, cancel, &doc, error, e);
-    if (v != NANO_FINE)
+    if (v != NANO_FINE) {
+        if (e->code == ERR_LIMIT)
+            e->code = ERR_RETRY;
         return false;
+    }
     if (!error[0] && nano_read_work(doc, root, threshold, ret_work, e))
         return true;
     (void)nano_unbelievable(error, e);

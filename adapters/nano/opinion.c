@@ -109,6 +109,8 @@ bool rpc_confirmed_by(void *self, const struct nano_hash *hash, size_t *ret_aske
         return err_set(e, ERR_CANCELLED, "error.cancelled", "nano: cancelled");
     if (asked == 0) {
         *e = panel.why;
+        if (e->code == ERR_LIMIT)
+            e->code = ERR_RETRY;
         return false;
     }
     *ret_asked = asked;

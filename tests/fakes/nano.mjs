@@ -15,8 +15,8 @@
 // POST /control/fork     {hash, to?, amount?, confirm?}: an unconfirmed send loses against another one
 // POST /control/change   {from}: the payer's next block only changes its representative
 // POST /control/mark     {hash, legacy?, pruned?}: a block of before 2018; a block whose amount is lost
-// POST /control/fault    {node?, on: ACTION|any|ws|upgrade, kind, times?=1, skip?=0, ...}, times -1: always; kinds
-//                        see `breakReply` and `sendHint`
+// POST /control/fault    {node?, on: ACTION|any|ws|frame|upgrade, kind, times?=1, skip?=0, ...}, times -1: always; kinds
+//                        see `breakReply`, `sendHint` (ws: what goes out) and `onFrame` (frame: what comes in)
 // POST /control/node     {node?, ...settings}: key, network, networkId, countCap, accountCap, noOffset, noUpdate, noWork, listCap,
 //                        lag: true|false (true: it sees nothing newer than now)
 // POST /control/set      {autoConfirm, confirmMs, confirmWhenAsked, checkSignatures}
