@@ -1,7 +1,9 @@
 /* Workers against a real database: each way a job can end, and that it ends once. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -10,8 +12,9 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
+#include "core/db/store_account.h"
 #include "core/db/store_ledger.h"
-#include "core/job/worker.h"
+#include "core/job/worker_internal.h"
 #include "tests/fixture_db.h"
 #include "tests/fixture_tools.h"
 
@@ -676,6 +679,68 @@ static void a_film_is_sent_again_for_nothing(void **state)
     assert_int_equal(atomic_load(&w->kept), 0);
 }
 
+/* --- files that nobody names --- */
+
+static void put_old(struct world *w, const char *name, int days)
+{
+    AUTO(free_ptr) char *path = str_printf("%s/%s", w->out_dir, name);
+    struct err e;
+    struct timespec at[2];
+    clock_gettime(CLOCK_REALTIME, &at[0]);
+    at[0].tv_sec -= days * 86400L;
+    at[1] = at[0];
+    if (!fs_exists(path))
+        assert_true(fs_write(path, "x", 1, &e));
+    assert_int_equal(utimensat(AT_FDCWD, path, at, 0), 0);
+}
+
+static bool forget_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct world *w = ctx;
+    return account_forget(tx, w->account, NULL, NULL, e);
+}
+
+static void files_without_a_row_are_swept_and_no_others(void **state)
+{
+    struct world *w = *state;
+    char other[UUID_TEXT], id[UUID_TEXT], kept[UUID_TEXT];
+    struct wish wish;
+    fixture_db_account(w->db, "other", CREDITS, other);
+    keep_one(w, &wish);
+    str_copy(kept, sizeof kept, wish.id);
+    new_job_of(w, other, id);
+    workers_wake(w->workers);
+    wait_state(w, id, JOB_DONE);
+    stop(w);
+    AUTO(free_ptr) char *film = str_printf("%s.mp4", id);
+    AUTO(free_ptr) char *poster = str_printf("%s.jpg", id);
+    AUTO(free_ptr) char *thumb = str_printf("%s.jpg.thumb", id);
+    AUTO(free_ptr) char *waiting = str_printf("%s.mp4", kept);
+    static const char foreign[] = "01234567-89ab-4def-8123-456789abcdef.mp4";
+    const char *names[] = {film, poster, thumb, waiting, foreign, "holiday.mp4"};
+    for (size_t i = 0; i < COUNT(names); i++)
+        put_old(w, names[i], 2);
+    struct cancel never;
+    cancel_init(&never, NULL);
+    sweep_films(w->db, w->out_dir, &never);
+    for (size_t i = 0; i < COUNT(names); i++)
+        assert_int_equal(fake_files(w->out_dir, names[i]), i == 1 ? 2 : 1);
+    /* Forgotten, and killed before the files were removed. */
+    fixture_db_sql(w->db, "update videos set path = ''");
+    put_old(w, poster, 0); /* one fresh file saves nothing */
+    sweep_films(w->db, w->out_dir, &never);
+    assert_int_equal(fake_files(w->out_dir, id), 0);
+    assert_int_equal(fake_files(w->out_dir, waiting), 1);
+    assert_int_equal(fake_files(w->out_dir, foreign), 1);
+    assert_int_equal(fake_files(w->out_dir, "holiday"), 1);
+    /* Whoever is forgotten leaves no kept film behind, and gets the credits back. */
+    must(w, forget_body, w);
+    assert_balance(w, CREDITS, 0);
+    put_old(w, waiting, 2);
+    sweep_films(w->db, w->out_dir, &never);
+    assert_int_equal(fake_files(w->out_dir, kept), 0);
+}
+
 static void a_film_refused_for_its_size_is_fitted_and_charged_once(void **state)
 {
     struct world *w = *state;
@@ -1021,6 +1086,7 @@ int main(void)
         CASE(a_kept_film_can_be_declined_or_forgotten),
         CASE(a_film_that_outlasts_its_tries_is_kept),
         CASE(a_film_is_sent_again_for_nothing),
+        CASE(files_without_a_row_are_swept_and_no_others),
         CASE(a_film_refused_for_its_size_is_fitted_and_charged_once),
         CASE(a_chat_that_is_never_content_gets_no_film_and_pays_nothing),
         CASE(without_its_card_the_film_is_a_message_of_its_own),

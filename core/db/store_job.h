@@ -153,6 +153,10 @@ bool job_retry(struct db_tx *tx, const struct job *j, const char *worker, bool k
 bool job_rescue(struct db_tx *tx,
                 bool (*on_failed)(struct db_tx *tx, void *ctx, const struct job *j, struct err *e),
                 void *ctx, int *ret_rescued, struct err *e);
+/* Which of these jobs (of this database, and only those) have ended and have no film that somebody
+   could ask for. */
+bool job_orphans(struct db_tx *tx, const char (*ids)[UUID_TEXT], size_t count, bool *ret,
+                 struct err *e);
 /* At start of a single-process bot with a private database: leases of dead workers (any but
  * `worker`) end now. */
 bool job_expire_leases(struct db_tx *tx, const char *worker, struct err *e);

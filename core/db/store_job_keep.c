@@ -2,6 +2,7 @@
  * Films that could not be delivered wait for their person; films that were delivered are sent again.
  */
 #include <stdlib.h>
+#include <strings.h>
 
 #include "core/base/strbuf.h"
 #include "core/db/db_internal.h"
@@ -75,6 +76,32 @@ bool job_send_kept(struct db_tx *tx, const char *id, const struct chat_addr *add
                    " fail_key = '', fail_arg = '', cancel_at = null where id = $1",
                    params, COUNT(params), NULL, e) &&
            job_enter_queue(tx, id, h.account, JOB_KEPT, is_ready, e);
+}
+
+bool job_orphans(struct db_tx *tx, const char (*ids)[UUID_TEXT], size_t count, bool *ret,
+                 struct err *e)
+{
+    struct strbuf list = STRBUF(64 * 1024);
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    for (size_t i = 0; i < count; i++)
+        strbuf_addf(&list, "%s%s", i ? "," : "{", ids[i]);
+    strbuf_addc(&list, '}');
+    AUTO(free_ptr) char *array = strbuf_take(&list);
+    if (!array)
+        return err_set(e, ERR_INTERNAL, "error.internal", "too many jobs at once");
+    const char *params[] = {array};
+    if (!db_exec(tx,
+                 "select j.id from jobs j where j.id = any($1::uuid[])"
+                 " and j.state in ('quoted', 'done', 'failed', 'cancelled')"
+                 " and not exists (select 1 from videos v where v.job_id = j.id and v.path <> '')",
+                 params, 1, &rows, e))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        ret[i] = false;
+        for (size_t k = 0; k < db_count(rows) && !ret[i]; k++)
+            ret[i] = strcasecmp(row_text(rows, k, 0), ids[i]) == 0;
+    }
+    return true;
 }
 
 bool job_resend(struct db_tx *tx, const struct job *spec, const struct job *done,

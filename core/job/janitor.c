@@ -20,6 +20,7 @@ enum {
     TRIM_MS = 10 * 60 * 1000,
     KEEP_DAYS = 30,
     OWN_SECONDS = 24 * 3600,
+    FILMS_MS = 3600 * 1000,
 };
 
 struct janitor {
@@ -105,7 +106,7 @@ static void sweep_own(const struct janitor *j)
 static void *janitor_main(void *janitor)
 {
     struct janitor *j = janitor;
-    int64_t rescue = 0, ledger = 0, sweep = 0, trim = 0, own = 0;
+    int64_t rescue = 0, ledger = 0, sweep = 0, trim = 0, own = 0, films = 0;
     int rescue_ms = j->o.rescue_ms ? j->o.rescue_ms : RESCUE_MS;
     do {
         int64_t now = clock_mono_ms();
@@ -118,6 +119,8 @@ static void *janitor_main(void *janitor)
             run_chore(j, sweep_body, &c);
         if (j->out_dir && due(&own, now, SWEEP_MS))
             sweep_own(j);
+        if (j->out_dir && due(&films, now, FILMS_MS))
+            sweep_films(j->o.db, j->out_dir, &j->stop);
         if (j->o.cache && due(&trim, now, TRIM_MS))
             cache_trim(j->o.cache);
     } while (!cancel_wait(&j->stop, MIN(rescue_ms, 1000)));

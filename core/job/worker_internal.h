@@ -81,4 +81,8 @@ bool settle_write(struct slot *s, db_body *body, void *ctx, struct err *e);
 /* Failed for good, cancelled, or back to the queue, as the error says. */
 void settle_error(struct slot *s, const struct job *j, const struct err *why);
 
+/* --- janitor_films.c --- */
+/* Removes old files in the output folder that are named after jobs which have no film any more. */
+void sweep_films(struct db *db, const char *folder, const struct cancel *stop);
+
 #endif
