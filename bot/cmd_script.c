@@ -21,7 +21,9 @@
 static bool take_word(const char **at, const char *word)
 {
     size_t len = strlen(word);
-    char behind = strncasecmp(*at, word, len) == 0 ? (*at)[len] : 'x';
+    if (strncasecmp(*at, word, len) != 0)
+        return false;
+    char behind = (*at)[len];
     if (behind != '\0' && behind != ' ' && behind != '\n')
         return false;
     *at += len;
@@ -125,36 +127,40 @@ static bool must_be_still(const struct target *t, struct err *e)
            err_set(e, ERR_NOT_FOUND, "script.none", "no script of job %s", t->job.id);
 }
 
-/* "drop 2", "move 3 1", "add 2 words", "2 words", "2 search: words". *ret_known false: no such. */
+/* "2 words", "2: words", "2 search: words". Without a mark the number has to be a scene's: "10 facts"
+   may be a topic. */
+static bool edit_scene(struct target *t, const char *at, bool *ret_known, struct err *e)
+{
+    bool marked = false;
+    int scene = take_number(&at, &marked);
+    bool fits = scene >= 1 && (t->in_work || marked || (size_t)scene <= t->story.scene_count);
+    *ret_known = fits && *at;
+    if (!*ret_known)
+        return true;
+    if (!must_be_still(t, e))
+        return false;
+    return str_starts(at, "search:") ? story_edit_terms(&t->story, scene, at + strlen("search:"), e)
+                                     : story_edit_text(&t->story, scene, at, e);
+}
+
+/* "drop 2", "move 3 1", "add 2 words", or a scene's words. *ret_known false: no such. */
 static bool edit(struct target *t, const char *words, bool *ret_known, struct err *e)
 {
     bool marked = false;
     const char *at = words;
-    *ret_known = true;
-    if (take_word(&at, "drop")) {
-        int scene = take_number(&at, &marked);
-        if (scene && !*at)
-            return must_be_still(t, e) && story_edit_drop(&t->story, scene, e);
-    } else if (take_word(&at, "move")) {
-        int scene = take_number(&at, &marked);
-        int to = scene ? take_number(&at, &marked) : 0;
-        if (to && !*at)
-            return must_be_still(t, e) && story_edit_move(&t->story, scene, to, e);
-    } else if (take_word(&at, "add")) {
-        int scene = take_number(&at, &marked);
-        if (scene && *at)
-            return must_be_still(t, e) && story_edit_add(&t->story, scene, at, e);
-    } else {
-        int scene = take_number(&at, &marked);
-        bool fits = scene >= 1 && (t->in_work || marked || (size_t)scene <= t->story.scene_count);
-        if (fits && *at && str_starts(at, "search:"))
-            return must_be_still(t, e) &&
-                   story_edit_terms(&t->story, scene, at + strlen("search:"), e);
-        if (fits && *at)
-            return must_be_still(t, e) && story_edit_text(&t->story, scene, at, e);
-    }
-    *ret_known = false;
-    return true;
+    bool drop = take_word(&at, "drop"), move = !drop && take_word(&at, "move");
+    bool add = !drop && !move && take_word(&at, "add");
+    if (!drop && !move && !add)
+        return edit_scene(t, words, ret_known, e);
+    int scene = take_number(&at, &marked), to = move ? take_number(&at, &marked) : scene;
+    *ret_known = scene > 0 && to > 0 && (*at != '\0') == add;
+    if (!*ret_known)
+        return true;
+    if (!must_be_still(t, e))
+        return false;
+    return drop   ? story_edit_drop(&t->story, scene, e)
+           : move ? story_edit_move(&t->story, scene, to, e)
+                  : story_edit_add(&t->story, scene, at, e);
 }
 
 /* The words after the draft's name. *ret_known false: they are no such wish. */

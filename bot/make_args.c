@@ -92,6 +92,43 @@ static bool set_speed(struct make_args *args, const char *value, const char *wor
     return true;
 }
 
+static bool set_voice(struct make_args *args, const char *value, const char *word, struct err *e)
+{
+    struct story_settings *s = &args->settings;
+    if (!str_copy(s->voice, sizeof(s->voice), value))
+        return err_set_arg(e, ERR_INPUT, "make.bad_value", word, "voice name too long");
+    args->has_voice = true;
+    return true;
+}
+
+static bool set_wish(struct make_args *args, const char *value, const char *word, struct err *e)
+{
+    struct story_settings *s = &args->settings;
+    return str_copy(s->wish, sizeof(s->wish), value) ||
+           err_set_arg(e, ERR_INPUT, "make.bad_value", word, "wish too long");
+}
+
+static bool set_seed(struct make_args *args, const char *value, const char *word, struct err *e)
+{
+    int64_t seed = 0;
+    if (!str_to_int(value, 0, INT64_MAX, &seed))
+        return err_set_arg(e, ERR_INPUT, "make.bad_value", word, "seed: %s", value);
+    args->settings.seed = (uint64_t)seed;
+    args->has_seed = true;
+    return true;
+}
+
+/* A value of a list, or the word that stands for none of it. */
+static bool set_listed(char *ret, size_t size, const char *const *list, const char *none,
+                       const char *value, const char *error_key, struct err *e)
+{
+    bool is_none = *value == '\0' || (none && strcmp(value, none) == 0);
+    if (!is_none && !in_list(list, value))
+        return err_set_arg(e, ERR_INPUT, error_key, value, "%s: %s", error_key, value);
+    str_copy(ret, size, value);
+    return true;
+}
+
 static bool set_named(struct make_args *args, const char *word, size_t key_len, struct err *e)
 {
     struct story_settings *s = &args->settings;
@@ -99,51 +136,25 @@ static bool set_named(struct make_args *args, const char *word, size_t key_len, 
     char key[WORD_MAX];
     memcpy(key, word, key_len);
     key[key_len] = '\0';
-    if (strcmp(key, "voice") == 0) {
-        if (!str_copy(s->voice, sizeof(s->voice), value))
-            return err_set_arg(e, ERR_INPUT, "make.bad_value", word, "voice name too long");
-        args->has_voice = true;
-        return true;
-    }
+    if (strcmp(key, "voice") == 0)
+        return set_voice(args, value, word, e);
     if (strcmp(key, "speed") == 0)
         return set_speed(args, value, word, e);
     if (strcmp(key, "lang") == 0)
         return set_lang(args, value, e);
-    if (strcmp(key, "style") == 0) {
-        if (!in_list(story_styles, value))
-            return err_set_arg(e, ERR_INPUT, "make.unknown_style", value, "style: %s", value);
-        str_copy(s->style, sizeof(s->style), value);
-        return true;
-    }
-    if (strcmp(key, "wish") == 0) {
-        if (!str_copy(s->wish, sizeof(s->wish), value))
-            return err_set_arg(e, ERR_INPUT, "make.bad_value", word, "wish too long");
-        return true;
-    }
-    if (strcmp(key, "script") == 0 && strcmp(value, "auto") == 0) {
-        s->script[0] = '\0';
-        return true;
-    }
-    if (strcmp(key, "script") == 0) {
-        if (!in_list(story_scripts, value))
-            return err_set_arg(e, ERR_INPUT, "make.unknown_script", value, "script: %s", value);
-        str_copy(s->script, sizeof(s->script), value);
-        return true;
-    }
-    if (strcmp(key, "music") == 0) {
-        if (strcmp(value, "off") != 0 && !in_list(story_moods, value))
-            return err_set_arg(e, ERR_INPUT, "make.unknown_mood", value, "music: %s", value);
-        str_copy(s->music, sizeof(s->music), value);
-        return true;
-    }
-    if (strcmp(key, "seed") == 0) {
-        int64_t seed = 0;
-        if (!str_to_int(value, 0, INT64_MAX, &seed))
-            return err_set_arg(e, ERR_INPUT, "make.bad_value", word, "seed: %s", value);
-        s->seed = (uint64_t)seed;
-        args->has_seed = true;
-        return true;
-    }
+    if (strcmp(key, "wish") == 0)
+        return set_wish(args, value, word, e);
+    if (strcmp(key, "seed") == 0)
+        return set_seed(args, value, word, e);
+    if (strcmp(key, "style") == 0)
+        return set_listed(s->style, sizeof(s->style), story_styles, NULL, value,
+                          "make.unknown_style", e);
+    if (strcmp(key, "music") == 0)
+        return set_listed(s->music, sizeof(s->music), story_moods, "off", value,
+                          "make.unknown_mood", e);
+    if (strcmp(key, "script") == 0)
+        return set_listed(s->script, sizeof(s->script), story_scripts, NULL,
+                          strcmp(value, "auto") == 0 ? "" : value, "make.unknown_script", e);
     return err_set_arg(e, ERR_INPUT, "make.unknown_setting", word, "setting: %s", word);
 }
 
