@@ -5,9 +5,10 @@
 
 #define LOG_MODULE "discord"
 
+#define EVERYBODY_MAX (INT64_C(10) << 20) /* the limit where nothing was told */
+
 enum {
     EDIT_MS = 5000,
-    EVERYBODY_MAX = 10 * 1024 * 1024, /* the limit where nothing was told */
 };
 
 static void discord_stop(void *self)

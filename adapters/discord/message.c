@@ -278,9 +278,10 @@ static void put_components(struct discord *d, struct strbuf *out, const struct c
 void dc_put_message(struct discord *d, struct strbuf *out, const struct card *card,
                     const char *mention, const char *last, int flags)
 {
-    struct page p = {.text = STRBUF(32768), .left = CONTENT_UNITS - LAST_UNITS};
+    int reserve = *last ? LAST_UNITS : 0;
+    struct page p = {.text = STRBUF(32768), .left = CONTENT_UNITS - reserve};
     put_content(&p, card, mention);
-    p.left += LAST_UNITS;
+    p.left += reserve;
     if (*last) {
         put_break(&p);
         put_text(&p, last, LAST_UNITS);

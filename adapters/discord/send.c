@@ -243,6 +243,22 @@ static char *farewell(struct discord *d, const struct card *card, const char *la
     return strbuf_take(&body);
 }
 
+/* What a refused edit means for whoever asked for it. */
+static bool edit_failed(struct discord *d, const struct dc_inter *by_token, bool hidden,
+                        enum dc_action action, struct err *e)
+{
+    if (action == DC_EXPIRED && by_token) {
+        dc_inter_dead(d, by_token->id);
+        err_set(e, hidden ? ERR_NOT_FOUND : ERR_RETRY, "error.network",
+                "discord edit card: the interaction is over");
+    }
+    if (action == DC_UNCLEAR)
+        e->code = ERR_RETRY; /* an edit may be repeated */
+    if (action == DC_NO_ACCESS)
+        e->code = ERR_NOT_FOUND;
+    return false;
+}
+
 bool dc_edit(void *self, const struct chat_addr *to, const char *ref, const struct card *card,
              struct err *e)
 {
@@ -258,9 +274,8 @@ bool dc_edit(void *self, const struct chat_addr *to, const char *ref, const stru
     struct dc_call c = {.name = "edit card", .method = "PATCH"};
     c.patience_ms = card->percent >= 0 ? EDIT_PATIENCE_MS : PATIENCE_MS;
     bool by_token = dc_inter_by_message(d, message, MARGIN_MS, &in);
-    if (by_token)
-        dc_ack_wait(d, &in);
     if (by_token) {
+        dc_ack_wait(d, &in);
         snprintf(major, sizeof(major), "%s/%s", in.app, in.id);
         c.route = "PATCH /webhooks/{}/{}/messages/@original";
         c.major = major;
@@ -284,16 +299,7 @@ bool dc_edit(void *self, const struct chat_addr *to, const char *ref, const stru
             dc_inter_farewell(d, message, moves ? farewell(d, card, last) : NULL);
         return true;
     }
-    if (r.action == DC_EXPIRED && by_token) {
-        dc_inter_dead(d, in.id);
-        err_set(e, hidden ? ERR_NOT_FOUND : ERR_RETRY, "error.network",
-                "discord edit card: the interaction is over");
-    }
-    if (r.action == DC_UNCLEAR)
-        e->code = ERR_RETRY; /* an edit may be repeated */
-    if (r.action == DC_NO_ACCESS)
-        e->code = ERR_NOT_FOUND;
-    return false;
+    return edit_failed(d, by_token ? &in : NULL, hidden, r.action, e);
 }
 
 int64_t dc_hold_ms(void *self, const struct chat_addr *to)
