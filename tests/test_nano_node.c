@@ -71,7 +71,7 @@ static void connect_batches(size_t nodes, const char *keys, size_t batch)
         .work_url = url[0],
         .network_id = "991cf190094c00f0b68e2e5f75f6bee95a2e0bd93ceaa4a6734db"
                       "9f19b728948",
-        .limits = {.call_ms = 400, .connect_ms = 400, .work_ms = 2000, .batch = batch}
+        .limits = {.call_ms = 1000, .connect_ms = 1000, .work_ms = 5000, .batch = batch}
     };
     assert_true(nano_rpc_create(&o, &world.node, &e));
 }
@@ -273,7 +273,7 @@ static const struct {
     {"half an answer, whole as HTTP",            "\"kind\":\"half\""                                         },
     {"a cut answer",                             "\"kind\":\"cut\""                                          },
     {"a reset connection",                       "\"kind\":\"close\""                                        },
-    {"silence",                                  "\"kind\":\"stall\",\"ms\":3000"                            },
+    {"silence",                                  "\"kind\":\"stall\",\"ms\":20000"                           },
     {"40 MB",                                    "\"kind\":\"huge\""                                         },
     {"5,000 levels",                             "\"kind\":\"deep\""                                         },
     {"amounts as numbers: digits would be lost", "\"kind\":\"numbers\""                                      },
@@ -605,7 +605,7 @@ static const struct {
      "\"kind\":\"reply\",\"reply\":{\"hash\":"
      "\"0000000000000000000000000000000000000000000000000000000000000001\"}",                                NANO_PUBLISHED},
     {"a page",                              "\"kind\":\"html\"",                                             NANO_PUBLISHED},
-    {"silence",                             "\"kind\":\"stall\",\"ms\":3000",                                NANO_PUBLISHED},
+    {"silence",                             "\"kind\":\"stall\",\"ms\":20000",                               NANO_PUBLISHED},
 };
 
 static void a_good_block_gets_through(void **state)
@@ -695,10 +695,10 @@ static void a_second_opinion_counts_nodes(void **state)
     /* One that invents a block is no witness; one that is silent costs a bounded time. */
     tell("fault", "{\"on\":\"block_info\",\"kind\":\"patch\",\"patch\":{\"contents\":{\"balance\":"
                   "\"7\"}}}");
-    tell("fault", "{\"node\":\"third\",\"on\":\"block_info\",\"kind\":\"stall\",\"ms\":3000}");
+    tell("fault", "{\"node\":\"third\",\"on\":\"block_info\",\"kind\":\"stall\",\"ms\":20000}");
     int64_t begin = clock_mono_ms();
     assert_true(OPS->confirmed_by(SELF, &hash, &asked, &yes, NULL, &e));
-    assert_true(clock_mono_ms() - begin < 2500);
+    assert_true(clock_mono_ms() - begin < 10000);
     assert_int_equal(asked, 1);
     assert_int_equal(yes, 1);
     /* One that said 429 is left alone here too. */
@@ -731,12 +731,16 @@ static void a_stalling_node_is_left_alone(void **state)
 {
     (void)state;
     connect_to(2, "");
-    tell("fault", "{\"on\":\"any\",\"kind\":\"stall\",\"ms\":3000,\"times\":-1}");
-    assert_true(timed_list() < 2500); /* 400 ms once, then the other node */
-    int before = fake_nano_calls(&world.fake, "main version");
-    assert_true(before > 0);
-    timed_list(); /* it rests */
-    assert_int_equal(fake_nano_calls(&world.fake, "main version"), before);
+    tell("fault", "{\"on\":\"any\",\"kind\":\"stall\",\"ms\":20000,\"times\":-1}");
+    int before = 0, after = 0;
+    for (int i = 0; i < 4; i++) { /* each time it rests twice as long */
+        before = after;
+        assert_true(timed_list() < 10000); /* a second, then the other node */
+        after = fake_nano_calls(&world.fake, "main version");
+        if (after == before)
+            break;
+    }
+    assert_true(after > 0 && after == before);
     tell("clear", "{}");
 }
 
@@ -926,7 +930,7 @@ static void a_stop_is_obeyed_at_once(void **state)
     int64_t begin = clock_mono_ms();
     assert_false(OPS->account(SELF, &world.account[0], &info, &stop, &e));
     assert_int_equal(e.code, ERR_CANCELLED);
-    assert_true(clock_mono_ms() - begin < 300);
+    assert_true(clock_mono_ms() - begin < 2000);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
