@@ -123,6 +123,59 @@ static void test_fork_of_the_sender(void **state)
     pay_close(&w);
 }
 
+/* A card that cannot be made keeps no money back. */
+static bool no_card(struct db_tx *tx, void *ctx, const struct pay_credited *c, struct err *e)
+{
+    (void)tx, (void)ctx, (void)c;
+    return err_set(e, ERR_INTERNAL, "error.internal", "a card that cannot be made");
+}
+
+static void test_telling_fails(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(4);
+    struct pay_world w;
+    char ann[UUID_TEXT], hash[65];
+    struct nano_hash h;
+    struct err e = {0};
+    fixture_db_account(db, "ann", 0, ann);
+    pay_open(&w, db, &fake, &(struct pay_options){.poll_ms = 600000, .poll_all_ms = 600000});
+    cancel_wait(NULL, 300);
+    w.calls.on_credited = no_card;
+    struct order o = pay_order(&w, ann, "1");
+    fake_nano_pay(&fake, o.address, "1" XNO, hash);
+    assert_true(nano_hash_parse(hash, &h));
+    assert_true(nano_credit_hashes(w.pay.self, &h, 1, &e));
+    assert_int_equal(pay_avail(db, ann), 100);
+    pay_close(&w);
+}
+
+/* More addresses than a page: each is looked at, and none twice in a round. */
+static void test_many_pages(void **state)
+{
+    (void)state;
+    enum { MANY = NANO_PAGE + 40 };
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(4);
+    struct pay_world w;
+    char first[PAY_ADDRESS], last[PAY_ADDRESS], id[UUID_TEXT];
+    pay_open(&w, db, &fake, &(struct pay_options){.stopped = true});
+    for (int i = 0; i < MANY; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "u%d", i);
+        fixture_db_account(db, name, 0, id);
+        pay_address(&w, id, last);
+        if (i == 0)
+            str_copy(first, sizeof(first), last);
+    }
+    pay_close(&w);
+    fixture_db_sql(db, "update deposit_addresses set hot_until = '-infinity'");
+    fake_nano_pay(&fake, first, "1" XNO, NULL);
+    fake_nano_pay(&fake, last, "1" XNO, NULL);
+    pay_open(&w, db, &fake, &(struct pay_options){.poll_ms = 600000, .poll_all_ms = 600000});
+    pay_wait(db, DEPOSITS, 2, 10000);
+    pay_close(&w);
+}
+
 /* --- lies: never a wrong credit, and the truth counts once it is told --- */
 
 static void test_lies(void **state)
@@ -465,10 +518,13 @@ static void test_random_payments(void **state)
     char addresses[CROWD_ACCOUNTS][PAY_ADDRESS], total_text[RAW_TEXT];
     struct raw total = RAW_ZERO;
     struct rng rng = rng_make(42, 1);
-    const struct pay_options options = {
-        .stream = true, .poll_ms = 200, .poll_all_ms = 1000, .nodes = 2, .second = "2.9"};
+    /* One hears the stream, the other only polls. */
+    const struct pay_options options[] = {
+        {.stream = true, .poll_ms = 200, .poll_all_ms = 1000, .nodes = 2,              .second = "2.9"},
+        {.poll_ms = 200,              .poll_all_ms = 1000,               .nodes = 2,  .second = "2.9"},
+    };
     for (int i = 0; i < 2; i++)
-        pay_open(&w[i], db, &fake, &options);
+        pay_open(&w[i], db, &fake, &options[i]);
     for (int i = 0; i < CROWD_ACCOUNTS; i++) {
         char name[16], id[UUID_TEXT];
         snprintf(name, sizeof(name), "u%d", i);
@@ -483,7 +539,7 @@ static void test_random_payments(void **state)
         pay_batch(&rng, addresses, 100, &total);
         if (done == payments / 200 * 100) { /* the process that works dies: the other takes over */
             pay_close(&w[0]);
-            pay_open(&w[0], db, &fake, &options);
+            pay_open(&w[0], db, &fake, &options[0]);
         }
     }
     pay_wait(db, DEPOSITS, payments, 120000);
@@ -506,6 +562,8 @@ int main(int argc, char **argv)
         CASE(test_by_stream_and_by_polling),
         CASE(test_seen_then_confirmed),
         CASE(test_fork_of_the_sender),
+        CASE(test_telling_fails),
+        CASE(test_many_pages),
         CASE(test_lies),
         CASE(test_second_opinion),
         CASE(test_unprovable_predecessor),

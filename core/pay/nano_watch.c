@@ -5,6 +5,7 @@
  * process that works at the same time finds the rows there and does nothing.
  */
 #define LOG_MODULE "payments"
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ struct credit_ctx {
     const char *ref, *address;
     const struct nano_checked *checked;
     const char *account; /* of a claim, or NULL */
+    bool quiet;          /* nobody is told */
     struct deposit_done done;
 };
 
@@ -64,7 +66,8 @@ static bool credit_body(struct db_tx *tx, void *data, struct err *e)
         .account = c->account,
     };
     return deposit_credit(tx, &d, &c->done, e) &&
-           (c->done.result != DEPOSIT_CREDITED || !c->p->calls || tell_credited(c, tx, e));
+           (c->done.result != DEPOSIT_CREDITED || !c->p->calls || c->quiet ||
+            tell_credited(c, tx, e));
 }
 
 struct seen_ctx {
@@ -115,6 +118,19 @@ static void after(struct nano_payment *p)
         p->calls->after(p->calls->ctx);
 }
 
+/* Money never waits for a card: when telling fails for a reason that a repeat does not mend, it is
+   counted without. */
+static bool credit_now(struct credit_ctx *c, struct err *e)
+{
+    if (db_run(c->p->o.db, credit_body, c, e))
+        return true;
+    if (e->code == ERR_RETRY || e->code == ERR_CANCELLED)
+        return false;
+    log_err(LOG_ERROR, LOG_MODULE, e);
+    c->quiet = true;
+    return db_run(c->p->o.db, credit_body, c, e);
+}
+
 static bool credit_one(struct nano_payment *p, const struct nano_hash *hash,
                        struct nano_checked *checked, struct err *e)
 {
@@ -138,7 +154,7 @@ static bool credit_one(struct nano_payment *p, const struct nano_hash *hash,
     }
     struct credit_ctx c = {.p = p, .ref = ref, .address = address, .checked = checked};
     crash_at("pay.before_credit");
-    if (!db_run(p->o.db, credit_body, &c, e))
+    if (!credit_now(&c, e))
         return false;
     crash_at("pay.after_credit");
     if (c.done.result == DEPOSIT_CREDITED) {
@@ -281,29 +297,44 @@ static bool look_wallet(struct nano_payment *p, struct err *e)
     return poll_accounts(p, &p->wallet, 1, e) && walk_wallet(p, e);
 }
 
-/* All addresses, or the ones in use; what is new to the stream is added to it on the way. */
-static bool look(struct nano_payment *p, bool hot_only, struct err *e)
+/* One page of addresses: what waits there is credited, what is new to the stream is added to it. */
+static bool look_page(struct nano_payment *p, struct page_ctx *c, struct err *e)
 {
-    if (!p->o.seed)
-        return look_wallet(p, e);
-    AUTO(free_ptr) struct page_ctx *c = calloc(1, sizeof(*c));
     AUTO(free_ptr) struct nano_account *accounts = calloc(NANO_PAGE, sizeof(*accounts));
-    if (!c || !accounts)
+    size_t n = 0;
+    if (!accounts)
+        return err_set(e, ERR_RETRY, "error.busy", "no memory for a page of addresses");
+    if (!db_run(p->o.db, page_body, c, e))
+        return false;
+    for (size_t i = 0; i < c->count; i++)
+        n += nano_account_parse(c->list[i].address, &accounts[n]);
+    p->o.node.ops->watch_add(p->o.node.self, accounts, n);
+    if (!poll_accounts(p, accounts, n, e))
+        return false;
+    if (c->count)
+        str_copy(c->after, sizeof(c->after), c->list[c->count - 1].address);
+    return true;
+}
+
+/* Pages from `after` on, at most `most`; "" in after: that was the last one. */
+static bool look(struct nano_payment *p, bool hot_only, int most, char after[PAY_ADDRESS_MAX],
+                 struct err *e)
+{
+    if (!p->o.seed) {
+        after[0] = '\0';
+        return look_wallet(p, e);
+    }
+    AUTO(free_ptr) struct page_ctx *c = calloc(1, sizeof(*c));
+    if (!c)
         return err_set(e, ERR_RETRY, "error.busy", "no memory for a page of addresses");
     c->p = p;
     c->hot_only = hot_only;
-    do {
-        if (!db_run(p->o.db, page_body, c, e))
+    str_copy(c->after, sizeof(c->after), after);
+    c->count = NANO_PAGE;
+    for (int i = 0; i < most && c->count == NANO_PAGE && still_ours(p); i++)
+        if (!look_page(p, c, e))
             return false;
-        size_t n = 0;
-        for (size_t i = 0; i < c->count; i++)
-            n += nano_account_parse(c->list[i].address, &accounts[n]);
-        p->o.node.ops->watch_add(p->o.node.self, accounts, n);
-        if (!poll_accounts(p, accounts, n, e))
-            return false;
-        if (c->count)
-            str_copy(c->after, sizeof(c->after), c->list[c->count - 1].address);
-    } while (c->count == NANO_PAGE && still_ours(p));
+    str_copy(after, PAY_ADDRESS_MAX, c->count == NANO_PAGE ? c->after : "");
     return true;
 }
 
@@ -421,8 +452,9 @@ static bool chores(struct nano_payment *p, struct err *e)
 /* --- the thread --- */
 
 struct watch_state {
-    int64_t hot_at, all_at; /* next looks, monotonic ms */
-    bool away;              /* said once */
+    int64_t hot_at, all_at;      /* next looks, monotonic ms */
+    char after[PAY_ADDRESS_MAX]; /* where the look at all goes on; "" = from the start */
+    bool away;                   /* said once */
 };
 
 /* Waits for a hint or the next thing to do. */
@@ -454,6 +486,25 @@ static size_t take_hints(struct nano_payment *p, struct nano_hash *ret, bool *re
     return count;
 }
 
+/* Addresses in use come first; all of them follow page by page, so that a million of them keep
+   nobody waiting. */
+static bool look_due(struct nano_payment *p, struct watch_state *s, struct err *e)
+{
+    char from_start[PAY_ADDRESS_MAX] = "";
+    if (clock_mono_ms() >= s->hot_at) {
+        if (!look(p, true, INT_MAX, from_start, e))
+            return false;
+        s->hot_at = clock_mono_ms() + (p->o.poll_ms ? p->o.poll_ms : POLL_MS);
+    }
+    if (clock_mono_ms() < s->all_at)
+        return true;
+    if (!look(p, false, 1, s->after, e))
+        return false;
+    if (!s->after[0])
+        s->all_at = clock_mono_ms() + (p->o.poll_all_ms ? p->o.poll_all_ms : POLL_ALL_MS);
+    return true;
+}
+
 static bool work_once(struct nano_payment *p, struct watch_state *s, struct err *e)
 {
     bool all = false;
@@ -462,25 +513,17 @@ static bool work_once(struct nano_payment *p, struct watch_state *s, struct err 
     if (!hints)
         return err_set(e, ERR_RETRY, "error.busy", "no memory for hints");
     size_t count = take_hints(p, hints, &all);
-    if (all)
-        s->all_at = now;
-    if (!credit_new(p, hints, count, e)) {
-        s->all_at = now; /* what the hints said is looked for */
-        return false;
+    if (!credit_new(p, hints, count, e))
+        all = true; /* what the hints said is looked for */
+    if (all) {
+        s->hot_at = s->all_at = now;
+        s->after[0] = '\0';
     }
+    if (all && e->code != ERR_NONE)
+        return false;
     if (count > 0) /* a hint may be ahead of what a node shows: look again soon */
         s->hot_at = MIN(s->hot_at, now + AGAIN_MS);
-    if (now >= s->all_at) {
-        if (!look(p, false, e))
-            return false;
-        s->all_at = clock_mono_ms() + (p->o.poll_all_ms ? p->o.poll_all_ms : POLL_ALL_MS);
-        s->hot_at = clock_mono_ms() + (p->o.poll_ms ? p->o.poll_ms : POLL_MS);
-    } else if (now >= s->hot_at) {
-        if (!look(p, true, e))
-            return false;
-        s->hot_at = clock_mono_ms() + (p->o.poll_ms ? p->o.poll_ms : POLL_MS);
-    }
-    return chores(p, e);
+    return look_due(p, s, e) && chores(p, e);
 }
 
 static void tell_trouble(struct watch_state *s, const struct err *e)
@@ -504,8 +547,10 @@ void *nano_watch_main(void *data)
             cancel_wait(&p->stop, 100);
             continue;
         }
-        if (!had)
-            s.hot_at = s.all_at = 0; /* another may have missed something */
+        if (!had) { /* another may have missed something */
+            s.hot_at = s.all_at = 0;
+            s.after[0] = '\0';
+        }
         if (work_once(p, &s, &e)) {
             s.away = false;
             wait_hint(p, MIN(s.hot_at, s.all_at) - clock_mono_ms());
