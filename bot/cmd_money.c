@@ -39,6 +39,8 @@ static bool add_payments(struct command_ctx *ctx, struct card_doc *doc, struct e
     if (pay->ops && strcmp(rest, "0") != 0)
         card_line(doc, ctx->lang, "pay.rest", I18N_TEXT("rest", arena_dup(&doc->arena, rest)),
                   I18N_TEXT("unit", pay->ops->unit));
+    if (count > 0)
+        card_line(doc, ctx->lang, "credits.receipts");
     for (size_t i = 0; i < count; i++) {
         char amount[XNO_TEXT], day[11];
         raw_to_xno_short(list[i].amount, 6, amount);
@@ -71,10 +73,11 @@ bool cmd_credits(struct command_ctx *ctx, struct err *e)
         char key[40], day[11];
         snprintf(key, sizeof(key), "ledger.%s", lines[i].verb);
         str_copy(day, sizeof(day), lines[i].at);
-        card_line(&doc, ctx->lang, "credits.line", I18N_TEXT("day", arena_dup(&doc.arena, day)),
+        card_line(&doc, ctx->lang, lines[i].job[0] ? "credits.line_job" : "credits.line",
+                  I18N_TEXT("day", arena_dup(&doc.arena, day)),
                   I18N_TEXT("what", card_text(&doc, ctx->lang, key)),
-                  I18N_NUM("credits", lines[i].credits),
-                  I18N_TEXT("ref", lines[i].job[0] ? job_short(lines[i].job) : ""));
+                  I18N_TEXT("sign", lines[i].credits > 0 ? "+" : ""),
+                  I18N_NUM("credits", lines[i].credits), I18N_TEXT("ref", job_short(lines[i].job)));
     }
     if (!add_payments(ctx, &doc, e))
         return false;

@@ -121,7 +121,7 @@ static bool show_voices(struct command_ctx *ctx, const struct story_settings *s,
     card_line(&doc, ctx->lang, "voice.now", I18N_TEXT("value", or_auto(ctx, &doc, s->voice)));
     card_line(&doc, ctx->lang, "voice.how");
     if (ctx->abilities->buttons)
-        possible_voice_choices(&doc, ctx->bot->tools, speaks, CHOICES_SHOWN);
+        possible_voice_choices(&doc, ctx->lang, ctx->bot->tools, speaks, CHOICES_SHOWN);
     return reply_send(ctx, &doc, e);
 }
 

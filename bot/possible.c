@@ -11,7 +11,12 @@ static bool lang_fits(const char *tag, const char *lang)
     return strncmp(tag, lang, primary) == 0 && (tag[primary] == '\0' || tag[primary] == '-');
 }
 
-/* Calls `take` for the voices of a language, at most `max`. */
+struct choices {
+    struct card_doc *doc;
+    const char *lang; /* of the card */
+};
+
+/* Calls `take` for the voices that speak a language ("": all), at most `max`. */
 static void each_voice(const struct toolbox *tools, const char *lang, size_t max,
                        void (*take)(void *ctx, const struct speech_voice *voice), void *ctx)
 {
@@ -45,14 +50,16 @@ const char *possible_voices(struct card_doc *doc, const struct toolbox *tools, c
 
 static void add_choice(void *ctx, const struct speech_voice *voice)
 {
-    struct card_doc *doc = ctx;
-    card_choice(doc, arena_dup(&doc->arena, voice->label), "/voice %s", voice->name);
+    struct choices *to = ctx;
+    const char *label = card_text(to->doc, to->lang, voice->female ? "voice.female" : "voice.male",
+                                  I18N_TEXT("name", arena_dup(&to->doc->arena, voice->label)));
+    card_choice(to->doc, label, "/voice %s", voice->name);
 }
 
-void possible_voice_choices(struct card_doc *doc, const struct toolbox *tools, const char *lang,
-                            size_t max)
+void possible_voice_choices(struct card_doc *doc, const char *lang, const struct toolbox *tools,
+                            const char *speaks, size_t max)
 {
-    each_voice(tools, lang, max, add_choice, doc);
+    each_voice(tools, speaks, max, add_choice, &(struct choices){doc, lang});
 }
 
 /* "en, zh, ar, ..." of all voices, each once. */

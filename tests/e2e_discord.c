@@ -171,7 +171,13 @@ static void choose_a_voice(const char *where, const char *user)
     dfake_do(&fake, "press",
              "{\"message\":\"%s\",\"option\":\"%s\",\"where\":\"%s\",\"user\":\"%s\"}", id,
              json_text(option, "label", ""), where, user);
-    wait_message(json_text(option, "label", ""), NULL, ANSWER_MS, id);
+    const char *label = json_text(option, "label", "");
+    AUTO(free_ptr)
+    char *chosen = str_printf("read by %.*s.", (int)strcspn(label, "("), label);
+    char *gap = strstr(chosen, " .");
+    assert_non_null(gap); /* "Anna (female)" */
+    memmove(gap, gap + 1, strlen(gap));
+    wait_message(chosen, NULL, ANSWER_MS, id);
 }
 
 static void press_label(const char *text, const char *label, const char *where, const char *user)

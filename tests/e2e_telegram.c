@@ -109,6 +109,8 @@ static void from_start_to_a_video(void **state)
     /* The interface changes its language; voice notes and photos get help. */
     fake_say(&fake, ana, ana, "", "/lang zh");
     fake_wait_text(&fake, ana, "text", "中文", ANSWER_MS);
+    fake_say(&fake, ana, ana, "", "/voice zh");
+    fake_wait_text(&fake, ana, "text", "伟（男声）", ANSWER_MS);
     fake_do(&fake, "say", "{\"extra\":{\"voice\":{\"file_id\":\"A\",\"duration\":3}}}");
     fake_wait_text(&fake, ana, "text", "语音", ANSWER_MS);
     stop(s);

@@ -124,13 +124,13 @@ static const struct script_writer_ops writers[] = {
 /* --- speech: a tone per word --- */
 
 static const struct speech_voice voices[] = {
-    {"Ada", "en",    "Ada (female)", true },
-    {"Bob", "en-GB", "Bob (male)",   false},
+    {"Ada", "en",    "Ada", true },
+    {"Bob", "en-GB", "Bob", false},
 };
 
 static const struct speech_voice voices_of_two[] = {
-    {"Cyd", "en", "Cyd (male)",   false},
-    {"Dee", "en", "Dee (female)", true },
+    {"Cyd", "en", "Cyd", false},
+    {"Dee", "en", "Dee", true },
 };
 
 static const struct speech_voice *list_two(void *self, size_t *ret_count)

@@ -223,7 +223,9 @@ static void test_quote_and_start_without_buttons(void **state)
     assert_int_equal(number(&w, "select count(*) from jobs where state = 'ready'"), 1);
     assert_int_equal(number(&w, "select held from wallets"), 1);
     expect(&w, "/queue", "1 video is being made");
-    expect(&w, "/credits", "1 more is set aside");
+    said = say(&w, "/credits");
+    assert_non_null(strstr(said, "1 more is set aside"));
+    assert_non_null(strstr(said, " · free trial · +1\n"));
     expect(&w, "/history", "How tides work");
     expect(&w, "/forget yes", "still being made");
     expect(&w, "/cancel", "Cancelled.");
@@ -336,7 +338,7 @@ static void test_saved_voice_gives_way(void **state)
     (void)state;
     struct world w;
     world_open(&w, true);
-    expect(&w, "/voice bob", "read by Bob");
+    expect(&w, "/voice bob", "read by Bob.");
     expect(&w, "/make How tides work", "Voice: bob");
     expect(&w, "/make 潮汐是怎样形成的", "Voice: mei");
     expect(&w, "/settings hd 16:9 music:off", "16:9");

@@ -100,8 +100,7 @@ static void add_other(struct azure_roster *r, const cJSON *item)
         .name = own,
         .lang = arena_dup(&r->arena, lang),
         .service = own,
-        .label = arena_printf(&r->arena, "%.40s (%s)", json_text(item, "LocalName", name),
-                              female ? "female" : "male"),
+        .label = arena_printf(&r->arena, "%.40s", json_text(item, "LocalName", name)),
         .female = female,
         .rate = rate,
     };

@@ -49,7 +49,6 @@ enum { VOICES = 2 * COUNT(languages) };
 struct espeak {
     struct speak_pool *pool;
     struct speech_voice voices[VOICES]; /* language i has 2i and 2i + 1 */
-    char labels[VOICES][48];
 };
 
 /* --- which voice --- */
@@ -245,10 +244,8 @@ static void list_voices(struct espeak *es)
         const struct language *l = &languages[i / 2];
         bool female = i % 2;
         const char *const *who = female ? l->female : l->male;
-        snprintf(es->labels[i], sizeof(es->labels[i]), "%s (%s)", who[1],
-                 female ? "female" : "male");
         es->voices[i] = (struct speech_voice){
-            .name = who[0], .lang = l->lang, .label = es->labels[i], .female = female};
+            .name = who[0], .lang = l->lang, .label = who[1], .female = female};
     }
 }
 

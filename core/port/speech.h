@@ -18,7 +18,7 @@ struct speech_word {
 struct speech_voice {
     const char *name;  /* what a user types after voice: ; unique within the engine */
     const char *lang;  /* BCP 47 primary subtag or with region */
-    const char *label; /* "Mei (female)": shown to people, not translated */
+    const char *label; /* "Mei": shown to people, not translated */
     bool female;
 };
 
