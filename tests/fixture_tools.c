@@ -85,7 +85,7 @@ static bool write_script(int which, const struct script_request *request, struct
         return false;
     *ret = (struct script){0};
     ret->scenes = arena_alloc(&ret->arena, STORY_SCENES_MAX * sizeof *ret->scenes);
-    const char *at = request->topic;
+    const char *at = fake->script ? fake->script : request->topic;
     while (*at && ret->scene_count < STORY_SCENES_MAX) {
         size_t len = strcspn(at, ".");
         len += at[len] == '.';

@@ -38,6 +38,7 @@ struct fake_tools {
     char cache_folder[FAKE_FOLDER_MAX + 16];
     struct fake_step write[2], speak[2], search[2], fetch, probe, segment, sound, join, fit, check,
         poster;
+    const char *script;   /* what a writer writes; NULL: the topic itself */
     int word_ms;          /* how long a spoken word lasts */
     int clips;            /* how many the first source offers */
     int clip_ms;          /* how long each is */

@@ -333,6 +333,85 @@ static void a_short_clip_starts_at_its_beginning(void **state)
     assert_int_equal(x->story.scenes[0].footage.in_ms, 0);
 }
 
+/* --- what is not made --- */
+
+struct judge {
+    const char *flagged; /* a word */
+    enum err_code code;  /* of a service that cannot be asked */
+    int asked;
+};
+
+static bool judge_check(void *self, const char *text, const struct cancel *cancel, struct err *e)
+{
+    struct judge *j = self;
+    (void)cancel;
+    j->asked++;
+    if (j->code)
+        return err_set(e, j->code, "writer.down", "the judge is ill");
+    return !strstr(text, j->flagged) ||
+           err_set_arg(e, ERR_REFUSED, "guard.flagged", "violence", "flagged");
+}
+
+static void judge_gone(void *self)
+{
+    (void)self;
+}
+
+static void what_is_not_made_is_refused_before_anything_is_spent(void **state)
+{
+    static const struct script_guard_ops ops = {"judge", judge_check, judge_gone};
+    static const struct {
+        const char *topic, *script; /* NULL: the writer writes the topic */
+        const char *key;            /* NULL: it is made */
+        enum err_code ill;
+        bool strict;
+        int written;
+        const char *why;
+    } rows[] = {
+        {"The badger sleeps.", NULL,                "guard.flagged", ERR_NONE,  false, 0,
+         "the service flags the topic"                                                                                     },
+        {"A pipe bomb.",       NULL,                "guard.refused", ERR_NONE,  false, 0, "a rule refuses the topic"       },
+        {"The sea.",           "The badger bites.", "guard.script",  ERR_NONE,  false, 1,
+         "the script is the writer's fault"                                                                                },
+        {"The sea.",           "A pipe bomb.",      "guard.script",  ERR_NONE,  false, 1, "by a rule as well"              },
+        {"The badger.",        NULL,                NULL,            ERR_RETRY, false, 1, "nobody is refused by a bad day" },
+        {"The badger.",        NULL,                "writer.down",   ERR_RETRY, true,  0, "unless the operator wants it so"},
+        {"The sea.",           NULL,                NULL,            ERR_NONE,  true,  1, "nothing to say against it"      },
+    };
+    struct fixture *x = *state;
+    struct rules *rules = NULL;
+    struct err e = {0};
+    assert_true(rules_parse("[weapons]\npipe bomb\n", &rules, &e));
+    x->f->box.rules = rules;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct judge judge = {.flagged = "badger", .code = rows[i].ill};
+        x->f->box.guard = (struct script_guard){&ops, &judge};
+        x->f->box.guard_strict = rows[i].strict;
+        x->f->script = rows[i].script;
+        x->topic = rows[i].topic;
+        fake_forget(x->f);
+        story_reset(x);
+        bool ok = run(x);
+        if (ok != (rows[i].key == NULL) || (!ok && strcmp(x->err.user_key, rows[i].key) != 0))
+            fail_msg("%s: %s", rows[i].why, ok ? "made" : x->err.user_key);
+        assert_int_equal(fake_count(x->f, "write0", '<'), rows[i].written);
+        assert_int_equal(fake_count(x->f, "speak0", '>') > 0, ok);
+    }
+    /* A script that a person changed is looked at too, and that is the person's doing. */
+    struct judge judge = {.flagged = "badger"};
+    x->f->box.guard.self = &judge;
+    story_reset(x);
+    x->topic = "The sea.";
+    must_run(x);
+    free(x->story.scenes[0].narration);
+    x->story.scenes[0].narration = str_dup("The badger again.");
+    assert_false(run(x));
+    assert_string_equal(x->err.user_key, "guard.flagged");
+    x->f->box.rules = NULL;
+    x->f->box.guard = (struct script_guard){0};
+    rules_free(rules);
+}
+
 static void a_failing_writer_is_followed_by_the_next(void **state)
 {
     static const struct {
@@ -799,6 +878,7 @@ int main(void)
         CASE(another_speed_is_spoken_anew),
         CASE(the_film_gets_the_length_that_was_asked_for),
         CASE(a_short_clip_starts_at_its_beginning),
+        CASE(what_is_not_made_is_refused_before_anything_is_spent),
         CASE(a_failing_writer_is_followed_by_the_next),
         CASE(a_failing_engine_is_followed_by_the_next_for_all_that_is_left),
         CASE(who_has_the_voice_is_down_another_stands_in),

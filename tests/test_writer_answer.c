@@ -159,8 +159,11 @@ static void test_errors(void **state)
          "cannot\"},\"finish_reason\":\"stop\"}]}",                                                                                    LLM_REFUSED,                                                                                      FIELD_NONE,-1,"OpenAI: a refusal is a 200"},
         {200,
          "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"content_filter\"}]}",                                                                                    LLM_REFUSED,                                                                              FIELD_NONE,-1,"filtered"                                                                                                              },
-        {200,                                    "{\"choices\":[{\"message\":{\"content\":\"{\\\"a\"},\"finish_reason\":\"length\"}]}",
-         LLM_CUT,                                                                                                                               FIELD_NONE,-1,"cut at the limit"},
+        {200,
+         "{\"choices\":[{\"message\":{\"content\":\"{\"},\"finish_reason\":\"insufficient_system_"
+         "resource\"}]}",                                                                           LLM_RETRY,                                                                                                                               FIELD_NONE,-1,"DeepSeek: no room right now"},
+        {200,                                   "{\"choices\":[{\"message\":{\"content\":\"{\\\"a\"},\"finish_reason\":\"length\"}]}",
+         LLM_CUT,                    FIELD_NONE,-1,                                                                                                                                                                    "cut at the limit"                                                                                                                                                                                                                                                                                                                                                                                                                     },
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
