@@ -93,6 +93,18 @@ static void telegram_file_put(void *ctx, const char *key, const char *id)
     wire_notes_put(c->bot, &(struct note){name, id, FILE_SECONDS}, 1, false);
 }
 
+static bool telegram_recall(void *ctx, const char *key, char *ret, size_t size)
+{
+    struct wire_chats *c = ctx;
+    return wire_notes_get(c->bot, key, ret, size);
+}
+
+static bool telegram_keep(void *ctx, const char *key, const char *value, int seconds)
+{
+    struct wire_chats *c = ctx;
+    return wire_notes_put(c->bot, &(struct note){key, value, seconds}, 1, true);
+}
+
 static bool add_telegram(struct wire_chats *c, const struct config *config, struct err *e)
 {
     const char *token = config_text(config, "TELEGRAM_BOT_TOKEN");
@@ -109,6 +121,8 @@ static bool add_telegram(struct wire_chats *c, const struct config *config, stru
         .may_poll = telegram_may_poll,
         .file_get = telegram_file_get,
         .file_put = telegram_file_put,
+        .recall = telegram_recall,
+        .keep = telegram_keep,
         .polled = telegram_polled,
         .cursor_get = telegram_cursor,
         .ctx = c,

@@ -39,7 +39,9 @@ static struct {
     bool runs, run_ok;
     struct err run_error;
     atomic_bool may_poll;
-    char file_id[256]; /* one remembered upload */
+    char file_id[256];
+    bool noting, note_fails;                   /* what is kept about videos of their own */
+    char note_key[80], note[CHAT_REF_MAX + 8]; /* one remembered upload */
     pthread_mutex_t lock;
     /* --- with lock held --- */
     struct heard heard[512];
@@ -130,6 +132,23 @@ static bool file_get(void *ctx, const char *key, char *ret_id, size_t size)
     return w.file_id[0] && str_copy(ret_id, size, w.file_id);
 }
 
+/* Notes of one video; only while `noting`. */
+static bool recall(void *ctx, const char *key, char *ret, size_t size)
+{
+    (void)ctx;
+    return w.noting && strcmp(key, w.note_key) == 0 && str_copy(ret, size, w.note);
+}
+
+static bool keep(void *ctx, const char *key, const char *value, int seconds)
+{
+    (void)ctx;
+    if (w.note_fails || seconds < 86400)
+        return false;
+    str_copy(w.note_key, sizeof(w.note_key), key);
+    str_copy(w.note, sizeof(w.note), value);
+    return true;
+}
+
 static void file_put(void *ctx, const char *key, const char *id)
 {
     (void)ctx, (void)key;
@@ -158,7 +177,9 @@ static void adapter_make(void)
                                  .may_poll = may_poll,
                                  .cursor_get = cursor_get,
                                  .file_get = file_get,
-                                 .file_put = file_put};
+                                 .file_put = file_put,
+                                 .recall = recall,
+                                 .keep = keep};
     if (!telegram_create(&o, &w.chat, &e))
         fail_msg("%s", e.detail);
 }
@@ -788,6 +809,42 @@ static void a_voice_is_sent(void **state)
     fake_node_no_complaints(&w.fake);
 }
 
+/* What one process did, the next one knows. */
+static void new_videos_are_written_down(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char first[CHAT_REF_MAX] = "", second[CHAT_REF_MAX] = "";
+    struct chat_addr to = ana();
+    w.noting = true;
+    assert_true(deliver(&to, "", first, &e));
+    assert_true(deliver(&to, "", second, &e)); /* it died before it could say so */
+    assert_string_equal(second, first);
+    assert_int_equal(fake_messages(&w.fake, ANA, "video", NULL), 1);
+    /* Unclear twice, in two processes: no third one. */
+    str_copy(to.reply, sizeof(to.reply), "77");
+    fake_do(&w.fake, "fault", "{\"method\":\"sendVideo\",\"kind\":\"lost\",\"times\":2}");
+    assert_false(deliver(&to, "", second, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
+    assert_int_equal(fake_messages(&w.fake, ANA, "video", NULL), 3);
+    assert_string_equal(w.note, "2");
+    assert_false(deliver(&to, "", second, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
+    assert_int_equal(fake_messages(&w.fake, ANA, "video", NULL), 3);
+    /* A refusal is no doubt; without a note nothing is sent. */
+    str_copy(to.reply, sizeof(to.reply), "78");
+    fake_do(&w.fake, "chat", "{\"id\":%" PRId64 ",\"blocked\":true}", (int64_t)ANA);
+    assert_false(deliver(&to, "", second, &e));
+    assert_int_equal(e.code, ERR_REFUSED);
+    assert_string_equal(w.note, "0");
+    w.note_fails = true;
+    int64_t calls = fake_calls(&w.fake, "sendVideo");
+    assert_false(deliver(&to, "", second, &e));
+    assert_int_equal(e.code, ERR_RETRY);
+    assert_int_equal(fake_calls(&w.fake, "sendVideo"), calls);
+    w.noting = w.note_fails = false;
+}
+
 static void uploads_are_reused(void **state)
 {
     (void)state;
@@ -917,6 +974,7 @@ int main(void)
         CASE(progress_is_coalesced),
         CASE(the_card_becomes_the_video),
         CASE(new_videos_are_repeated_once_at_most),
+        CASE(new_videos_are_written_down),
         CASE(uploads_are_reused),
         CASE(too_large_is_said_with_a_size_that_may_fit),
         CASE(a_card_brings_a_file),

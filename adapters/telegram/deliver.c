@@ -37,6 +37,7 @@ struct delivery {
     char key[HASH_HEX];   /* of the file's bytes, for its file_id */
     char file_id[TG_FILE_ID_MAX];
     int64_t action_ms;
+    struct tg_sent sent; /* once it is a message of its own */
 };
 
 /* --- remembered uploads --- */
@@ -207,6 +208,54 @@ static bool try_deliver(struct delivery *d, struct tg_reply *r, struct err *e)
     return ok;
 }
 
+/* A message of its own is written down before and after; what is there already is not sent again.
+   *ret_there: it is, sent.ref names it. */
+static bool begin_new(struct delivery *d, bool *ret_there, struct err *e)
+{
+    *ret_there = false;
+    if (d->message != 0)
+        return true;
+    if (!d->sent.key[0])
+        tg_sent_read(d->t, d->to, d->chat, d->video, &d->sent);
+    *ret_there = d->sent.ref[0] != '\0';
+    if (*ret_there)
+        return true;
+    if (d->sent.tries >= TG_SENT_MAX)
+        return err_set(e, ERR_CONFLICT, "error.network",
+                       "telegram: sent twice, and nobody knows whether it arrived");
+    d->sent.tries++;
+    return tg_sent_write(d->t, &d->sent, e);
+}
+
+/* It did not arrive, that much is sure: the try does not count. */
+static void end_new(struct delivery *d, enum tg_action action)
+{
+    struct err e = {0};
+    if (d->message != 0 || action == TG_UNCLEAR)
+        return;
+    d->sent.tries--;
+    if (!tg_sent_write(d->t, &d->sent, &e))
+        log_err(LOG_WARN, LOG_MODULE, &e);
+}
+
+/* Its answer has come. */
+static void note_done(struct delivery *d, const struct tg_reply *r, char ret_ref[CHAT_REF_MAX])
+{
+    struct err e = {0};
+    int64_t id = d->message;
+    if (id == 0 && (!json_int(r->result, "message_id", &id) || id <= 0))
+        log_warn("the video was taken, but without a message id");
+    remember_file(d, r->result);
+    tg_mark_media(d->t, d->chat, id);
+    tg_ref_put(ret_ref, d->chat, id);
+    if (d->message != 0)
+        return;
+    str_copy(d->sent.ref, sizeof(d->sent.ref), ret_ref);
+    if (!tg_sent_write(d->t, &d->sent, &e))
+        log_err(LOG_WARN, LOG_MODULE, &e);
+    crash_at("telegram.noted");
+}
+
 /* --- what to do after a try that failed --- */
 
 static bool pause_for(struct delivery *d, int attempt)
@@ -246,7 +295,8 @@ static bool recover(struct delivery *d, const struct tg_reply *r)
         return r->retry_ms <= PATIENCE_MS;
     case TG_UNCLEAR:
         /* Into the card as often as needed; as a new message once more: rather two than none. */
-        return d->unclear++ < (d->message ? NETWORK_TRIES - 1 : 1) && pause_for(d, d->unclear);
+        return d->unclear++ < (d->message ? NETWORK_TRIES : TG_SENT_MAX) - 1 &&
+               pause_for(d, d->unclear);
     case TG_RETRY:
         return d->network++ < NETWORK_TRIES - 1 && pause_for(d, d->network);
     default:
@@ -287,15 +337,18 @@ bool tg_deliver(void *self, const struct chat_addr *to, const char *ref,
         AUTO(tg_reply_free) struct tg_reply r = {0};
         if (!tg_pace(t, d.chat, LANE_VIDEO, PATIENCE_MS, cancel, e))
             return false;
-        if (try_deliver(&d, &r, e)) {
-            int64_t id = d.message;
-            if (id == 0 && (!json_int(r.result, "message_id", &id) || id <= 0))
-                log_warn("the video was taken, but without a message id");
-            remember_file(&d, r.result);
-            tg_mark_media(t, d.chat, id);
-            tg_ref_put(ret_ref, d.chat, id);
+        bool there;
+        if (!begin_new(&d, &there, e))
+            break;
+        if (there) {
+            str_copy(ret_ref, CHAT_REF_MAX, d.sent.ref);
             return true;
         }
+        if (try_deliver(&d, &r, e)) {
+            note_done(&d, &r, ret_ref);
+            return true;
+        }
+        end_new(&d, r.action);
         tg_note_flood(t, d.chat, &r);
         log_err(LOG_INFO, LOG_MODULE, e);
         if (r.action == TG_TOO_BIG)

@@ -36,6 +36,11 @@ struct telegram_options {
     /* OPTIONAL. Remembered file ids of this bot, by a key that names the file's bytes. */
     bool (*file_get)(void *ctx, const char *key, char *ret_id, size_t size);
     void (*file_put)(void *ctx, const char *key, const char *id);
+    /* OPTIONAL. Small texts that outlive the process, kept for `seconds` at least; they say which
+       videos were sent. Any thread, may block. False from keep: it is not stored, and nothing is
+       sent. */
+    bool (*recall)(void *ctx, const char *key, char *ret, size_t size);
+    bool (*keep)(void *ctx, const char *key, const char *value, int seconds);
     void *ctx;
 };
 

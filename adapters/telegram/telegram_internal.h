@@ -13,6 +13,7 @@
 #include "adapters/telegram/pace.h"
 #include "adapters/telegram/telegram.h"
 #include "core/base/cancel.h"
+#include "core/base/hash.h"
 #include "core/base/strbuf.h"
 
 enum {
@@ -125,7 +126,7 @@ bool tg_edit(void *self, const struct chat_addr *to, const char *ref, const stru
 struct tg_form {
     bool plain, no_thread, no_buttons;
     bool no_picture; /* nor a voice message: the file goes as a file */
-    int shorter; /* halvings of the length limit */
+    int shorter;     /* halvings of the length limit */
 };
 /* False when there is nothing left to give up. */
 bool tg_form_adapt(struct tg_form *f, enum tg_action action);
@@ -144,6 +145,17 @@ bool tg_deliver(void *self, const struct chat_addr *to, const char *ref,
                 char ret_ref[CHAT_REF_MAX], struct err *e);
 bool tg_fetch(void *self, const char *media, const char *folder, const struct cancel *cancel,
               char **ret_path, struct err *e);
+
+/* --- sent.c: videos in messages of their own --- */
+enum { TG_SENT_MAX = 2 }; /* times that one is sent, when nobody knows whether it arrived */
+struct tg_sent {
+    char key[HASH_HEX];
+    int tries;              /* begun, and not known to have failed */
+    char ref[CHAT_REF_MAX]; /* it is there; "" not known */
+};
+void tg_sent_read(struct telegram *t, const struct chat_addr *to, int64_t chat,
+                  const struct chat_video *video, struct tg_sent *ret);
+bool tg_sent_write(struct telegram *t, const struct tg_sent *s, struct err *e);
 
 /* --- status.c --- */
 /* Takes the newest state of a card that is being made. False: the card is gone. */
