@@ -185,6 +185,43 @@ static void telegram_make_pay_film(void **state)
     site_ledger_must_hold(p);
 }
 
+/* In a group nobody sees an address or a balance: a link leads to the private chat. */
+static void telegram_group(void **state)
+{
+    enum { GROUP_ID = 4987654 };
+    const int64_t ana = 6123456789, group = -(int64_t)GROUP_ID;
+    struct site *p = *state;
+    struct fake_node telegram;
+    struct env e;
+    char uploads[SITE_MAX + 16];
+    snprintf(uploads, sizeof(uploads), "%s/uploads", p->folder);
+    mkdir(uploads, 0755);
+    fake_start(&telegram, uploads);
+    fake_do(&telegram, "chat", "{\"id\":%lld}", (long long)group);
+    env_make(&e, NULL);
+    put(&e, str_dup("TELEGRAM_BOT_TOKEN=" FAKE_TOKEN));
+    put(&e, str_printf("TELEGRAM_API_URL=%s", telegram.url));
+    struct session *s = session_run(p, false, e.list);
+    env_free(&e);
+    fake_say(&telegram, group, ana, "", "/pay@ExampleClipBot 1");
+    AUTO(free_ptr) char *link = fake_wait_messages(&telegram, group, "text", 1, START_MS);
+    assert_non_null(strstr(link, "start=pay"));
+    assert_null(strstr(link, "nano_"));
+    assert_int_equal(site_number(p, "select count(*) from orders"), 0);
+    fake_say(&telegram, ana, ana, "", "/start pay"); /* the link was followed */
+    fake_wait_text(&telegram, ana, "text", "100 credits for 1 XNO", ANSWER_MS);
+    fake_press(&telegram, ana, ana, "100 credits for 1 XNO");
+    free(fake_wait_messages(&telegram, ana, "photo", 1, ANSWER_MS));
+    AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
+    fake_nano_pay(&nano, address, "1000000000000000000000000000000", NULL);
+    fake_wait_text(&telegram, ana, "photo", "+100 credits", ANSWER_MS);
+    assert_int_equal(fake_messages(&telegram, group, "text", NULL), 1);
+    session_signal(s, SIGTERM);
+    assert_int_equal(session_wait(s, STOP_MS), 0);
+    fake_node_no_complaints(&telegram);
+    fake_node_stop(&telegram);
+}
+
 /* --- kill -9 between each pair of steps --- */
 
 static void killed_at_each_step(void **state)
@@ -243,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(make_pay_film),
         CASE(telegram_make_pay_film),
+        CASE(telegram_group),
         CASE(killed_at_each_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
