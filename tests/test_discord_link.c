@@ -57,6 +57,37 @@ static void every_break_is_mended(void **state)
     assert_true(resumes >= 10); /* all but two breaks, and the restarts between them */
 }
 
+/* Nobody answers where the session could be resumed: after three tries a fresh one begins. And a
+   gateway that refuses before Hello is asked again and again, but with growing pauses. */
+static void dead_hosts_and_refusals(void **state)
+{
+    (void)state;
+    struct discord_stats s;
+    dfake_do(&w.fake, "set", "{\"resumeUrl\":\"ws://127.0.0.1:9\"}");
+    dbot_adapter_run();
+    say_and_hear(1);
+    dfake_do(&w.fake, "gateway", "{\"do\":\"cut\"}");
+    for (int i = 0; i < 1500 && dfake_number(&w.fake, "identifies") < 2; i++)
+        usleep(10000);
+    discord_stats(&w.chat, &s);
+    assert_int_equal(s.resumes, 3);
+    assert_int_equal(dfake_number(&w.fake, "identifies"), 2);
+    dfake_do(&w.fake, "set", "{\"resumeUrl\":\"\",\"refuseUpgrade\":4}");
+    say_and_hear(2);
+    dbot_adapter_end();
+    dbot_adapter_make_with(DFAKE_TOKEN);
+    int64_t begin = clock_mono_ms();
+    w.kept_count = 0; /* a fresh start */
+    dfake_do(&w.fake, "forget", "{}");
+    dbot_adapter_run();
+    for (int i = 0; i < 1500 && dfake_number(&w.fake, "identifies") < 3; i++)
+        usleep(10000);
+    assert_int_equal(dfake_number(&w.fake, "identifies"), 3);
+    assert_true(clock_mono_ms() - begin >= 25 + 50 + 100 + 200); /* pauses of 50 ms, doubling */
+    dfake_do(&w.fake, "gateway", "{\"do\":\"op1\"}");            /* a heartbeat that is asked for */
+    dfake_wait_lines(&w.fake, "ops", "op 1", 1);
+}
+
 static void what_was_missed_comes_with_the_resume(void **state)
 {
     (void)state;
@@ -366,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_break_is_mended, dbot_setup, dbot_teardown),
+        cmocka_unit_test_setup_teardown(dead_hosts_and_refusals, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(a_cut_at_every_step, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(what_was_missed_comes_with_the_resume, dbot_setup,
                                         dbot_teardown),
