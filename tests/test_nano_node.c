@@ -12,6 +12,7 @@
 #include "core/base/hash.h"
 #include "core/base/strbuf.h"
 #include "core/nano/work.h"
+#include "core/nano/work_pool.h"
 #include "core/net/json.h"
 #include "tests/fake_nano.h"
 
@@ -918,6 +919,28 @@ static void work_from_elsewhere_is_checked(void **state)
     }
 }
 
+/* The pool asks the server first, and makes the work itself when the server fails or lies. */
+static void the_work_pool_takes_it_or_makes_it(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    uint64_t work = 0;
+    connect_to(1, "");
+    struct work_pool *pool = work_pool_create(&(struct work_pool_options){
+        .threads = 1, .hooks = {.generate = OPS->work, .ctx = SELF}
+    });
+    struct nano_hash root = {{4}}, other = {{5}};
+    assert_true(work_pool_wait(pool, &root, FAKE_NANO_SEND, 20000, NULL, &work, &e));
+    assert_true(nano_work_valid(&root, work, FAKE_NANO_SEND));
+    assert_int_equal(work_pool_state(pool).from_source, 1);
+    tell("fault", "{\"on\":\"work_generate\",\"kind\":\"reply\",\"times\":-1,\"reply\":{\"work\":"
+                  "\"0000000000000000\"}}");
+    assert_true(work_pool_wait(pool, &other, FAKE_NANO_SEND, 20000, NULL, &work, &e));
+    assert_true(nano_work_valid(&other, work, FAKE_NANO_SEND));
+    assert_int_equal(work_pool_state(pool).from_source, 1);
+    work_pool_destroy(pool);
+}
+
 static void a_stop_is_obeyed_at_once(void **state)
 {
     (void)state;
@@ -961,6 +984,7 @@ int main(void)
         CASE(keys_go_to_their_own_node),
         CASE(settings_are_looked_at),
         CASE(work_from_elsewhere_is_checked),
+        CASE(the_work_pool_takes_it_or_makes_it),
         CASE(a_stop_is_obeyed_at_once),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
