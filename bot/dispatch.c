@@ -70,6 +70,8 @@ static bool hint(struct command_ctx *ctx, struct err *e)
     card_begin(&doc, ctx->lang);
     if (event->text[0] == '/') {
         const struct command *near = command_nearest(event->text);
+        if (!near && event->is_group)
+            return true; /* it may be for another bot */
         const char *word = card_excerpt(&doc, event->text, 24);
         if (near)
             card_line(&doc, ctx->lang, "error.unknown_command_near", I18N_TEXT("what", word),

@@ -115,8 +115,11 @@ bool reply_line(struct command_ctx *ctx, struct err *e, const char *key,
 bool reply_error(struct command_ctx *ctx, const struct err *what, struct err *e)
 {
     AUTO(card_doc_free) struct card_doc doc;
+    bool strange = ctx->event->is_group && ctx->event->kind == CHAT_BUTTON &&
+                   strcmp(what->user_key, "error.no_job") == 0;
     card_begin(&doc, ctx->lang);
-    card_line(&doc, ctx->lang, what->user_key, I18N_TEXT("what", what->arg));
+    card_line(&doc, ctx->lang, strange ? "error.not_your_card" : what->user_key,
+              I18N_TEXT("what", what->arg));
     possible_add(&doc, ctx->lang, ctx->bot->tools, what->user_key);
     return reply_send(ctx, &doc, e);
 }

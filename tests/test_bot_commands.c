@@ -408,6 +408,9 @@ static void test_groups(void **state)
     w.event.is_group = true;
     say(&w, "just talking");
     assert_int_equal(w.cards, 0); /* people talk to each other */
+    say(&w, "/weather tomorrow");
+    assert_int_equal(w.cards, 0); /* or to another bot */
+    expect(&w, "/mak", "Did you mean /make?");
     say(&w, "/credits");
     assert_true(w.any_private); /* money is nobody else's business */
     say(&w, "/help");
@@ -418,6 +421,9 @@ static void test_groups(void **state)
     str_copy(id, sizeof(id), strstr(said, "|/cancel ") + 9);
     AUTO(free_ptr) char *cancel = str_printf("/cancel %s", id);
     w.event.user_id = "u2";
+    w.event.kind = CHAT_BUTTON;
+    AUTO(free_ptr) char *go = str_printf("/go %s", id);
+    expect(&w, go, "for the person who asked for the video");
     expect(&w, cancel, "Only the person who asked");
     w.event.is_group_admin = true;
     expect(&w, cancel, "Cancelled.");
