@@ -66,12 +66,16 @@ static void down(const char *service, int status)
     fake_llm_do(&fake, "fault", fault);
 }
 
-/* The service that was asked last. */
+/* The service that was asked for a script last. */
 static void asked_last(const char *service)
 {
     AUTO(json_free) cJSON *state = fake_node_state(&fake);
-    const cJSON *calls = json_array(state, "calls");
-    const cJSON *last = cJSON_GetArrayItem(calls, cJSON_GetArraySize(calls) - 1);
+    const cJSON *call, *last = NULL;
+    cJSON_ArrayForEach(call, json_array(state, "calls"))
+    {
+        if (strcmp(json_text(call, "path", ""), "chat") == 0)
+            last = call;
+    }
     assert_string_equal(json_text(last, "service", ""), service);
 }
 
