@@ -40,6 +40,8 @@ struct world {
     /* What the bot was told. */
     atomic_int delivering, delivered, failed, cancelled, kept, done;
     atomic_int progress;
+    atomic_int own_asked;
+    int own_refused; /* which time its files cannot be had */
     pthread_mutex_t lock;
     char fail_key[64], last_ref[CHAT_REF_MAX];
 };
@@ -176,7 +178,7 @@ static void start(struct world *w)
 
 struct new_job {
     struct world *w;
-    const char *account;
+    const char *account, *media;
     char key[32], id[UUID_TEXT];
     enum job_start started;
 };
@@ -195,6 +197,7 @@ static bool new_job_body(struct db_tx *tx, void *ctx, struct err *e)
         .estimate_ms = 9000,
         .topic = (char *)topic,
         .story = json,
+        .media = (char *)(uintptr_t)n->media,
         .lang = "en",
         .addr = {.network = "test", .chat = "1"}
     };
@@ -1021,6 +1024,99 @@ static void broken_connections_do_not_stop_a_job(void **state)
     assert_balance(w, CREDITS - REAL_PRICE, 0);
 }
 
+/* --- files that came with the words --- */
+
+static bool own_search(void *self, const struct footage_query *q, struct footage *hits, size_t max,
+                       size_t *ret_count, const struct cancel *cancel, struct err *e)
+{
+    (void)self, (void)q, (void)hits, (void)max, (void)cancel, (void)e;
+    *ret_count = 0;
+    return true;
+}
+
+static void own_nothing(void *self)
+{
+    (void)self;
+}
+
+/* The chat has given two files; scenes show others. */
+static bool own_footage(void *ctx, const struct job *job, const char *folder,
+                        struct footage_source *ret, struct err *e)
+{
+    static const struct footage_source_ops ops = {
+        .name = FOOTAGE_OWN, .search = own_search, .destroy = own_nothing};
+    struct world *w = ctx;
+    AUTO(free_ptr) char *file = str_printf("%s/one", folder);
+    assert_string_equal(job->media, "p:one\nv:two");
+    if (atomic_fetch_add(&w->own_asked, 1) == w->own_refused)
+        return err_set(e, ERR_UNSUPPORTED, "chat.file_gone", "test");
+    assert_true(fs_mkdirs(folder, 0700, e) && fs_write(file, "x", 1, e));
+    *ret = (struct footage_source){.ops = &ops};
+    return true;
+}
+
+static int own_lost(struct world *w, const char *id)
+{
+    struct job j AUTO(job_free) = look(w, id);
+    AUTO(storyboard_free) struct storyboard story = {0};
+    struct err e;
+    assert_true(storyboard_from_json(j.story, strlen(j.story), &story, &e));
+    return story.own_lost;
+}
+
+static void files_that_came_with_a_job_go_with_it(void **state)
+{
+    struct world *w = *state;
+    char ids[3][UUID_TEXT];
+    AUTO(free_ptr) char *folder = str_printf("%s/" WORKER_OWN_FOLDER, w->out_dir);
+    w->options.calls.own_footage = own_footage;
+    w->options.threads = 1;
+    w->own_refused = 1; /* the second time */
+    for (int i = 0; i < 3; i++) {
+        struct new_job n = {.w = w, .account = w->account, .media = "p:one\nv:two"};
+        snprintf(n.key, sizeof n.key, "own %d", i);
+        must(w, new_job_body, &n);
+        str_copy(ids[i], UUID_TEXT, n.id);
+    }
+    w->f->join = (struct fake_step){.code = ERR_INPUT, .times = -1, .at = 3};
+    start(w);
+    wait_state(w, ids[0], JOB_DONE);
+    wait_state(w, ids[1], JOB_DONE);
+    wait_state(w, ids[2], JOB_FAILED);
+    stop(w);
+    assert_int_equal(atomic_load(&w->own_asked), 3);
+    assert_int_equal(own_lost(w, ids[0]), 0);
+    assert_int_equal(own_lost(w, ids[1]), 2); /* made without them, and it is said */
+    assert_int_equal(fake_files(folder, "one"), 0);
+}
+
+static void what_a_killed_worker_left_of_them_is_swept(void **state)
+{
+    struct world *w = *state;
+    struct janitor *janitor;
+    struct err e;
+    struct timespec old[2] = {{0}};
+    AUTO(free_ptr) char *folder = str_printf("%s/" WORKER_OWN_FOLDER, w->out_dir);
+    AUTO(free_ptr) char *gone = str_printf("%s/gone/1", folder);
+    AUTO(free_ptr) char *fresh = str_printf("%s/fresh/1", folder);
+    AUTO(free_ptr) char *file = str_printf("%s/picture", gone);
+    struct janitor_options o = {
+        .db = w->db, .on_failed = on_failed, .ctx = w, .out_dir = w->out_dir};
+    assert_true(fs_mkdirs(gone, 0700, &e) && fs_mkdirs(fresh, 0700, &e));
+    assert_true(fs_write(file, "x", 1, &e));
+    clock_gettime(CLOCK_REALTIME, &old[0]);
+    old[0].tv_sec -= 25 * 3600;
+    old[1] = old[0];
+    gone[strlen(gone) - 2] = '\0';
+    assert_int_equal(utimensat(AT_FDCWD, gone, old, 0), 0);
+    assert_true(janitor_start(&o, &janitor, &e));
+    for (int64_t until = clock_mono_ms() + PATIENCE_MS; fs_exists(file) && clock_mono_ms() < until;)
+        usleep(20000);
+    janitor_stop(janitor);
+    assert_false(fs_exists(gone));
+    assert_true(fs_exists(fresh));
+}
+
 /* --- janitor --- */
 
 static void the_janitor_takes_back_jobs_of_dead_workers(void **state)
@@ -1098,6 +1194,8 @@ int main(void)
         CASE(a_drain_gives_the_job_back_at_once_and_keeps_the_try),
         CASE(a_drain_stops_an_upload_and_the_next_start_repeats_it),
         CASE(broken_connections_do_not_stop_a_job),
+        CASE(files_that_came_with_a_job_go_with_it),
+        CASE(what_a_killed_worker_left_of_them_is_swept),
         CASE(the_janitor_takes_back_jobs_of_dead_workers),
         CASE(the_janitor_ends_jobs_that_kill_their_workers),
     };

@@ -195,8 +195,8 @@ static void remove_own(const struct work *k)
     fs_remove(folder);
 }
 
-/* The person's own files; without them the film is made all the same, and says so. */
-static bool open_own(struct work *k, struct footage_source *ret)
+/* The person's own files; without them the film is made all the same, and says so: *ret_lost. */
+static bool open_own(struct work *k, struct footage_source *ret, int *ret_lost)
 {
     const struct worker_calls *calls = &options(k)->calls;
     char folder[OWN_PATH_MAX];
@@ -207,9 +207,9 @@ static bool open_own(struct work *k, struct footage_source *ret)
     if (calls->own_footage(calls->ctx, k->job, folder, ret, &why))
         return true;
     log_err(LOG_WARN, LOG_MODULE, &why);
-    k->story.own_lost = 1;
+    *ret_lost = 1;
     for (const char *at = k->job->media; (at = strchr(at, '\n')); at++)
-        k->story.own_lost++;
+        ++*ret_lost;
     return false;
 }
 
@@ -217,6 +217,7 @@ static bool make_film(struct work *k, struct err *e)
 {
     struct pipeline_result result;
     struct footage_source own = {0};
+    int own_lost = 0;
     char person[PERSON_TEXT];
     struct recent recent = {.job = k->job};
     struct err why = {0};
@@ -232,7 +233,7 @@ static bool make_film(struct work *k, struct err *e)
         .person = person,
         .recent = recent.names,
         .recent_count = recent.count,
-        .own = open_own(k, &own) ? &own : NULL,
+        .own = open_own(k, &own, &own_lost) ? &own : NULL,
         .on_save = on_save,
         .on_progress = on_progress,
         .on_call = on_call,
@@ -246,6 +247,7 @@ static bool make_film(struct work *k, struct err *e)
         own.ops->destroy(own.self);
     if (!ok)
         return false;
+    k->story.own_lost = MAX(k->story.own_lost, own_lost);
     describe(k, result.width, result.height, result.duration_ms, result.bytes);
     log_info("film made: %" PRId64 " ms long, %" PRId64 " bytes, %zu segments made, %zu cached, "
              "in %" PRId64 " ms",
