@@ -96,30 +96,19 @@ static void read_answer(const struct net_reply *reply, struct dc_reply *ret)
 static void read_reply(const struct net_reply *reply, const char *name, struct dc_reply *ret,
                        struct err *e)
 {
-    *ret = (struct dc_reply){0};
-    switch (reply->outcome) {
-    case NET_REPLY:
-        read_answer(reply, ret);
-        if (ret->action != DC_DONE)
-            dc_error_set(e, ret->action, ret->status, ret->code, name, ret->detail);
+    static const enum dc_action fates[] = {
+        [NET_FATE_NO_EFFECT] = DC_RETRY,
+        [NET_FATE_UNCLEAR] = DC_UNCLEAR,
+        [NET_FATE_FORBIDDEN] = DC_BUG,
+        [NET_FATE_BAD_FILE] = DC_BAD_FILE,
+    };
+    enum net_fate fate = net_reply_fate(reply);
+    *ret = (struct dc_reply){.action = fates[fate]};
+    if (fate != NET_FATE_ANSWERED)
         return;
-    case NET_UNKNOWN:
-    case NET_TOO_LARGE:
-        ret->action = DC_UNCLEAR;
-        return;
-    case NET_CANCELLED:
-        ret->action = reply->sent ? DC_UNCLEAR : DC_RETRY;
-        return;
-    case NET_NOT_SENT:
-        ret->action = DC_RETRY;
-        return;
-    case NET_FORBIDDEN:
-        ret->action = DC_BUG;
-        return;
-    case NET_DISK:
-        ret->action = DC_BAD_FILE;
-        return;
-    }
+    read_answer(reply, ret);
+    if (ret->action != DC_DONE)
+        dc_error_set(e, ret->action, ret->status, ret->code, name, ret->detail);
 }
 
 /* --- limits --- */

@@ -86,30 +86,19 @@ static void read_answer(const struct net_reply *reply, struct tg_reply *ret)
 void tg_reply_read(const struct net_reply *reply, const char *method, struct tg_reply *ret,
                    struct err *e)
 {
-    *ret = (struct tg_reply){0};
-    switch (reply->outcome) {
-    case NET_REPLY:
-        read_answer(reply, ret);
-        if (ret->action != TG_DONE)
-            tg_error_set(e, ret->action, ret->code, ret->description, method);
+    static const enum tg_action fates[] = {
+        [NET_FATE_NO_EFFECT] = TG_RETRY,
+        [NET_FATE_UNCLEAR] = TG_UNCLEAR,
+        [NET_FATE_FORBIDDEN] = TG_BUG,
+        [NET_FATE_BAD_FILE] = TG_BAD_FILE,
+    };
+    enum net_fate fate = net_reply_fate(reply);
+    *ret = (struct tg_reply){.action = fates[fate]};
+    if (fate != NET_FATE_ANSWERED)
         return;
-    case NET_UNKNOWN:
-    case NET_TOO_LARGE:
-        ret->action = TG_UNCLEAR;
-        return;
-    case NET_CANCELLED:
-        ret->action = reply->sent ? TG_UNCLEAR : TG_RETRY;
-        return;
-    case NET_NOT_SENT:
-        ret->action = TG_RETRY;
-        return;
-    case NET_FORBIDDEN:
-        ret->action = TG_BUG;
-        return;
-    case NET_DISK:
-        ret->action = TG_BAD_FILE;
-        return;
-    }
+    read_answer(reply, ret);
+    if (ret->action != TG_DONE)
+        tg_error_set(e, ret->action, ret->code, ret->description, method);
 }
 
 static void fill_request(const struct tg_call *c, const char *url, char log_name[static 64],

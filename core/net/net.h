@@ -126,6 +126,15 @@ const char *net_reply_header(const struct net_reply *reply, const char *name);
 int net_backoff_ms(int attempt);
 /* "12", "1.5" or an HTTP date -> milliseconds from wall_ms, 0 to one day; -1 when unreadable. */
 int net_parse_retry_after(const char *value, int64_t wall_ms);
+/* What became of a request, for callers with words of their own for it. */
+enum net_fate {
+    NET_FATE_ANSWERED,
+    NET_FATE_NO_EFFECT, /* surely: another try is harmless */
+    NET_FATE_UNCLEAR,   /* it may have had its effect */
+    NET_FATE_FORBIDDEN, /* by our own rules */
+    NET_FATE_BAD_FILE,  /* what was to be sent or saved */
+};
+enum net_fate net_reply_fate(const struct net_reply *reply);
 /* Worth another try: no effect there, or 408, 425, 429, 5xx, or an empty 200. */
 bool net_should_retry(const struct net_reply *reply);
 

@@ -33,6 +33,26 @@ int net_parse_retry_after(const char *value, int64_t wall_ms)
     return (int)CLAMP(ms, 0, DAY_MS);
 }
 
+enum net_fate net_reply_fate(const struct net_reply *reply)
+{
+    switch (reply->outcome) {
+    case NET_REPLY:
+        return NET_FATE_ANSWERED;
+    case NET_CANCELLED:
+        return reply->sent ? NET_FATE_UNCLEAR : NET_FATE_NO_EFFECT;
+    case NET_NOT_SENT:
+        return NET_FATE_NO_EFFECT;
+    case NET_FORBIDDEN:
+        return NET_FATE_FORBIDDEN;
+    case NET_DISK:
+        return NET_FATE_BAD_FILE;
+    case NET_UNKNOWN:
+    case NET_TOO_LARGE:
+        break;
+    }
+    return NET_FATE_UNCLEAR;
+}
+
 bool net_should_retry(const struct net_reply *reply)
 {
     if (reply->outcome == NET_NOT_SENT || reply->outcome == NET_UNKNOWN)
