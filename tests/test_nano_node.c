@@ -485,6 +485,28 @@ static void an_answer_to_another_question_is_none(void **state)
     }
 }
 
+static void a_node_that_hides_a_payment_only_delays_it(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct nano_block_info info;
+    struct nano_receivables r = {0};
+    char hex[65];
+    connect_batches(2, "", 100);
+    tell("node", "{\"lag\":true}"); /* sees nothing from now on, and says that all is well */
+    fake_nano_pay(&world.fake, world.address[0], XNO, hex);
+    struct nano_hash hash = hash_of(hex);
+    assert_true(OPS->blocks(SELF, &hash, 1, &info, NULL, &e));
+    assert_true(info.found && info.confirmed); /* the other one knows it */
+    size_t listed = 0;
+    for (int i = 0; i < 12; i++) {
+        assert_true(list("1", &r, &e));
+        listed += r.count;
+        list_free(&r);
+    }
+    assert_in_range(listed, 1, 2);
+}
+
 /* --- publishing --- */
 
 static uint64_t work_for(const struct nano_hash *root, uint64_t threshold)
@@ -970,6 +992,7 @@ int main(void)
         CASE(pruned_and_old_blocks_say_what_is_missing),
         CASE(lies_about_blocks_are_seen),
         CASE(an_answer_to_another_question_is_none),
+        CASE(a_node_that_hides_a_payment_only_delays_it),
         CASE(blocks_are_published_once_however_often_they_are_sent),
         CASE(refusals_are_told_apart),
         CASE(a_good_block_gets_through),

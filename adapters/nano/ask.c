@@ -8,6 +8,7 @@
 enum {
     LOOK_MS = 3000,       /* version, block_count, telemetry: each */
     AGAIN_MS = 60000,     /* before a node of the wrong network is looked at again */
+    ELSEWHERE = 10,       /* every so many questions */
     BEHIND_BLOCKS = 1000, /* cemented blocks that a node may be behind: some minutes of traffic */
 };
 
@@ -127,6 +128,22 @@ static int rank_of(struct nano_peer *p, int64_t now)
     return rank;
 }
 
+/* Now and then another good node is asked first: one that hides payments can only delay them. */
+static void go_elsewhere(struct nano_rpc *r, struct nano_peer **order,
+                         const int ranks[static NANO_NODES_MAX])
+{
+    size_t good = 0;
+    for (size_t i = 0; i < r->peer_count; i++)
+        good += ranks[i] == 0;
+    size_t nth = atomic_fetch_add(&r->asked, 1) + 1;
+    if (good < 2 || nth % ELSEWHERE != 0)
+        return;
+    size_t other = 1 + nth / ELSEWHERE % (good - 1);
+    struct nano_peer *first = order[0];
+    order[0] = order[other];
+    order[other] = first;
+}
+
 /* In the operator's order; those that are behind, then those that rest, come last. */
 static size_t order_of(struct nano_rpc *r, struct nano_peer *ret[static NANO_NODES_MAX])
 {
@@ -139,6 +156,7 @@ static size_t order_of(struct nano_rpc *r, struct nano_peer *ret[static NANO_NOD
         for (size_t i = 0; i < r->peer_count; i++)
             if (ranks[i] == rank)
                 ret[n++] = &r->peers[i];
+    go_elsewhere(r, ret, ranks);
     return n;
 }
 
@@ -177,6 +195,8 @@ bool nano_ask(struct nano_rpc *r, const struct nano_question *q, struct err *e)
     err_set(e, ERR_RETRY, "pay.node_down", "nano %s: every node wants to be left alone", q->what);
     for (size_t i = 0; i < count; i++) {
         struct err why = {0};
+        if (e->code == ERR_NOT_FOUND && rank_of(order[i], clock_mono_ms()) != 0)
+            break; /* an answer is there: not worth waiting for one that stalls */
         if (cancel_fired(q->cancel))
             return err_set(e, ERR_CANCELLED, "error.cancelled", "nano %s: cancelled", q->what);
         enum nano_verdict v = ask_one(r, order[i], q, &why);

@@ -9,14 +9,29 @@ struct looking {
     const struct nano_hash *hashes;
     size_t count;
     struct nano_block_info *infos;
+    bool answered;
 };
 
+/* What a node does not know another one may: it lags, or it hides a payment. */
 static enum nano_verdict take_blocks(void *ctx, const cJSON *doc, const char *error, struct err *e)
 {
     struct looking *l = ctx;
-    if (!error[0] && nano_read_blocks(doc, l->hashes, l->count, l->infos, e))
+    size_t missing = 0;
+    AUTO(free_ptr) struct nano_block_info *told = calloc(l->count, sizeof(*told));
+    if (!told)
+        abort(); /* at most NANO_HASHES_MAX */
+    if (error[0] || !nano_read_blocks(doc, l->hashes, l->count, told, e))
+        return nano_unbelievable(error, e);
+    for (size_t i = 0; i < l->count; i++) {
+        if (!l->infos[i].found)
+            l->infos[i] = told[i];
+        missing += !l->infos[i].found;
+    }
+    l->answered = true;
+    if (missing == 0)
         return NANO_FINE;
-    return nano_unbelievable(error, e);
+    err_set(e, ERR_NOT_FOUND, "pay.no_such_block", "nano: %zu blocks are not known", missing);
+    return NANO_NEXT;
 }
 
 static bool ask_blocks(struct nano_rpc *r, struct looking *l, const struct cancel *cancel,
@@ -31,20 +46,21 @@ static bool ask_blocks(struct nano_rpc *r, struct looking *l, const struct cance
         strbuf_addf(&body, "%s\"%s\"", i ? "," : "", hex);
     }
     strbuf_adds(&body, "]}");
-    return nano_ask(r,
-                    &(struct nano_question){.what = "blocks_info",
-                                            .body = strbuf_text(&body),
-                                            .take = take_blocks,
-                                            .ctx = l,
-                                            .cancel = cancel},
-                    e);
+    struct nano_question q = {.what = "blocks_info",
+                              .body = strbuf_text(&body),
+                              .take = take_blocks,
+                              .ctx = l,
+                              .cancel = cancel};
+    return nano_ask(r, &q, e) || (l->answered && e->code != ERR_CANCELLED);
 }
 
 bool rpc_blocks(void *self, const struct nano_hash *hashes, size_t count,
                 struct nano_block_info *ret_infos, const struct cancel *cancel, struct err *e)
 {
     for (size_t at = 0; at < count; at += NANO_HASHES_MAX) {
-        struct looking l = {hashes + at, MIN(count - at, (size_t)NANO_HASHES_MAX), ret_infos + at};
+        size_t n = MIN(count - at, (size_t)NANO_HASHES_MAX);
+        struct looking l = {.hashes = hashes + at, .count = n, .infos = ret_infos + at};
+        memset(l.infos, 0, n * sizeof(*l.infos));
         if (!ask_blocks(self, &l, cancel, e))
             return false;
     }

@@ -100,6 +100,7 @@ struct nano_rpc {
     struct nano_stream *stream;
     /* Addresses per call that a service turned out to take, and how long that is believed. */
     atomic_size_t small_batch;
+    atomic_size_t asked; /* questions */
     _Atomic int64_t small_until_ms;
 };
 

@@ -1,7 +1,8 @@
 /*
  * rpc - Nano's network through the RPC and WebSocket of one or more nodes.
  *
- * What:    nano_node "rpc". The first node of the list that works is used; one that fails, lags or
+ * What:    nano_node "rpc". The first node of the list that works is used (each tenth question goes to
+ *          another good one first, so that none can hide a payment for ever); one that fails, lags or
  *          tells nonsense rests (1 s, doubled each time, at most 2 min) and is used again only when no
  *          other one answers; one that says 429 is left alone for as long as it says. A refusal to
  *          take a block is believed only when every node that answers refuses.

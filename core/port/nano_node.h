@@ -122,7 +122,7 @@ struct nano_node_ops {
        not be read: nothing to free then. */
     bool (*receivables)(void *self, const struct nano_receivable_query *query,
                         struct nano_receivables *ret, struct err *e);
-    /* REQUIRED. ret_infos[i] is about hashes[i]; not found is success. */
+    /* REQUIRED. ret_infos[i] is about hashes[i]; not found (by any good node) is success. */
     bool (*blocks)(void *self, const struct nano_hash *hashes, size_t count,
                    struct nano_block_info *ret_infos, const struct cancel *cancel, struct err *e);
     /* REQUIRED. All from one reply, so that a block may be built on it. */
