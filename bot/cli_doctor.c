@@ -16,6 +16,7 @@
 #include "core/base/fs.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_ledger.h"
+#include "core/story/rules.h"
 #include "core/video/video.h"
 
 enum {
@@ -238,6 +239,25 @@ static void check_pay(struct report *r)
         tell_err(r, "doctor.node", "", &e);
 }
 
+static void check_rules(struct report *r)
+{
+    struct err e = {0};
+    struct rules *rules = NULL;
+    const char *path = config_text(r->cli->config, "NANOTIK_RULES_FILE");
+    const char *name = path[0] ? path : "assets/rules.txt";
+    if (!wire_rules_load(r->cli->config, &rules, &e))
+        tell_err(r, "doctor.rules", name, &e);
+    else
+        tell_key(r, rules ? GOOD : OPTIONAL, "doctor.rules", name, "doctor.rules_off");
+    rules_free(rules);
+    if (!wire_guard_wanted(r->cli->config))
+        return;
+    if (wire_guard_check(r->cli, &e))
+        tell(r, GOOD, "doctor.moderation", "", NULL);
+    else
+        tell_key(r, OPTIONAL, "doctor.moderation", "", "doctor.moderation_silent");
+}
+
 static bool read_options(struct cli *cli, bool *ret_example)
 {
     static const struct cli_option options[] = {
@@ -272,6 +292,7 @@ int cli_doctor(struct cli *cli)
     check_media(&report);
     check_clock(&report);
     check_services(&report);
+    check_rules(&report);
     check_pay(&report);
     AUTO(free_ptr) char *sum = i18n_text(cli->lang, report.bad ? "doctor.bad" : "doctor.good");
     printf("%s\n", sum);

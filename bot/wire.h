@@ -36,6 +36,9 @@ bool wire_writers_add(struct net_engine *net, const struct config *config, struc
 bool wire_guard_wanted(const struct config *config);
 bool wire_guard_add(struct net_engine *net, const struct config *config, struct toolbox *box,
                     struct err *e);
+/* For doctor: the rules can be read; the moderation service answers. */
+bool wire_rules_load(const struct config *config, struct rules **ret, struct err *e);
+bool wire_guard_check(struct cli *cli, struct err *e);
 /* For doctor: asks each of them. `tell` gets its name and model, what a script costs there (millionths
    of a dollar, -1 unknown) and the error, or NULL when it is ready. */
 bool wire_writers_check(struct cli *cli,

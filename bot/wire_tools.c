@@ -25,8 +25,8 @@ static bool need_net(struct wire_tools *w, const struct config *config, struct e
     return w->net || net_engine_create(config_int(config, "NANOTIK_ALLOW_PLAIN"), &w->net, e);
 }
 
-/* What is not made here: the operator's file, or the set that comes with the program. */
-static bool add_rules(struct wire_tools *w, const struct config *config, struct err *e)
+/* The operator's file, or the set that comes with the program. */
+bool wire_rules_load(const struct config *config, struct rules **ret, struct err *e)
 {
     const char *path = config_text(config, "NANOTIK_RULES_FILE");
     AUTO(free_ptr) char *text = NULL;
@@ -36,7 +36,12 @@ static bool add_rules(struct wire_tools *w, const struct config *config, struct 
     if (path[0] && !fs_read(path, RULES_FILE_MAX, &text, &len, e))
         return err_set_arg(e, ERR_CONFIG, "start.bad_config", "NANOTIK_RULES_FILE: cannot be read",
                            "%s", path);
-    if (!rules_parse(path[0] ? text : rules_default, &w->rules, e))
+    return rules_parse(path[0] ? text : rules_default, ret, e);
+}
+
+static bool add_rules(struct wire_tools *w, const struct config *config, struct err *e)
+{
+    if (!wire_rules_load(config, &w->rules, e))
         return false;
     w->box.rules = w->rules;
     return true;

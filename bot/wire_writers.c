@@ -103,6 +103,20 @@ bool wire_guard_add(struct net_engine *net, const struct config *config, struct 
                              config_text(config, "OPENAI_API_KEY"), &box->guard, e);
 }
 
+bool wire_guard_check(struct cli *cli, struct err *e)
+{
+    struct net_engine *net = NULL;
+    struct toolbox box = {0};
+    if (!net_engine_create(config_int(cli->config, "NANOTIK_ALLOW_PLAIN"), &net, e))
+        return false;
+    bool ok = wire_guard_add(net, cli->config, &box, e) &&
+              box.guard.ops->check(box.guard.self, "How tides work", &cli->stop, e);
+    if (box.guard.ops)
+        box.guard.ops->destroy(box.guard.self);
+    net_engine_destroy(net);
+    return ok;
+}
+
 struct asked {
     struct cli *cli;
     void (*tell)(void *ctx, const char *name, int64_t cost, const struct err *why);

@@ -209,6 +209,8 @@ static void doctor_names_each(void **state)
     assert_non_null(strstr(out, "no model deepseek-flash for this key"));
     assert_non_null(strstr(out, "ok       script writer moonshot (kimi-k2.6), about 0.0042"));
     assert_non_null(strstr(out, "ok       script writer openai (gpt-6-luna), about 0.0005"));
+    assert_non_null(strstr(out, "ok       rules of what is not made (assets/rules.txt)"));
+    assert_non_null(strstr(out, "ok       OpenAI's moderation"));
 }
 
 int main(void)

@@ -97,3 +97,13 @@ test('scripts are as long as asked, in three languages', () => {
   assert.ok(count >= 250 && count < 275, `${count}`);
   assert.match(writeScript('Arabic (ar), about 100 words').scenes[0].narration, /\p{Script=Arabic}/u);
 });
+
+test('moderation flags what it was told to flag', async () => {
+  control.set(fake.world, { flags: { badger: 'violence' } });
+  const good = await client('openai').moderations.create({ model: 'omni-moderation-latest', input: 'How tides work' });
+  assert.equal(good.results[0].flagged, false);
+  const bad = await client('openai').moderations.create({ model: 'omni-moderation-latest', input: 'the badger' });
+  assert.equal(bad.results[0].flagged, true);
+  assert.equal(bad.results[0].categories.violence, true);
+  assert.ok(bad.results[0].category_scores.violence > 0.9);
+});
