@@ -119,7 +119,7 @@ static bool open_scenes(struct run_state *r, struct err *e)
         return err_set(e, ERR_INTERNAL, "error.internal", "out of memory");
     r->count = count;
     plan_needs(r);
-    r->target_ms = plan_target_ms(r->tools, r->story);
+    r->target_ms = plan_target_ms(r->tools, r->story, r->is_new);
     for (size_t i = 0; i < count; i++) {
         struct scene *s = &r->story->scenes[i];
         struct scene_work *w = &r->scenes[i];
@@ -397,6 +397,7 @@ static bool run_all(struct run_state *r, struct pipeline_result *ret, struct err
             return false;
         if (!run_save(r, e))
             return false;
+        r->is_new = true;
         crash_at("pipeline.written");
     } else if (!pipeline_allowed(r->tools, r->story, &r->stop, e)) {
         return false;

@@ -109,6 +109,7 @@ struct run_state {
     struct narrator narrator; /* of the scenes that are spoken already */
     struct scene_work *scenes;
     struct finder *finder;
+    bool is_new;       /* the script was written in this run */
     int64_t target_ms; /* wanted length of the film; 0: as long as the words take */
     struct render_task *sound;
     size_t outstanding; /* tasks given to the pool and not yet taken back */
@@ -136,8 +137,9 @@ bool run_save(struct run_state *r, struct err *e);
 bool run_error(struct run_state *r, struct err *e);
 
 bool write_story(struct run_state *r, struct err *e);
-/* The length that a script was ordered for; 0: none, or the person made it another. */
-int64_t plan_target_ms(const struct toolbox *t, const struct storyboard *story);
+/* The length that a script was ordered for; 0: none, or the person made it another. is_new: nobody
+   can have changed it. */
+int64_t plan_target_ms(const struct toolbox *t, const struct storyboard *story, bool is_new);
 /* pipeline_dub.c: story->dub: its scenes in the language of its settings, with their pictures. */
 bool dub_story(struct run_state *r, struct err *e);
 /* Estimates each scene's slot before it is spoken. */

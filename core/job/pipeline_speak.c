@@ -245,10 +245,10 @@ static void choose_pace(struct run_state *r, size_t at)
     const char *lang = r->story->settings.lang;
     int64_t spoken_ms = 0, spoken = 0, rest = 0;
     struct scene_work *w = &r->scenes[at];
-    if (r->target_ms <= 0 || at == 0 || w->pace)
+    if (at == 0 || w->pace)
         return;
     w->pace = r->scenes[at - 1].pace;
-    if (w->pace)
+    if (w->pace || r->target_ms <= 0)
         return;
     for (size_t i = 0; i < r->count; i++) {
         int64_t units = (int64_t)text_units(r->story->scenes[i].narration, lang);

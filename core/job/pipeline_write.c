@@ -12,6 +12,7 @@ enum {
     DEFAULT_RATE = 150,
     WANTED_SECONDS = 60, /* of a script, when nobody named a length */
     NEAR_PERCENT = 10,
+    FAIR_PERCENT = 30,       /* what a writer may be off; more was meant so */
     NARRATION_MIN_MS = 6000, /* a topic that is shorter is no narration */
 };
 
@@ -251,12 +252,13 @@ int64_t pipeline_script_ms(const struct toolbox *t, const struct storyboard *sto
     return want > 0 && llabs(ms - want) * 100 <= want * NEAR_PERCENT ? want : ms;
 }
 
-int64_t plan_target_ms(const struct toolbox *t, const struct storyboard *story)
+int64_t plan_target_ms(const struct toolbox *t, const struct storyboard *story, bool is_new)
 {
     bool invents = t->writer_count > 0 && !t->writers[0].ops->own_words;
     int64_t want = (int64_t)wanted_seconds(t, &story->settings) * 1000;
-    bool near = invents && !story->fell_back && pipeline_script_ms(t, story) == want;
-    return near ? want : 0;
+    int64_t off = llabs(pipeline_script_ms(t, story) - want);
+    bool near = off * 100 <= want * (is_new ? FAIR_PERCENT : 0);
+    return invents && !story->fell_back && near ? want : 0;
 }
 
 bool write_story(struct run_state *r, struct err *e)
