@@ -176,6 +176,32 @@ static void test_many_pages(void **state)
     pay_close(&w);
 }
 
+/* A node that is behind shows nothing yet; a send that the network forgot never counts. */
+static void test_lag_and_loss(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(4);
+    struct pay_world w;
+    char ann[UUID_TEXT], hash[65];
+    fixture_db_account(db, "ann", 0, ann);
+    pay_open(&w, db, &fake, &(struct pay_options){.poll_ms = 100});
+    struct order o = pay_order(&w, ann, "1");
+    fake_nano_tell(&fake, "node", "{\"lag\":true}");
+    fake_nano_pay(&fake, o.address, "1" XNO, NULL);
+    cancel_wait(NULL, 400);
+    assert_int_equal(pay_avail(db, ann), 0);
+    fake_nano_tell(&fake, "node", "{\"lag\":false}");
+    pay_wait(db, DEPOSITS, 1, 5000);
+    fake_nano_tell(&fake, "set", "{\"autoConfirm\":false}");
+    fake_nano_pay_unconfirmed(&fake, o.address, "1" XNO, hash);
+    cancel_wait(NULL, 300);
+    fake_nano_tell(&fake, "drop", "{\"hash\":\"%s\"}", hash);
+    cancel_wait(NULL, 400);
+    assert_int_equal(fixture_db_number(db, DEPOSITS), 1);
+    assert_int_equal(pay_avail(db, ann), 100);
+    pay_close(&w);
+}
+
 /* --- lies: never a wrong credit, and the truth counts once it is told --- */
 
 static void test_lies(void **state)
@@ -460,6 +486,36 @@ static void test_lies_about_our_account(void **state)
     pay_close(&w);
 }
 
+/* Publishing goes wrong in each way that time mends: the same block, in the end, and only once. */
+static void test_publishing_goes_wrong(void **state)
+{
+    static const char *const ways[] = {
+        "\"kind\":\"lose\"", /* published, but nobody says so */
+        "\"kind\":\"close\"",
+        "\"kind\":\"html\"",
+        "\"kind\":\"error\",\"error\":\"Gap source block\"",
+        "\"kind\":\"error\",\"error\":\"Block work is less than threshold\"",
+    };
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(6);
+    struct pay_world w;
+    char ann[UUID_TEXT];
+    fixture_db_account(db, "ann", 0, ann);
+    pay_open(&w, db, &fake, &(struct pay_options){.poll_ms = 100});
+    struct order o = pay_order(&w, ann, "1");
+    for (int i = 0; i < (int)COUNT(ways); i++) {
+        fake_nano_tell(&fake, "fault", "{\"on\":\"process\",\"times\":1,%s}", ways[i]);
+        fake_nano_pay(&fake, o.address, "1" XNO, NULL);
+        pay_wait(db, "select count(*) from deposits where collected", i + 1, 20000);
+    }
+    assert_int_equal(fixture_db_number(db, "select count(*) from blocks"), COUNT(ways));
+    assert_int_equal(fixture_db_number(db, "select count(*) from blocks where state = 'confirmed'"),
+                     COUNT(ways));
+    assert_int_equal(pay_avail(db, ann), 100 * COUNT(ways));
+    assert_int_equal(pay_differences(&w, true), 0);
+    pay_close(&w);
+}
+
 /* --- two processes, thousands of payments, every fault --- */
 
 enum { CROWD_ACCOUNTS = 40 };
@@ -510,7 +566,7 @@ static void test_random_payments(void **state)
 {
     (void)state;
     const char *wish = getenv("PAY_RANDOM"); /* make bench: 10,000 */
-    int64_t payments = 2000;
+    int64_t payments = 1000;
     if (wish)
         assert_true(str_to_int(wish, 100, 1000000, &payments));
     AUTO(fixture_db_done) struct db *db = fixture_db_fresh(12);
@@ -562,6 +618,7 @@ int main(int argc, char **argv)
         CASE(test_by_stream_and_by_polling),
         CASE(test_seen_then_confirmed),
         CASE(test_fork_of_the_sender),
+        CASE(test_lag_and_loss),
         CASE(test_telling_fails),
         CASE(test_many_pages),
         CASE(test_lies),
@@ -572,6 +629,7 @@ int main(int argc, char **argv)
         CASE(test_claims),
         CASE(test_sweep),
         CASE(test_lies_about_our_account),
+        CASE(test_publishing_goes_wrong),
         CASE(test_random_payments),
     };
     if (argc > 1) /* only this case */

@@ -20,7 +20,7 @@
 enum {
     ROUND_MS = 1000,
     CHECK_MS = 1000,             /* until a published block is asked for again */
-    SLOW_MS = 15 * 1000,         /* after something that only time mends */
+    SLOW_MS = 4 * 1000,          /* after something that only time mends */
     WORK_MS = 50,                /* a look at the work; it goes on in the background */
     ELECTION_TRIES = 5,          /* looks without a confirmation until an election is asked for */
     COLLECT_MS = 30 * 60 * 1000, /* nanotik sweep gives up after */
