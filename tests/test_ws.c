@@ -370,6 +370,15 @@ static void a_message_has_a_ceiling(void **state)
     await(&w.closed, 2);
     assert_int_equal(w.end.err.code, ERR_LIMIT);
     ws_free(ws);
+    for (int i = 0; i < 5; i++) { /* a close while a frame comes */
+        r = request(url, "/huge");
+        r.message_max = 16 << 20;
+        ws = must_connect(&r);
+        cancel_wait(NULL, 3 * i);
+        ws_close(ws, 1000, NULL);
+        await(&w.closed, 3 + i);
+        ws_free(ws);
+    }
     r = request(url, "/silent");
     r.queue_max = 10;
     ws = must_connect(&r);
