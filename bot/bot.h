@@ -56,6 +56,8 @@ struct bot {
 /* NULL when this process does not serve that network. */
 const struct chat_adapter *bot_adapter(const struct bot *bot, const char *network);
 const struct chat_abilities *bot_abilities(const struct bot *bot, const char *network);
+/* Others read there too, and nothing can be whispered: balances are not told. */
+bool bot_is_overheard(const struct bot *bot, const struct chat_addr *where);
 int64_t bot_price(const struct bot *bot, const struct story_settings *settings,
                   int64_t duration_ms);
 /* The same, less where own words had to do. */

@@ -105,6 +105,18 @@ static const char *voice_name(const struct command_ctx *ctx, const struct story_
     return possible_voices(doc, ctx->bot->tools, s->lang, 1);
 }
 
+/* The same where others read: neither what they have nor what is missing. */
+static void add_shortage_here(struct command_ctx *ctx, struct card_doc *doc, const struct quote *q)
+{
+    card_line(doc, ctx->lang, "quote.short_here");
+    if (!ctx->bot->pay.ops) {
+        card_line(doc, ctx->lang, "quote.how_to_pay");
+        return;
+    }
+    card_line(doc, ctx->lang, "quote.pay_now");
+    pay_card_offers(ctx->bot, doc, ctx->lang, ctx->abilities->buttons, q->id, 0);
+}
+
 /* What a person without enough credits can do: a cheaper video, more credits, this quote later. */
 static void add_shortage(struct command_ctx *ctx, struct card_doc *doc, const struct quote *q)
 {
@@ -160,10 +172,15 @@ static void build_quote(struct command_ctx *ctx, struct card_doc *doc, const str
     if (ctx->bot->own_words && !q->story)
         card_line(doc, lang, "quote.own_words");
     card_line(doc, lang, "quote.price", I18N_NUM("count", q->price));
+    bool overheard = bot_is_overheard(ctx->bot, &ctx->event->addr);
     if (q->balance.available < q->price) {
-        add_shortage(ctx, doc, q);
+        (overheard ? add_shortage_here : add_shortage)(ctx, doc, q);
         return;
     }
+    if (overheard && q->first)
+        card_line(doc, lang, "quote.trial_here");
+    if (overheard)
+        return;
     card_line(doc, lang, q->first ? "quote.trial" : "quote.balance",
               I18N_NUM("count", q->balance.available - q->price));
 }

@@ -40,6 +40,13 @@ const struct chat_abilities *bot_abilities(const struct bot *bot, const char *ne
     return adapter ? adapter->ops->abilities(adapter->self) : &none;
 }
 
+bool bot_is_overheard(const struct bot *bot, const struct chat_addr *where)
+{
+    const struct chat_adapter *adapter = bot_adapter(bot, where->network);
+    return adapter && adapter->ops->is_overheard &&
+           adapter->ops->is_overheard(adapter->self, where);
+}
+
 int64_t bot_price(const struct bot *bot, const struct story_settings *settings, int64_t duration_ms)
 {
     int64_t minutes = MAX((duration_ms + 59999) / 60000, 1);

@@ -99,19 +99,23 @@ static void add_scenes(const struct bot *bot, const struct job *job, const struc
                                                     job_short(job->id), i + 1)));
 }
 
-static void add_price(struct db_tx *tx, const struct bot *bot, const struct job *job,
-                      const struct balance *balance, struct card_doc *doc)
+static void add_price(const struct bot *bot, const struct job *job, const struct balance *balance,
+                      struct card_doc *doc)
 {
-    (void)tx;
-    (void)bot;
     const char *lang = job->lang;
+    bool overheard = bot_is_overheard(bot, &job->addr);
     card_line(doc, lang, "quote.price", I18N_NUM("count", job->price));
     if (balance->available >= job->price) {
-        card_line(doc, lang, "quote.balance", I18N_NUM("count", balance->available - job->price));
+        if (!overheard)
+            card_line(doc, lang, "quote.balance",
+                      I18N_NUM("count", balance->available - job->price));
         return;
     }
-    card_line(doc, lang, "quote.short", I18N_NUM("count", job->price),
-              I18N_NUM("have", balance->available));
+    if (overheard)
+        card_line(doc, lang, "quote.short_here");
+    else
+        card_line(doc, lang, "quote.short", I18N_NUM("count", job->price),
+                  I18N_NUM("have", balance->available));
     card_line(doc, lang, "quote.how_to_pay");
 }
 
@@ -150,7 +154,7 @@ bool script_card(struct db_tx *tx, const struct bot *bot, const struct job *job,
         doc, lang, "quote.voice", I18N_TEXT("lang", card_keep(doc, i18n_lang_label(lang, s->lang))),
         I18N_TEXT("voice", s->voice[0] ? s->voice : possible_voices(doc, bot->tools, s->lang, 1)));
     add_scenes(bot, job, story, from, doc);
-    add_price(tx, bot, job, &balance, doc);
+    add_price(bot, job, &balance, doc);
     add_ways(bot, job, doc);
     return true;
 }

@@ -217,7 +217,10 @@ static bool on_done(struct db_tx *tx, void *data, const struct job *job,
     AUTO(card_doc_free) struct card_doc doc;
     card_begin(&doc, lang);
     const char *used = card_text(&doc, lang, "ready.used", I18N_NUM("count", credits));
-    const char *left = card_text(&doc, lang, "ready.left", I18N_NUM("count", balance.available));
+    const char *left =
+        bot_is_overheard(bot, &job->addr)
+            ? ""
+            : card_text(&doc, lang, "ready.left", I18N_NUM("count", balance.available));
     card_line(&doc, lang, "ready.line",
               I18N_TEXT("length", card_duration(&doc, lang, video->duration_ms)),
               I18N_TEXT("used", used), I18N_TEXT("left", left));

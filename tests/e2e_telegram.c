@@ -133,8 +133,18 @@ static void groups_topics_and_money(void **state)
     order(FORUM, ben, topic, "/make@ExampleClipBot The sea is deep. 9:16");
     AUTO(free_ptr) char *video = fake_wait_messages(&fake, FORUM, "video", 1, VIDEO_MS);
     assert_non_null(strstr(video, "\"message_thread_id\":42"));
+    /* What somebody has left is told to nobody else. */
+    fake_wait_text(&fake, FORUM, "text", "1 credit used", ANSWER_MS);
+    AUTO(free_ptr) char *ready = NULL;
+    fake_messages(&fake, FORUM, "text", &ready);
+    assert_null(strstr(ready, "left"));
+    size_t before = fake_messages(&fake, FORUM, "text", NULL);
+    fake_say(&fake, FORUM, ben, topic, "/make@ExampleClipBot The sea is wide. hd");
+    AUTO(free_ptr) char *few = fake_wait_messages(&fake, FORUM, "text", before + 1, ANSWER_MS);
+    assert_non_null(strstr(few, "Your credits are not enough"));
+    assert_null(strstr(few, "you have"));
     /* Somebody else may not stop or start what is not theirs. */
-    size_t before = fake_messages(&fake, GROUP, "text", NULL);
+    before = fake_messages(&fake, GROUP, "text", NULL);
     fake_say(&fake, GROUP, ben, "", "/make@ExampleClipBot The wind is strong. 9:16");
     free(fake_wait_messages(&fake, GROUP, "text", before + 1, ANSWER_MS));
     fake_press(&fake, GROUP, eva, "Make it");

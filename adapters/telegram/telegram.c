@@ -152,6 +152,13 @@ static bool telegram_private_link(void *self, const char *action, char *ret_url,
     return n > 0 && (size_t)n < size;
 }
 
+/* Ids of groups and channels are negative. */
+static bool telegram_is_overheard(void *self, const struct chat_addr *where)
+{
+    (void)self;
+    return where->chat[0] == '-';
+}
+
 /* --- life --- */
 
 static void *keeper_main(void *arg)
@@ -199,6 +206,7 @@ static const struct chat_adapter_ops telegram_ops = {
     .deliver = tg_deliver,
     .hold_ms = telegram_hold_ms,
     .private_link = telegram_private_link,
+    .is_overheard = telegram_is_overheard,
     .is_admin = tg_is_admin,
     .fetch = tg_fetch,
     .destroy = telegram_destroy,

@@ -189,6 +189,9 @@ struct chat_adapter_ops {
        private chat and says `action` there ("/pay" arrives as "/start pay"). A card with is_private
        must then not be sent to a group; send one with this link. False: not known yet. */
     bool (*private_link)(void *self, const char *action, char *ret_url, size_t size);
+    /* OPTIONAL. Any thread, quick. Whether others read there too, and nothing can be whispered:
+       what somebody owns is not told then. NULL: nobody does. */
+    bool (*is_overheard)(void *self, const struct chat_addr *where);
     /* OPTIONAL. Any thread, quick. Whether this person leads the group, for networks that do not say
        so with each event: 1 yes, 0 no, -1 not known yet (it is being asked: ask again in 100 ms). */
     int (*is_admin)(void *self, const struct chat_addr *where, const char *user_id);
