@@ -142,7 +142,7 @@ static void row_send(struct lane *lane, const struct outbox_row *row)
         int64_t hold = a->ops->hold_ms ? a->ops->hold_ms(a->self, &row->addr) : 0;
         bool held = e.code == ERR_RETRY && hold > 0;
         r.why = why_failed(&e, held);
-        r.delay_ms = held ? (int)MIN(hold, 3600000) : 1000 << MIN(row->tries, 6);
+        r.delay_ms = held ? (int)MIN(hold, 3600000) : 1000 << MIN(row->tries - 1, 2);
         log_err(r.why == OUTBOX_NEVER ? LOG_ERROR : held ? LOG_INFO : LOG_WARN, LOG_MODULE, &e);
     }
     if (!db_run(o->bot->db, result_body, &r, &e))

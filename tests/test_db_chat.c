@@ -157,6 +157,7 @@ static void test_tries_run_out(void **state)
     AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
     add(db, "a", "a1", "");
     add(db, "a", "a2", "");
+    fixture_db_sql(db, "update outbox set created_at = now() - interval '16 min'");
     for (int i = 0; i < 8; i++) {
         struct step s;
         assert_string_equal(claim(db, &s), "a1");
@@ -224,15 +225,20 @@ static void test_failures(void **state)
         const char *edit_ref;
         enum outbox_failure why;
         int offered;
+        bool old; /* than the longest outage that is waited for */
     } rows[] = {
-        {"",   OUTBOX_AGAIN,   8 },
-        {"",   OUTBOX_HELD,    40},
-        {"",   OUTBOX_UNCLEAR, 2 },
-        {"m1", OUTBOX_UNCLEAR, 8 },
-        {"",   OUTBOX_NEVER,   1 },
+        {"",   OUTBOX_AGAIN,   40, false},
+        {"",   OUTBOX_AGAIN,   8,  true },
+        {"",   OUTBOX_HELD,    40, true },
+        {"",   OUTBOX_UNCLEAR, 2,  false},
+        {"m1", OUTBOX_UNCLEAR, 40, false},
+        {"m1", OUTBOX_UNCLEAR, 8,  true },
+        {"",   OUTBOX_NEVER,   1,  false},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         add(db, "a", "x", rows[i].edit_ref);
+        if (rows[i].old)
+            fixture_db_sql(db, "update outbox set created_at = now() - interval '16 min'");
         int offered = 0;
         struct step s;
         for (; offered < 40 && *claim(db, &s); offered++) {

@@ -57,10 +57,10 @@ static void read_answer(const struct net_reply *reply, struct tg_reply *ret)
     ret->retry_ms = MAX(reply->retry_after_ms, 0);
     if (!json_parse(reply->body, reply->len, NULL, &ret->doc, &ignored) ||
         !cJSON_IsObject(ret->doc)) {
-        /* A page of a proxy. After a 2xx nobody knows what the real server did. */
-        ret->action = reply->status < 300 || reply->status == 502 || reply->status == 504
-                          ? TG_UNCLEAR
-                          : tg_classify(reply->status, "");
+        /* A page of a proxy. After a 2xx, or when it waited in vain, nobody knows what the real
+           server did; after a 502 it was not there, and silence would be worse than a repeat. */
+        ret->action = reply->status < 300 || reply->status == 504 ? TG_UNCLEAR
+                                                                  : tg_classify(reply->status, "");
         str_copy(ret->description, sizeof(ret->description), "not JSON");
         return;
     }

@@ -148,15 +148,9 @@ static bool try_send(struct telegram *t, int64_t chat, const struct chat_addr *t
                         .body = strbuf_text(&body),
                         .once = true};
     const char *part = voice ? "voice" : "document";
-    bool ok = card->file ? call_form(t, &c, part, card->file, card->file_name, r, e)
-              : picture  ? call_form(t, &c, "photo", card->picture, "picture", r, e)
-                         : tg_call(t, &c, r, e);
-    /* The server may have sent it before it fell over. */
-    if (!ok && r->action == TG_RETRY && r->code >= 500) {
-        r->action = TG_UNCLEAR;
-        tg_error_set(e, TG_UNCLEAR, r->code, r->description, c.method);
-    }
-    return ok;
+    return card->file ? call_form(t, &c, part, card->file, card->file_name, r, e)
+           : picture  ? call_form(t, &c, "photo", card->picture, "picture", r, e)
+                      : tg_call(t, &c, r, e);
 }
 
 static bool try_edit(struct telegram *t, int64_t chat, int64_t message, const struct card *card,

@@ -176,7 +176,8 @@ bool outbox_failed(struct db_tx *tx, const struct outbox_row *r, enum outbox_fai
                    " tries = tries - case when $3 = 'held' then 1 else 0 end,"
                    " lost = lost + case when $3 = 'unclear' then 1 else 0 end,"
                    " state = case when $3 = 'held' then 'pending' when $3 = 'never'"
-                   "   or tries >= $4::int or ($3 = 'unclear' and lost > 0 and edit_ref = '')"
+                   "   or (tries >= $4::int and created_at < clock_timestamp() - interval '15 min')"
+                   "   or ($3 = 'unclear' and lost > 0 and edit_ref = '')"
                    "   then 'dead' else 'pending' end,"
                    " not_before = clock_timestamp() + $5::bigint * interval '1 ms'"
                    " where id = $1 and state = 'sending' and tries = $2::int",

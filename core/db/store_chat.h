@@ -40,7 +40,7 @@ bool outbox_sent(struct db_tx *tx, const struct outbox_row *r, const char *remot
    now instead of after 60 s. */
 bool outbox_expire(struct db_tx *tx, const char *network, struct err *e);
 enum outbox_failure {
-    OUTBOX_AGAIN,   /* not sent: at most 8 tries */
+    OUTBOX_AGAIN,   /* not sent: 8 tries, and then until 15 minutes have passed */
     OUTBOX_HELD,    /* the chat has to rest: no try, however often */
     OUTBOX_UNCLEAR, /* sent, but no answer came: a new card is sent once more and never again */
     OUTBOX_NEVER,   /* it never will be */
