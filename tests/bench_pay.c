@@ -59,8 +59,9 @@ static void latency(struct db *db, bool stream, int times, const char *name, dou
     }
     pay_close(&w);
     qsort(took, (size_t)times, sizeof(took[0]), by_size);
+    int64_t median = took[times / 2];
     snprintf(half, sizeof(half), "%s, median", name);
-    line(half, (double)took[times / 2] / 1000, "s", goal, true);
+    line(half, (double)median / 1000, "s", goal, true);
     snprintf(half, sizeof(half), "%s, worst of %d", name, times);
     line(half, (double)took[times - 1] / 1000, "s", goal, true);
 }

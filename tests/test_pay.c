@@ -520,24 +520,27 @@ static void test_publishing_goes_wrong(void **state)
 
 enum { CROWD_ACCOUNTS = 40 };
 
-static const char *const faults[] = {
-    "\"on\":\"any\",\"kind\":\"close\"",
-    "\"on\":\"any\",\"kind\":\"html\"",
-    "\"on\":\"any\",\"kind\":\"half\"",
-    "\"on\":\"any\",\"kind\":\"lose\"",
-    "\"on\":\"any\",\"kind\":\"late\",\"ms\":100",
-    "\"on\":\"any\",\"kind\":\"status\",\"code\":500",
-    "\"on\":\"any\",\"kind\":\"numbers\"",
-    "\"on\":\"accounts_receivable\",\"kind\":\"hide\"",
-    "\"on\":\"blocks_info\",\"kind\":\"patch\",\"patch\":{\"blocks\":{\"*\":{\"amount\":\"99\"}}}",
-    "\"on\":\"blocks_info\",\"kind\":\"patch\",\"patch\":{\"blocks\":{\"*\":{\"confirmed\":"
-    "\"false\"}}}",
-    "\"on\":\"blocks_info\",\"kind\":\"patch\",\"patch\":{\"blocks\":{\"*\":{\"contents\":{"
-    "\"balance\":\"7\"}}}}",
-    "\"on\":\"ws\",\"kind\":\"repeat\"",
-    "\"on\":\"ws\",\"kind\":\"lose\"",
-    "\"on\":\"ws\",\"kind\":\"late\",\"ms\":200",
-    "\"on\":\"ws\",\"kind\":\"cut\"",
+static const struct {
+    const char *fault;
+} faults[] = {
+    {"\"on\":\"any\",\"kind\":\"close\""},
+    {"\"on\":\"any\",\"kind\":\"html\""},
+    {"\"on\":\"any\",\"kind\":\"half\""},
+    {"\"on\":\"any\",\"kind\":\"lose\""},
+    {"\"on\":\"any\",\"kind\":\"late\",\"ms\":100"},
+    {"\"on\":\"any\",\"kind\":\"status\",\"code\":500"},
+    {"\"on\":\"any\",\"kind\":\"numbers\""},
+    {"\"on\":\"accounts_receivable\",\"kind\":\"hide\""},
+    {"\"on\":\"blocks_info\",\"kind\":\"patch\",\"patch\":{\"blocks\":{\"*\":{\"amount\":\"99\"}}"
+     "}"},
+    {"\"on\":\"blocks_info\",\"kind\":\"patch\",\"patch\":{\"blocks\":{\"*\":{\"confirmed\":"
+     "\"false\"}}}"},
+    {"\"on\":\"blocks_info\",\"kind\":\"patch\",\"patch\":{\"blocks\":{\"*\":{\"contents\":{"
+     "\"balance\":\"7\"}}}}"},
+    {"\"on\":\"ws\",\"kind\":\"repeat\""},
+    {"\"on\":\"ws\",\"kind\":\"lose\""},
+    {"\"on\":\"ws\",\"kind\":\"late\",\"ms\":200"},
+    {"\"on\":\"ws\",\"kind\":\"cut\""},
 };
 
 /* Adds what is paid, as the network sees it. */
@@ -590,7 +593,7 @@ static void test_random_payments(void **state)
     }
     for (int64_t done = 0; done < payments; done += 100) {
         fake_nano_tell(&fake, "fault", "{%s,\"times\":%d,\"skip\":%d}",
-                       faults[rng_below(&rng, (int)COUNT(faults))], 1 + rng_below(&rng, 4),
+                       faults[rng_below(&rng, (int)COUNT(faults))].fault, 1 + rng_below(&rng, 4),
                        rng_below(&rng, 10));
         pay_batch(&rng, addresses, 100, &total);
         if (done == payments / 200 * 100) { /* the process that works dies: the other takes over */
