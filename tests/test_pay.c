@@ -360,6 +360,7 @@ static void test_watch_only(void **state)
     fake_nano_pay(&fake, PAY_WALLET, "7" XNO, NULL);
     pay_wait(db, "select count(*) from deposits where state = 'unmatched'", 1, 5000);
     assert_int_equal(pay_avail(db, bob) + pay_avail(db, ann), 100);
+    assert_int_equal(pay_differences(&w, true), 0);
     pay_close(&w);
 }
 

@@ -81,8 +81,7 @@ bool claim_is_sole(struct db_tx *tx, const char *account, const char *address, i
     if (!db_exec(tx,
                  "select coalesce(bool_and(user_id = $1), false) from orders where address = $2"
                  " and created_at <= to_timestamp($3::bigint) + interval '5 min'"
-                 " and created_at > to_timestamp($3::bigint) - make_interval(days => $4::int)"
-                 " and state <> 'paid'",
+                 " and created_at > to_timestamp($3::bigint) - make_interval(days => $4::int)",
                  params, 4, &rows, e))
         return false;
     *ret_sole = db_bool(rows, 0, 0);
