@@ -7,6 +7,8 @@
  *   x264       the same finished frames, read from a raw file, through the same encoder
  *   clips      the three clip scenes by segment_render, without captions
  *   ffmpeg     the same three by the ffmpeg program: crop, scale, fps, same x264 settings
+ * At last the rendered scenes are joined and fitted into less and less of their size: the file against
+ * the limit, and what it costs against rendering.
  * Medians of the sums over scenes; memory is that of the largest scene. The ratios are what counts,
  * seconds belong to the machine.
  *   BENCH_FRAMES=45 (per scene)  BENCH_ROUNDS=3
@@ -22,6 +24,7 @@
 #include "core/video/caption_draw.h"
 #include "core/video/cover.h"
 #include "core/video/encoder.h"
+#include "core/video/fit.h"
 #include "core/video/source.h"
 #include "core/video/video.h"
 
@@ -213,8 +216,11 @@ static void dump_scene(int scene)
 
 static void way_x264(int scene)
 {
-    struct encoder_spec how = {WIDTH, HEIGHT, TIER_HD, 1, scenes[scene].kind == FOOTAGE_BACKDROP,
-                               NULL};
+    struct encoder_spec how = {.width = WIDTH,
+                               .height = HEIGHT,
+                               .tier = TIER_HD,
+                               .threads = 1,
+                               .painted = scenes[scene].kind == FOOTAGE_BACKDROP};
     struct encoder *enc = NULL;
     struct err e = {0};
     AUTO(free_ptr) char *path = in_folder("bare.mp4");
@@ -311,6 +317,62 @@ static void report(const char *name, struct cost c, double film_s)
     printf("%-10s %7.2f %7.2f %7.0f %9.2f\n", name, c.wall, c.cpu, c.mib, film_s / c.wall);
 }
 
+/* --- FIT --- */
+
+static void fit_into(const char *film, int percent, double render_wall)
+{
+    AUTO(free_ptr) char *path = in_folder("fitted.mp4");
+    struct fit_spec spec = {.film = film,
+                            .frames = SCENES * frames_per_scene,
+                            .limit = fs_size(film) * percent / 100,
+                            .tier = TIER_HD,
+                            .title = "bench",
+                            .lang = "en",
+                            .threads = 2};
+    struct err e = {0};
+    int width = 0, height = 0;
+    int64_t begun = clock_mono_ms();
+    if (!video_fit(&spec, path, &width, &height, &e))
+        die("fit", &e);
+    double wall = (double)(clock_mono_ms() - begun) / 1000;
+    double share = 100.0 * (double)fs_size(path) / (double)spec.limit;
+    printf("fit into %3d %%: %.1f %% of the limit (92 to 100), %dx%d, wall %.2f of rendering\n",
+           percent, share, width, height, wall / render_wall);
+}
+
+/* The eight scenes as one film, then smaller and smaller. */
+static void bench_fit(double render_wall)
+{
+    static const int percents[] = {90, 50, 25, 12};
+    char paths[SCENES][300];
+    const char *segments[SCENES];
+    struct err e = {0};
+    AUTO(free_ptr) char *sound = in_folder("sound.m4a");
+    AUTO(free_ptr) char *film = in_folder("film.mp4");
+    for (int i = 0; i < SCENES; i++) {
+        struct segment_spec spec = spec_of(i, true);
+        spec.threads = 2;
+        snprintf(paths[i], sizeof(paths[i]), "%s/s%d.mp4", folder, i);
+        segments[i] = paths[i];
+        if (!segment_render(&spec, paths[i], &e))
+            die("segment", &e);
+    }
+    AUTO(free_ptr)
+    char *line = str_printf("-f lavfi -i sine=r=48000,aformat=channel_layouts=stereo,"
+                            "atrim=end_sample=%d -c:a aac -b:a 128k sound.m4a",
+                            SCENES * frames_per_scene * VIDEO_SAMPLES_PER_FRAME);
+    make(line);
+    const struct join_spec join = {.segments = segments,
+                                   .segment_count = SCENES,
+                                   .sound = sound,
+                                   .title = "bench",
+                                   .lang = "en"};
+    if (!video_join(&join, film, &e))
+        die("join", &e);
+    for (size_t i = 0; i < COUNT(percents); i++)
+        fit_into(film, percents[i], render_wall);
+}
+
 int main(void)
 {
     static void (*const ways[])(int) = {way_whole, way_x264, way_clips, way_ffmpeg};
@@ -346,6 +408,7 @@ int main(void)
     printf("clips / ffmpeg: wall %.2f (at most 0.92), CPU %.2f (at most 0.97), memory of one "
            "scene %.2f\n",
            m[2].wall / m[3].wall, m[2].cpu / m[3].cpu, m[2].mib / m[3].mib);
+    bench_fit(m[0].wall);
     fs_remove(folder);
     return 0;
 }
