@@ -23,7 +23,7 @@ static const struct quality {
     [TIER_PREMIUM] = {"fast",     19, 24000},
 };
 
-enum { PEAK_OVER_MEAN = 3, PEAK_SECONDS = 2 };
+enum { PEAK_OVER_MEAN = 3, PEAK_SECONDS = 2, PIXELS_SMALL = 720 * 1280 };
 
 /* As good as the tier promises, or as good as that many bits a second can be. */
 static void set_rate(AVCodecContext *c, const struct encoder_spec *spec, AVDictionary **opts)
@@ -44,7 +44,9 @@ static void set_rate(AVCodecContext *c, const struct encoder_spec *spec, AVDicti
     c->rc_max_rate = MAX(c->rc_max_rate, spec->bits_s);
     c->rc_buffer_size = (int)MIN(c->rc_max_rate * PEAK_SECONDS, INT32_MAX);
     c->flags |= spec->pass == 1 ? AV_CODEC_FLAG_PASS1 : AV_CODEC_FLAG_PASS2;
-    av_dict_set(opts, "preset", "fast", 0); /* few bits: worth some more looking */
+    /* Few bits are worth some more looking, where the picture is small enough to afford it. */
+    bool small = spec->width * spec->height <= PIXELS_SMALL;
+    av_dict_set(opts, "preset", small ? "fast" : q->preset, 0);
     av_dict_set(opts, "stats", spec->stats, 0);
 }
 

@@ -20,8 +20,9 @@ enum {
     HEAD_BYTES = 16000,
 };
 
-/* Bits per pixel: below `soft` a smaller picture looks better; below `hard` nothing does. */
-static const double soft = 0.04, hard = 0.022;
+/* Bits per pixel: below `soft` a smaller picture looks better; below `hard` nothing does. Where the
+   film itself, at the tier's quality, needs little, so many parts of that are enough. */
+static const double soft = 0.04, soft_part = 0.45, hard = 0.022, hard_part = 0.3;
 /* Shorter sides. */
 static const int sides[] = {1080, 720, 576, 480, 432, 360, 288};
 static const int64_t sounds[] = {96000, 64000, 48000};
@@ -48,37 +49,37 @@ static int64_t needed(struct size s, double bits_per_pixel)
 }
 
 /* The largest picture that still gets enough of so many bits a second; the smallest if none does. */
-static struct size choose_size(int width, int height, int64_t bits_s)
+static struct size choose_size(const struct fit_film *film, int64_t bits_s, double enough)
 {
-    struct size s = {width, height};
-    for (size_t i = 0; i < COUNT(sides) && bits_s < needed(s, soft); i++)
-        s = size_of(width, height, sides[i]);
+    struct size s = {film->width, film->height};
+    for (size_t i = 0; i < COUNT(sides) && bits_s < needed(s, enough); i++)
+        s = size_of(film->width, film->height, sides[i]);
     return s;
 }
 
 /* What is left for the pictures, in bits a second. */
-static int64_t left_for_video(int frames, int64_t limit, int64_t audio_bytes, int64_t fixed)
+static int64_t left_for_video(const struct fit_film *film, int64_t limit, int64_t audio_bytes)
 {
-    int64_t bytes = limit * AIM_PERCENT / 100 - audio_bytes - fixed;
-    return bytes <= 0 ? 0 : bytes * 8 * STORY_FPS / frames;
+    int64_t bytes = limit * AIM_PERCENT / 100 - audio_bytes - film->fixed;
+    return bytes <= 0 ? 0 : bytes * 8 * STORY_FPS / film->frames;
 }
 
-bool fit_plan(int width, int height, int frames, int64_t limit, int64_t audio_bytes, int64_t fixed,
-              struct fit_plan *ret)
+bool fit_plan(const struct fit_film *film, int64_t limit, struct fit_plan *ret)
 {
-    struct size smallest = size_of(width, height, sides[COUNT(sides) - 1]);
-    int64_t bits = left_for_video(frames, limit, audio_bytes, fixed);
-    int64_t audio = 0;
-    for (size_t i = 0; bits < needed(smallest, soft) && i < COUNT(sounds); i++) {
-        int64_t bytes = sounds[i] * frames / STORY_FPS / 8;
-        if (bytes >= audio_bytes)
+    double own = (double)film->video_bytes * 8 / film->frames / film->width / film->height;
+    double enough = MIN(soft, soft_part * own), least = MIN(hard, hard_part * own);
+    struct size smallest = size_of(film->width, film->height, sides[COUNT(sides) - 1]);
+    int64_t bits = left_for_video(film, limit, film->audio_bytes), audio = 0;
+    for (size_t i = 0; bits < needed(smallest, enough) && i < COUNT(sounds); i++) {
+        int64_t bytes = sounds[i] * film->frames / STORY_FPS / 8;
+        if (bytes >= film->audio_bytes)
             continue;
         audio = sounds[i];
-        bits = left_for_video(frames, limit, bytes, fixed);
+        bits = left_for_video(film, limit, bytes);
     }
-    if (bits < needed(smallest, hard))
+    if (bits <= 0 || bits < needed(smallest, least))
         return false;
-    struct size s = choose_size(width, height, bits);
+    struct size s = choose_size(film, bits, enough);
     *ret = (struct fit_plan){s.width, s.height, bits, audio};
     return true;
 }
@@ -97,8 +98,7 @@ int64_t fit_longest_ms(int width, int height, int64_t limit)
 struct fit {
     const struct fit_spec *spec;
     struct media_watch watch;
-    int width, height;          /* of the film as it is */
-    int64_t audio_bytes, fixed; /* in it */
+    struct fit_film is;
     struct fit_plan plan;
     char *stats, *stats_tree, *pictures, *sound, *film; /* files of ours */
     int64_t best;                                       /* bytes of what stands at `path` */
@@ -119,8 +119,8 @@ static bool too_large(const struct fit *f, struct err *e)
     char arg[24];
     snprintf(arg, sizeof(arg), "%lld", (long long)f->spec->limit);
     return err_set_arg(e, ERR_LIMIT, "make.file_too_large", arg,
-                       "%d frames of %dx%d do not fit into %lld bytes", f->spec->frames, f->width,
-                       f->height, (long long)f->spec->limit);
+                       "%d frames of %dx%d do not fit into %lld bytes", f->spec->frames,
+                       f->is.width, f->is.height, (long long)f->spec->limit);
 }
 
 /* What the film is made of, packet by packet. */
@@ -129,7 +129,6 @@ static bool survey(struct fit *f, struct err *e)
     AUTO(avformat_close_input) AVFormatContext *fmt = NULL;
     AUTO(av_packet_free) AVPacket *packet = av_packet_alloc();
     bool still;
-    int64_t video = 0;
     if (!packet)
         return media_fail(e, AVERROR(ENOMEM), "fit", f->spec->film);
     if (!media_open(f->spec->film, &f->watch, &fmt, &still, e))
@@ -137,15 +136,15 @@ static bool survey(struct fit *f, struct err *e)
     int stream = media_picture_stream(fmt);
     if (stream < 0)
         return err_set(e, ERR_INTERNAL, "make.render_failed", "%s: no pictures", f->spec->film);
-    f->width = fmt->streams[stream]->codecpar->width;
-    f->height = fmt->streams[stream]->codecpar->height;
+    f->is.width = fmt->streams[stream]->codecpar->width;
+    f->is.height = fmt->streams[stream]->codecpar->height;
     while (av_read_frame(fmt, packet) >= 0) {
-        *(packet->stream_index == stream ? &video : &f->audio_bytes) += packet->size;
+        *(packet->stream_index == stream ? &f->is.video_bytes : &f->is.audio_bytes) += packet->size;
         av_packet_unref(packet);
     }
     if (media_stopped(&f->watch))
         return media_cancelled(e);
-    f->fixed = fs_size(f->spec->film) - video - f->audio_bytes;
+    f->is.fixed = fs_size(f->spec->film) - f->is.video_bytes - f->is.audio_bytes;
     return true;
 }
 
@@ -182,7 +181,7 @@ static bool pass_open(struct pass *p, int number, int64_t bits_s, struct err *e)
     p->frame = cover_frame_make(how.width, how.height);
     if (!p->frame)
         return media_fail(e, AVERROR(ENOMEM), "frame", s->film);
-    bool same = how.width == f->width && how.height == f->height;
+    bool same = how.width == f->is.width && how.height == f->is.height;
     return (same || cover_create(how.width, how.height, true, &p->cover, e)) &&
            decoder_create(s->film, 0, s->frames * 1000LL / STORY_FPS, &f->watch, &p->decoder, e) &&
            encoder_create(&how, f->pictures, &p->encoder, e);
@@ -297,12 +296,13 @@ static void name_files(struct fit *f, const char *path)
 bool video_fit(const struct fit_spec *spec, const char *path, int *ret_width, int *ret_height,
                struct err *e)
 {
-    AUTO(fit_free) struct fit f = {.spec = spec, .watch = {.cancel = spec->cancel}};
+    AUTO(fit_free)
+    struct fit f = {
+        .spec = spec, .watch = {.cancel = spec->cancel}, .is = {.frames = spec->frames}};
     name_files(&f, path);
     if (!survey(&f, e))
         return false;
-    if (spec->frames <= 0 ||
-        !fit_plan(f.width, f.height, spec->frames, spec->limit, f.audio_bytes, f.fixed, &f.plan))
+    if (spec->frames <= 0 || !fit_plan(&f.is, spec->limit, &f.plan))
         return too_large(&f, e);
     if (!encode(&f, path, e)) {
         if (f.best > 0)

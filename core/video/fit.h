@@ -3,7 +3,7 @@
  *
  * What:    the pictures of the joined film are encoded once more, in two passes, to the rate that
  *          the limit leaves; nothing is composed again. First the rate gives way, below a floor of
- *          bits per pixel the size of the picture, at last the rate of the sound. The result has
+ *          bits per pixel (less where the pictures are simple) the size of the picture, at last the rate of the sound. The result has
  *          92 to 100 % of the limit, never more.
  * Owner:   as video.h; files beside `path` (path.fit*) go on every path.
  * Threads: `threads` of x264.
@@ -37,9 +37,13 @@ struct fit_plan {
     int64_t video_bits_s;
     int64_t audio_bits_s; /* 0: the sound stays as it is */
 };
-/* fixed: bytes of the file that are neither pictures nor sound. False: it cannot fit. */
-bool fit_plan(int width, int height, int frames, int64_t limit, int64_t audio_bytes, int64_t fixed,
-              struct fit_plan *ret);
+/* The film as it is; fixed: bytes of the file that are neither pictures nor sound. False: it cannot
+   fit. */
+struct fit_film {
+    int width, height, frames;
+    int64_t video_bytes, audio_bytes, fixed;
+};
+bool fit_plan(const struct fit_film *film, int64_t limit, struct fit_plan *ret);
 /* The longest film of this size that can be made to fit, in ms. */
 int64_t fit_longest_ms(int width, int height, int64_t limit);
 
