@@ -200,7 +200,7 @@ static void from_make_to_a_video_on_both_networks(void **state)
     /* What only its owner sees cannot be pressed by others; a forged press is not theirs either. */
     press(id, "Make it", "guild", "7009");
     press(id, "Cancel", "guild", "7009");
-    wait_message("reference", NULL, ANSWER_MS, id);
+    wait_message("That button is for the person who asked", NULL, ANSWER_MS, id);
     assert_int_equal(site_number(p, "select count(*) from jobs where state = 'quoted'"), 1);
     /* A moderator may stop another's. */
     make("guild", "7003", "Whales sing.");
