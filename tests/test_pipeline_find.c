@@ -43,6 +43,7 @@ static struct {
     atomic_int preparing, preparing_most, fetching, fetching_most;
     atomic_int searched_last; /* highest scene that was searched so far */
     atomic_bool out_of_order, no_budget;
+    atomic_int calls[STORY_SCENES_MAX], mood_calls;
 } w;
 
 static void raise_most(atomic_int *now, atomic_int *most)
@@ -78,6 +79,12 @@ static bool service_prepare(void *self, const struct footage_query *q, bool *ret
     bool stopped = w.prepare_ms > 0 && cancel_wait(cancel, w.prepare_ms);
     atomic_fetch_sub(&w.preparing, 1);
     atomic_store(&w.no_budget, atomic_load(&w.no_budget) || !q->calls_left);
+    /* A ladder of seven terms, each a call, until one has a hit. */
+    bool by_mood = q->term_count == 1 && strcmp(q->terms[0], "calm nature") == 0;
+    for (int i = 0; i < (has_term(q) ? 1 : 7) && atomic_load(q->calls_left) > 0; i++) {
+        atomic_fetch_sub(q->calls_left, 1);
+        atomic_fetch_add(by_mood ? &w.mood_calls : &w.calls[q->scene], 1);
+    }
     *ret_any = has_term(q);
     return !stopped || err_set(e, ERR_CANCELLED, "make.cancelled", "test");
 }
@@ -328,6 +335,29 @@ static void a_mood_stands_in_before_backdrops(void **state)
     must_show(four, "look0 look1 look2 look3", "nothing but paint");
 }
 
+/* Scenes without luck leave calls for the others, and for the mood. */
+static void calls_are_shared_out(void **state)
+{
+    (void)state;
+    int all = 0;
+    w.only_term = "calm nature";
+    must_show(four, "c0 c1 c2 c3", "by mood");
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(atomic_load(&w.calls[i]), 2);
+        all += atomic_load(&w.calls[i]);
+    }
+    assert_in_range(all, 1, 12);
+    AUTO(strbuf_free) struct strbuf many = STRBUF(10000);
+    for (int i = 0; i < 30; i++)
+        strbuf_addf(&many, "Sentence number %d is here. ", i);
+    w.only_term = "no such term";
+    assert_true(run(strbuf_text(&many)));
+    all = 0;
+    for (int i = 0; i < 30; i++)
+        all += atomic_exchange(&w.calls[i], 0);
+    assert_in_range(all, 30, 8 + 60 + 4); /* those of the first film, two a scene, the mood's */
+}
+
 static void a_long_scene_cuts_to_its_second_picture(void **state)
 {
     (void)state;
@@ -353,6 +383,7 @@ int main(void)
         CASE(stopped_while_services_are_asked),
         CASE(own_files_come_first),
         CASE(a_mood_stands_in_before_backdrops),
+        CASE(calls_are_shared_out),
         CASE(a_long_scene_cuts_to_its_second_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,8 @@ enum {
     LOOK_AT_MS = 1000,
     ALIKE_MAX = 2,    /* hits of a scene that are passed over for their look */
     SECOND_MS = 8000, /* slots as long as this change their picture half way */
-    CALLS_MIN = 12,   /* to services, of one film; and half as many again as it has scenes */
+    CALLS_MIN = 12,   /* to services, of one film; or two a scene */
+    MOOD_CALLS = 4,   /* besides: all scenes ask the same then */
 };
 
 void footage_name(const struct footage *f, char ret[static FOOTAGE_NAME_MAX])
@@ -258,7 +259,8 @@ bool find_start(struct run_state *r, struct err *e)
     if (!f)
         return err_set(e, ERR_INTERNAL, "error.internal", "out of memory");
     f->r = r;
-    atomic_init(&f->calls_left, (int)MAX((size_t)CALLS_MIN, r->count + r->count / 2));
+    atomic_init(&f->calls_left, (int)MAX((size_t)CALLS_MIN, 2 * r->count));
+    atomic_init(&f->mood_calls_left, MOOD_CALLS);
     hunt_rungs(f);
     for (size_t i = 0; i < r->count; i++)
         if (r->scenes[i].pictured)

@@ -33,7 +33,7 @@ struct finder {
     size_t thread_count;
     struct rung rungs[RUNGS_MAX]; /* in the order in which they are tried; fixed */
     size_t rung_count;
-    atomic_int calls_left;
+    atomic_int calls_left, mood_calls_left;
     /* --- only with r->lock held --- */
     bool chosen[STORY_SCENES_MAX], settled[STORY_SCENES_MAX];
     size_t chosen_first, settled_first;
@@ -50,6 +50,8 @@ struct hunt {
     struct footage_query query;
     const char *mood[1];
     size_t rung, next, count; /* where it stands: hits[next] of rungs[rung] */
+    atomic_int granted;       /* calls that the present search may make */
+    int spent[RUNGS_MAX];     /* calls made on each rung */
     size_t seen;              /* claims that the present search knew of */
     bool chosen;              /* `first` is what hunt_usable begins with */
     struct footage first;

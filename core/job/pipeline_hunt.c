@@ -1,6 +1,8 @@
 /* One scene's way down the sources. */
 #include "core/job/pipeline_find.h"
 
+#include <limits.h>
+
 #include "core/base/strbuf.h"
 
 #define LOG_MODULE "find"
@@ -129,7 +131,7 @@ void hunt_begin(struct hunt *h, struct finder *f, size_t scene)
         .style = r->story->settings.style,
         .recent = r->run->recent,
         .recent_count = r->run->recent_count,
-        .calls_left = &f->calls_left,
+        .calls_left = &h->granted,
     };
 }
 
@@ -147,6 +149,35 @@ static void aim(struct hunt *h, enum rung_how how)
     q->used_count = how == RUNG_AGAIN ? 0 : h->seen;
 }
 
+/* --- calls: a scene without luck at one service goes to the next, and leaves some for the others --- */
+
+enum { RUNG_CALLS = 2 /* of a scene to one service: its first and its second term */ };
+
+static atomic_int *purse(struct hunt *h, size_t rung)
+{
+    return h->f->rungs[rung].how == RUNG_MOOD ? &h->f->mood_calls_left : &h->f->calls_left;
+}
+
+/* Takes what this search may spend out of the film's purse. */
+static int grant_calls(struct hunt *h, size_t rung)
+{
+    atomic_int *left = purse(h, rung);
+    int most = h->f->rungs[rung].how == RUNG_MOOD ? INT_MAX : RUNG_CALLS - h->spent[rung];
+    int seen = atomic_load(left), taken;
+    do
+        taken = MIN(MAX(most, 0), seen);
+    while (!atomic_compare_exchange_weak(left, &seen, seen - taken));
+    atomic_store(&h->granted, taken);
+    return taken;
+}
+
+static void return_calls(struct hunt *h, size_t rung, int granted)
+{
+    int rest = atomic_exchange(&h->granted, 0);
+    h->spent[rung] += granted - rest;
+    atomic_fetch_add(purse(h, rung), rest);
+}
+
 /* Fills hits from the present rung. */
 static void search(struct hunt *h)
 {
@@ -155,12 +186,14 @@ static void search(struct hunt *h)
     struct err e = {0};
     aim(h, rung->how);
     h->next = h->count = 0;
+    int granted = grant_calls(h, h->rung);
     if (!rung->source->ops->search(rung->source->self, &h->query, h->hits, FIND_HITS, &h->count,
                                    &r->stop, &e)) {
         h->count = 0;
         if (!cancel_fired(&r->stop))
             log_err(LOG_WARN, LOG_MODULE, &e);
     }
+    return_calls(h, h->rung, granted);
 }
 
 static bool services_below(const struct finder *f, size_t rung)
@@ -183,9 +216,11 @@ void hunt_prepare(struct hunt *h)
         aim(h, rung->how);
         h->query.used_count = 0;
         if (rung->source->ops->prepare) {
+            int granted = grant_calls(h, i);
             if (!rung->source->ops->prepare(rung->source->self, &h->query, &any, &r->stop, &e) &&
                 !cancel_fired(&r->stop))
                 log_err(LOG_WARN, LOG_MODULE, &e);
+            return_calls(h, i, granted);
         } else if (services_below(h->f, i)) {
             /* Will this scene need what the services have? Own files go to the first scenes. */
             size_t enough = rung->source == r->run->own ? h->scene : 0;
