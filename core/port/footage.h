@@ -58,7 +58,8 @@ struct footage_query {
     const char *const *recent; /* the same of the chat's last films: taken only when nothing else
                                   fits */
     size_t recent_count;
-    /* Calls to services that this film may still make; all its searches draw on it. NULL: any. */
+    /* Calls to its service that this search may make, counted down; the caller shares out what a
+       film may make in all. NULL: any number. */
     atomic_int *calls_left;
 };
 
