@@ -317,6 +317,28 @@ static bool too_large(struct telegram *t, const struct chat_video *video, struct
                        "telegram: a film of %" PRId64 " bytes is too large", video->bytes);
 }
 
+/* One try. r->action TG_DONE with false: it must not be tried. */
+static bool deliver_once(struct delivery *d, struct tg_reply *r, char ret_ref[CHAT_REF_MAX],
+                         struct err *e)
+{
+    bool there;
+    r->action = TG_DONE;
+    if (!begin_new(d, &there, e))
+        return false;
+    if (there) {
+        str_copy(ret_ref, CHAT_REF_MAX, d->sent.ref);
+        return true;
+    }
+    if (try_deliver(d, r, e)) {
+        note_done(d, r, ret_ref);
+        return true;
+    }
+    end_new(d, r->action);
+    tg_note_flood(d->t, d->chat, r);
+    log_err(LOG_INFO, LOG_MODULE, e);
+    return false;
+}
+
 bool tg_deliver(void *self, const struct chat_addr *to, const char *ref,
                 const struct chat_video *video, const struct cancel *cancel,
                 char ret_ref[CHAT_REF_MAX], struct err *e)
@@ -337,24 +359,12 @@ bool tg_deliver(void *self, const struct chat_addr *to, const char *ref,
         AUTO(tg_reply_free) struct tg_reply r = {0};
         if (!tg_pace(t, d.chat, LANE_VIDEO, PATIENCE_MS, cancel, e))
             return false;
-        bool there;
-        if (!begin_new(&d, &there, e))
-            break;
-        if (there) {
-            str_copy(ret_ref, CHAT_REF_MAX, d.sent.ref);
+        if (deliver_once(&d, &r, ret_ref, e))
             return true;
-        }
-        if (try_deliver(&d, &r, e)) {
-            note_done(&d, &r, ret_ref);
-            return true;
-        }
-        end_new(&d, r.action);
-        tg_note_flood(t, d.chat, &r);
-        log_err(LOG_INFO, LOG_MODULE, e);
         if (r.action == TG_TOO_BIG)
             return too_large(t, video, e);
-        if (cancel_fired(cancel) || !recover(&d, &r))
-            break;
+        if (r.action == TG_DONE || cancel_fired(cancel) || !recover(&d, &r))
+            break; /* TG_DONE: nothing was tried */
     }
     /* An edit may be repeated by the next attempt of the job; a doubt about a new message stays. */
     if (d.message != 0 && e->code == ERR_CONFLICT)

@@ -81,7 +81,7 @@ bool job_send_kept(struct db_tx *tx, const char *id, const struct chat_addr *add
 bool job_orphans(struct db_tx *tx, const char (*ids)[UUID_TEXT], size_t count, bool *ret,
                  struct err *e)
 {
-    struct strbuf list = STRBUF(64 * 1024);
+    struct strbuf list = STRBUF(65536);
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     for (size_t i = 0; i < count; i++)
         strbuf_addf(&list, "%s%s", i ? "," : "{", ids[i]);
