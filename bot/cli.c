@@ -205,7 +205,7 @@ static bool make_key_file(const char *path, struct err *e)
     return ok || err_set_io(e, error, path, "write");
 }
 
-bool cli_load_id_key(const struct cli *cli, struct err *e)
+bool cli_load_id_key(const struct cli *cli, struct db *db, struct err *e)
 {
     static const unsigned char salt[32] = "nanotik identity key of a text";
     unsigned char key[KEY_BYTES];
@@ -227,5 +227,5 @@ bool cli_load_id_key(const struct cli *cli, struct err *e)
                            "under %d characters", KEY_TEXT_MIN);
     hash_mac(salt, text, key);
     account_set_key(key);
-    return true;
+    return account_check_key(db, e);
 }

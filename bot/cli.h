@@ -86,7 +86,8 @@ struct cli_db {
 bool cli_db_open(struct cli *cli, bool may_join, size_t connections, struct cli_db *ret,
                  int *ret_applied, struct err *e);
 void cli_db_close(struct cli_db *d);
-/* NANOTIK_ID_KEY, or DATA/id.key, which is made when it is missing. */
-bool cli_load_id_key(const struct cli *cli, struct err *e);
+/* NANOTIK_ID_KEY, or DATA/id.key, which is made when it is missing; refused when the database knows
+   its people by another one. */
+bool cli_load_id_key(const struct cli *cli, struct db *db, struct err *e);
 
 #endif

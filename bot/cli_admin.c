@@ -70,7 +70,7 @@ int cli_grant(struct cli *cli)
     if (!read_grant(cli, &g))
         return CLI_USAGE;
     bool ok = cli_load_config(cli, &e) && signals_start(&cli->stop, 0, NULL, &signals, &e) &&
-              cli_db_open(cli, true, CONNECTIONS, &d, NULL, &e) && cli_load_id_key(cli, &e) &&
+              cli_db_open(cli, true, CONNECTIONS, &d, NULL, &e) && cli_load_id_key(cli, d.db, &e) &&
               db_run(d.db, grant_body, &g, &e);
     if (ok) {
         AUTO(free_ptr)
@@ -133,7 +133,7 @@ int cli_pardon(struct cli *cli)
     if (!read_pardon(cli, &p))
         return CLI_USAGE;
     bool ok = cli_load_config(cli, &e) && signals_start(&cli->stop, 0, NULL, &signals, &e) &&
-              cli_db_open(cli, true, CONNECTIONS, &d, NULL, &e) && cli_load_id_key(cli, &e) &&
+              cli_db_open(cli, true, CONNECTIONS, &d, NULL, &e) && cli_load_id_key(cli, d.db, &e) &&
               db_run(d.db, pardon_body, &p, &e);
     if (ok) {
         AUTO(free_ptr)

@@ -186,8 +186,9 @@ static bool start_pay(struct runner *r, struct err *e)
 static bool start_all(struct runner *r, struct err *e)
 {
     read_config(r);
-    if (!cli_db_open(r->cli, false, CONNECTIONS, &r->db, NULL, e) || !cli_load_id_key(r->cli, e) ||
-        !forget_the_dead(r, e) || !wire_tools_make(r->cli, &r->tools, e))
+    if (!cli_db_open(r->cli, false, CONNECTIONS, &r->db, NULL, e) ||
+        !cli_load_id_key(r->cli, r->db.db, e) || !forget_the_dead(r, e) ||
+        !wire_tools_make(r->cli, &r->tools, e))
         return false;
     r->bot.db = r->db.db;
     r->bot.alone = r->db.cluster != NULL;

@@ -325,6 +325,29 @@ static void test_forget(void **state)
 
 /* --- sealed addresses --- */
 
+/* A second machine that was not given the key, or a data folder that was lost. */
+static void test_other_key_is_refused(void **state)
+{
+    (void)state;
+    static const unsigned char ours[32] = "a fixed key of the tests only..", other[32] = "another";
+    struct db *db = fixture_db_fresh(2);
+    struct err e = {0};
+    account_set_key(other);
+    assert_true(account_check_key(db, &e)); /* nobody is there yet */
+    account_set_key(ours);
+    assert_true(account_check_key(db, &e));
+    fixture_db_sql(db, "insert into users(id, kind) values (gen_random_uuid(), 'person')");
+    fixture_db_sql(db, "insert into identities(mac, user_id) select sha256('ann'), id from users");
+    assert_true(account_check_key(db, &e));
+    account_set_key(other);
+    assert_false(account_check_key(db, &e));
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_string_equal(e.user_key, "start.other_id_key");
+    account_set_key(ours);
+    assert_true(account_check_key(db, &e));
+    fixture_db_done(&db);
+}
+
 static void test_seal(void **state)
 {
     (void)state;
@@ -384,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_lookup),
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_other_key_is_refused),
         cmocka_unit_test(test_seal),
         cmocka_unit_test(test_seal_lines),
     };

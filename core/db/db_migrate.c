@@ -21,6 +21,7 @@ EMBED(schema_0008, "schema/0008_events.sql");
 EMBED(schema_0009, "schema/0009_kept.sql");
 EMBED(schema_0010, "schema/0010_guard.sql");
 EMBED(schema_0011, "schema/0011_outbox_due.sql");
+EMBED(schema_0012, "schema/0012_id_key.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -38,6 +39,7 @@ static const struct {
     {"0009_kept",       schema_0009},
     {"0010_guard",      schema_0010},
     {"0011_outbox_due", schema_0011},
+    {"0012_id_key",     schema_0012},
 };
 
 enum { LOCK_TRIES = 30 };

@@ -18,6 +18,7 @@ void seal_set_key(const unsigned char key[static 32])
         [SEAL_TRIAL] = "nanotik trial", [SEAL_LANE] = "nanotik lane",
         [SEAL_EVENT] = "nanotik event", [SEAL_ADDRESS] = "nanotik address",
         [SEAL_NOTE] = "nanotik note",   [SEAL_PERSON] = "nanotik person",
+        [SEAL_CHECK] = "nanotik check",
     };
     for (int i = 0; i < SEAL_PURPOSES; i++) {
         if (names[i])

@@ -22,6 +22,7 @@ enum seal_purpose {
     SEAL_ADDRESS,
     SEAL_NOTE,
     SEAL_PERSON, /* names an account to the outside */
+    SEAL_CHECK,  /* tells one key from another */
     SEAL_PURPOSES
 };
 

@@ -15,6 +15,28 @@ void account_set_key(const unsigned char key[static 32])
     seal_set_key(key);
 }
 
+static bool check_key_body(struct db_tx *tx, void *data, struct err *e)
+{
+    char mac[SEAL_MAC_TEXT];
+    (void)data;
+    seal_mac(SEAL_CHECK, "this database", mac);
+    const char *params[] = {mac};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx,
+                 "insert into id_key(mac) values ($1) on conflict (one) do update"
+                 " set mac = excluded.mac where not exists (select 1 from identities)",
+                 params, 1, NULL, e) ||
+        !db_exec(tx, "select mac = $1 from id_key", params, 1, &rows, e))
+        return false;
+    return db_bool(rows, 0, 0) ||
+           err_set(e, ERR_CONFIG, "start.other_id_key", "the key of the identities is another one");
+}
+
+bool account_check_key(struct db *db, struct err *e)
+{
+    return db_run(db, check_key_body, NULL, e);
+}
+
 /* A network's name has no colon, so two identities never share a text. */
 static bool identity_text(const char *network, const char *platform_id, char ret[IDENTITY_MAX],
                           struct err *e)

@@ -16,6 +16,9 @@
 /* Key of identity hashes; set once at start (NANOTIK_ID_KEY or DATA/id.key, made with mode 0600
  * when missing). */
 void account_set_key(const unsigned char key[static 32]);
+/* The people of this database are known by that key, or there are none yet and it is theirs from
+   now on. Else ERR_CONFIG "start.other_id_key": nobody would find their account or credits. */
+bool account_check_key(struct db *db, struct err *e);
 
 struct account {
     char id[UUID_TEXT];
