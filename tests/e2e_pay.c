@@ -16,6 +16,8 @@
 #include "core/base/strbuf.h"
 #include "tests/fake_nano.h"
 #include "tests/fake_telegram.h"
+#include "tests/fixture_db.h"
+#include "tests/pay_world.h"
 #include "tests/session.h"
 
 enum { START_MS = 60000, ANSWER_MS = 20000, VIDEO_MS = 180000, STOP_MS = 30000 };
@@ -274,14 +276,66 @@ static void killed_at_each_step(void **state)
     fake_node_no_complaints(&nano);
 }
 
-int main(void)
+/* --- two machines, one database --- */
+
+static struct session *start_on(struct site *p, int machine)
+{
+    struct env e;
+    env_make(&e, NULL);
+    put(&e, str_printf("DATABASE_URL=%s", fixture_db_url()));
+    put(&e, str_printf("NANOTIK_DATA=%s/data%d", p->folder, machine));
+    put(&e, str_dup("NANOTIK_ID_KEY=the same key on both machines"));
+    struct session *s = session_run(p, false, e.list);
+    env_free(&e);
+    return s;
+}
+
+/* The one that watches for payments dies in the middle of them, twice; the other goes on. */
+static void two_machines(void **state)
+{
+    enum { ROUNDS = 3, EACH = 12 };
+    struct site *p = *state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(2);
+    struct session *s[2] = {start_on(p, 0), start_on(p, 1)};
+    session_say(s[0], "/pay 1\n");
+    session_expect(s[0], "  nano_", START_MS);
+    char address[NANO_ADDRESS];
+    const char *line = strstr(strbuf_text(&s[0]->seen), "  nano_");
+    snprintf(address, sizeof(address), "%.65s", line + 2);
+    for (int i = 0; i < ROUNDS; i++) {
+        for (int k = 0; k < EACH; k++)
+            fake_nano_pay(&nano, address, "10000000000000000000000000000", NULL);
+        if (i == ROUNDS - 1)
+            break;
+        AUTO(free_ptr)
+        char *sql = str_printf("select count(*) from leases where name = 'payments'"
+                               " and split_part(holder, ':', 2) = '%d'",
+                               (int)s[0]->pid);
+        int holder = fixture_db_number(db, sql) ? 0 : 1;
+        session_signal(s[holder], SIGKILL);
+        session_wait(s[holder], STOP_MS);
+        s[holder] = start_on(p, holder);
+    }
+    pay_wait(db, "select count(*) from deposits", ROUNDS * EACH, START_MS);
+    pay_wait(db, "select sum(avail)::bigint from wallets", 1 + ROUNDS * EACH, ANSWER_MS);
+    pay_wait(db, "select count(*) from deposits where collected", ROUNDS * EACH, 2 * START_MS);
+    assert_int_equal(fixture_db_number(db, "select count(*) from blocks where state = 'refused'"),
+                     0);
+    for (int i = 0; i < 2; i++) {
+        session_signal(s[i], SIGTERM);
+        assert_int_equal(session_wait(s[i], STOP_MS), 0);
+    }
+    fake_node_no_complaints(&nano);
+}
+
+int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
     const struct CMUnitTest tests[] = {
-        CASE(make_pay_film),
-        CASE(telegram_make_pay_film),
-        CASE(telegram_group),
-        CASE(killed_at_each_step),
+        CASE(make_pay_film), CASE(telegram_make_pay_film), CASE(telegram_group),
+        CASE(two_machines),  CASE(killed_at_each_step),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    if (argc > 1) /* only this case */
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, fixture_db_start, fixture_db_stop);
 }

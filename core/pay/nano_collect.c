@@ -18,11 +18,14 @@
 #include "core/pay/nano_internal.h"
 
 enum {
-    ROUND_MS = 1000,
-    CHECK_MS = 1000,             /* until a published block is asked for again */
+    ROUND_MS = 1000, /* between two rounds with nothing to do, */
+    BUSY_MS = 200,   /* and with something under way */
+    SOON_MS = 300,   /* until a published block is asked for: most are confirmed by then */
+    CHECK_MS = 1000, /* later */
+    SOON_TRIES = 6,
     SLOW_MS = 4 * 1000,          /* after something that only time mends */
     WORK_MS = 50,                /* a look at the work; it goes on in the background */
-    ELECTION_TRIES = 5,          /* looks without a confirmation until an election is asked for */
+    ELECTION_TRIES = 10,         /* looks without a confirmation until an election is asked for */
     COLLECT_MS = 30 * 60 * 1000, /* nanotik sweep gives up after */
 };
 
@@ -248,7 +251,7 @@ static bool publish(struct step *s, const struct cancel *cancel, struct err *e)
     switch (result) {
     case NANO_PUBLISHED:
     case NANO_ALREADY:
-        return move(s, BLOCK_PUBLISHED, CHECK_MS, "", e);
+        return move(s, BLOCK_PUBLISHED, SOON_MS, "", e);
     case NANO_NEEDS_WORK:
         s->block.block.work = 0;
         return db_run(s->p->o.db, work_body, s, e) && move(s, s->block.state, SLOW_MS, "work", e);
@@ -286,7 +289,8 @@ static bool drive(struct step *s, const struct cancel *cancel, struct raw *swept
         if (info.found && s->block.tries % ELECTION_TRIES == ELECTION_TRIES - 1)
             (void)s->p->o.node.ops->confirm(s->p->o.node.self, &s->block.hash, cancel, e);
         if (info.found)
-            return move(s, BLOCK_PUBLISHED, CHECK_MS, "", e);
+            return move(s, BLOCK_PUBLISHED, s->block.tries < SOON_TRIES ? SOON_MS : CHECK_MS, "",
+                        e);
     }
     if (!add_work(s, cancel, &there, e))
         return false;
@@ -373,12 +377,12 @@ bool nano_collect_round(struct nano_payment *p, struct raw least, const struct c
 void *nano_collect_main(void *data)
 {
     struct nano_payment *p = data;
-    bool away = false;
+    bool away = false, busy = false;
     pthread_setname_np(pthread_self(), "collector");
-    while (!cancel_wait(&p->stop, ROUND_MS)) {
+    while (!cancel_wait(&p->stop, busy && !away ? BUSY_MS : ROUND_MS)) {
         struct err e = {0};
         struct raw swept = RAW_ZERO;
-        bool busy;
+        busy = false;
         if (!lease_keeper_held(p->lease))
             continue;
         if (nano_collect_round(p, p->o.sweep_above, &p->stop, &busy, &swept, &e)) {
@@ -409,7 +413,7 @@ bool nano_payment_collect(void *self, const struct cancel *cancel,
             return false;
         if (busy && clock_mono_ms() > end)
             return err_set(e, ERR_RETRY, "pay.sweep_slow", "not confirmed in time");
-        if (busy && cancel_wait(cancel, CHECK_MS / 2))
+        if (busy && cancel_wait(cancel, BUSY_MS))
             return err_set(e, ERR_CANCELLED, "error.stopping", "sweep stopped");
     }
     raw_to_xno(swept, ret_moved);
