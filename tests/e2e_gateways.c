@@ -41,20 +41,20 @@ static int close_all(void **state)
 }
 
 /* Each with a data folder of its own, as on two machines. */
-static struct session *start(struct site *p, int number, int lease_seconds)
+static struct session *start_with(struct site *p, int number, int lease_seconds, const char *id_key)
 {
     AUTO(free_ptr) char *url = str_printf("TELEGRAM_API_URL=%s", w.fake.url);
     AUTO(free_ptr) char *db = str_printf("DATABASE_URL=%s", fixture_db_url());
     AUTO(free_ptr) char *data = str_printf("NANOTIK_DATA=%s/data%d", p->folder, number);
     AUTO(free_ptr) char *lease = str_printf("NANOTIK_LEASE_SECONDS=%d", lease_seconds);
-    const char *env[] = {"TELEGRAM_BOT_TOKEN=" FAKE_TOKEN,
-                         "NANOTIK_ID_KEY=the same key on both machines",
-                         url,
-                         db,
-                         data,
-                         lease,
-                         NULL};
+    AUTO(free_ptr) char *key = str_printf("NANOTIK_ID_KEY=%s", id_key);
+    const char *env[] = {"TELEGRAM_BOT_TOKEN=" FAKE_TOKEN, key, url, db, data, lease, NULL};
     return session_run(p, false, env);
+}
+
+static struct session *start(struct site *p, int number, int lease_seconds)
+{
+    return start_with(p, number, lease_seconds, "the same key on both machines");
 }
 
 static int64_t number(const char *sql)
@@ -170,9 +170,27 @@ static void a_stopped_poller_is_followed_at_once(void **state)
     fake_node_no_complaints(&w.fake);
 }
 
+/* It would take everybody for new: other accounts, other credits, another free video. */
+static void a_machine_without_the_key_is_refused(void **state)
+{
+    struct site *p = *state;
+    struct session *a = start(p, 1, 20);
+    wait_polls(a, START_MS);
+    people_say(0, 1);
+    wait_number("select count(*) from outbox", 1, WAIT_MS);
+    struct session *b = start_with(p, 2, 20, "a key that this machine made itself");
+    assert_int_equal(session_wait(b, START_MS), 78); /* no use in starting it again */
+    AUTO(free_ptr) char *log = session_log(b);
+    assert_non_null(strstr(log, "known by another key"));
+    assert_null(strstr(log, "made itself"));
+    session_signal(a, SIGTERM);
+    assert_int_equal(session_wait(a, STOP_MS), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_machine_without_the_key_is_refused, open_all, close_all),
         cmocka_unit_test_setup_teardown(a_killed_poller_is_followed, open_all, close_all),
         cmocka_unit_test_setup_teardown(a_stopped_poller_is_followed_at_once, open_all, close_all),
     };
