@@ -342,6 +342,9 @@ static void nothing_is_lost_or_repeated(void **state)
         for (int k = 0; k < i; k++)
             assert_string_not_equal(h.id, heard_at((size_t)k).id);
     }
+    /* Each batch was stored as one, with the place behind it. */
+    assert_in_range(w.batches, 3, 5);
+    assert_string_equal(w.cursor, "7000000001:880100451");
     /* A second start hears only what is new, also when numbering began anew, lower. */
     adapter_make();
     fake_do(&w.fake, "set", "{\"nextUpdate\":100}");
@@ -359,6 +362,9 @@ static void bad_days_of_polling_are_survived(void **state)
     static const char *const faults[] = {
         "{\"method\":\"getUpdates\",\"kind\":\"html\",\"code\":502}",
         "{\"method\":\"getUpdates\",\"kind\":\"reset\"}",
+        "{\"method\":\"getUpdates\",\"kind\":\"status\",\"code\":409,\"description\":\"Conflict: "
+        "terminated by other getUpdates request; make sure that only one bot instance is "
+        "running\"}",
         "{\"method\":\"getUpdates\",\"kind\":\"junk\",\"body\":\"{\\\"ok\\\":tr\"}",
         "{\"method\":\"getUpdates\",\"kind\":\"junk\",\"body\":\"{\\\"ok\\\":true}\"}",
         "{\"method\":\"getUpdates\",\"kind\":\"status\",\"code\":500,"
@@ -368,11 +374,11 @@ static void bad_days_of_polling_are_survived(void **state)
         "{\"method\":\"getMe\",\"kind\":\"reset\"}",
     };
     fake_do(&w.fake, "set", "{\"webhook\":\"https://example.org/old\"}");
-    fake_do(&w.fake, "fault", "%s", faults[6]);
+    fake_do(&w.fake, "fault", "%s", faults[7]);
     adapter_run();
     fake_do(&w.fake, "say", "{\"text\":\"/help 0\"}");
     wait_heard(1); /* after the webhook was removed */
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < COUNT(faults) - 1; i++) {
         fake_do(&w.fake, "fault", "%s", faults[i]);
         fake_do(&w.fake, "say", "{\"text\":\"/help a\"}"); /* ends the poll that is open */
         wait_heard(2 + 2 * i);
