@@ -31,7 +31,7 @@ static bool till_open(struct till *t, struct err *e)
         return err_set(e, ERR_CONFIG, "cli.no_payments", "neither NANO_SEED nor a wallet is set");
     return cli_db_open(t->cli, true, CONNECTIONS, &t->db, NULL, e) &&
            cli_load_id_key(t->cli, t->db.db, e) &&
-           wire_pay_make(t->cli->config, t->db.db, &t->seed, &t->pay, e);
+           wire_pay_make(t->cli->config, t->db.db, NULL, &t->seed, &t->pay, e);
 }
 
 static void till_close(struct till *t)

@@ -172,7 +172,10 @@ static bool start_pay(struct runner *r, struct err *e)
 {
     if (!wire_pay_wanted(r->cli->config, r->seed))
         return true;
-    if (!wire_pay_make(r->cli->config, r->db.db, &r->seed, &r->pay, e))
+    struct ws_engine *ws = NULL;
+    if (config_text(r->cli->config, "NANO_WS_URL")[0] && !wire_tools_ws(r->tools, &ws, e))
+        return false;
+    if (!wire_pay_make(r->cli->config, r->db.db, ws, &r->seed, &r->pay, e))
         return false;
     snprintf(r->bot.qr_dir, sizeof(r->bot.qr_dir), "%s/qr", cli_data(r->cli));
     if (!fs_mkdirs(r->bot.qr_dir, 0700, e))

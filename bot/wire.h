@@ -70,7 +70,9 @@ bool wire_speech_check(struct cli *cli, struct err *e);
    "start.bad_url", "start.bad_nano" (arg: the setting). No network traffic before the first call. */
 struct wire_nano;
 bool wire_nano_wanted(const struct config *config); /* NANO_RPC_URL is set */
-bool wire_nano_make(const struct config *config, struct wire_nano **ret, struct err *e);
+/* ws: borrowed, the engine that the program shares; NULL: one of its own where it needs one. */
+bool wire_nano_make(const struct config *config, struct ws_engine *ws, struct wire_nano **ret,
+                    struct err *e);
 const struct nano_node *wire_nano_node(const struct wire_nano *w);
 void wire_nano_free(struct wire_nano *w); /* after everybody who uses the node; NULL is fine */
 /* Work thresholds of the configured network. */
@@ -91,8 +93,8 @@ bool wire_nano_check(struct cli *cli, void (*node)(void *ctx, const struct nano_
 struct wire_pay;
 struct nano_seed;
 bool wire_pay_wanted(const struct config *config, const struct nano_seed *seed);
-bool wire_pay_make(const struct config *config, struct db *db, struct nano_seed **seed,
-                   struct wire_pay **ret, struct err *e);
+bool wire_pay_make(const struct config *config, struct db *db, struct ws_engine *ws,
+                   struct nano_seed **seed, struct wire_pay **ret, struct err *e);
 const struct payment_method *wire_pay_method(const struct wire_pay *w);
 void wire_pay_free(struct wire_pay *w); /* NULL is fine */
 

@@ -43,7 +43,8 @@ static bool set_mcp(struct wire_nano *w, const struct config *config, struct err
     return net_trust_base(w->net, url, e);
 }
 
-bool wire_nano_make(const struct config *config, struct wire_nano **ret, struct err *e)
+bool wire_nano_make(const struct config *config, struct ws_engine *ws, struct wire_nano **ret,
+                    struct err *e)
 {
     struct wire_nano *w = calloc(1, sizeof(*w));
     if (!w)
@@ -54,6 +55,7 @@ bool wire_nano_make(const struct config *config, struct wire_nano **ret, struct 
         return false;
     }
     struct nano_rpc_options o = {.net = w->net,
+                                 .ws = ws,
                                  .urls = config_text(config, "NANO_RPC_URL"),
                                  .keys = config_text(config, "NANO_RPC_KEY"),
                                  .ws_urls = config_text(config, "NANO_WS_URL"),
@@ -109,7 +111,7 @@ bool wire_nano_check(struct cli *cli, void (*node)(void *ctx, const struct nano_
 {
     struct nano_health health[NODES_SHOWN];
     struct wire_nano *w = NULL;
-    if (!wire_nano_make(cli->config, &w, e))
+    if (!wire_nano_make(cli->config, NULL, &w, e))
         return false;
     size_t count = w->node.ops->health(w->node.self, health, COUNT(health), &cli->stop);
     for (size_t i = 0; i < count; i++)

@@ -75,8 +75,8 @@ bool wire_pay_wanted(const struct config *config, const struct nano_seed *seed)
     return seed || config_text(config, "NANO_WALLET_ADDRESS")[0];
 }
 
-bool wire_pay_make(const struct config *config, struct db *db, struct nano_seed **seed,
-                   struct wire_pay **ret, struct err *e)
+bool wire_pay_make(const struct config *config, struct db *db, struct ws_engine *ws,
+                   struct nano_seed **seed, struct wire_pay **ret, struct err *e)
 {
     if (!wire_nano_wanted(config))
         return err_set_arg(e, ERR_CONFIG, "start.bad_nano", "NANO_RPC_URL",
@@ -84,7 +84,7 @@ bool wire_pay_make(const struct config *config, struct db *db, struct nano_seed 
     struct wire_pay *w = calloc(1, sizeof(*w));
     if (!w)
         return err_set(e, ERR_INTERNAL, "error.internal", "payments: no memory");
-    if (!wire_nano_make(config, &w->nano, e) || !make_method(w, config, db, seed, e)) {
+    if (!wire_nano_make(config, ws, &w->nano, e) || !make_method(w, config, db, seed, e)) {
         wire_pay_free(w);
         return false;
     }

@@ -96,7 +96,7 @@ static void settings_are_taken_or_named(void **state)
         for (size_t k = 0; k < SETTINGS && starts[i].set[k].name; k++)
             setenv(starts[i].set[k].name, starts[i].set[k].value, 1);
         bool ok = config_load(NULL, &config, &e) && wire_nano_wanted(config) &&
-                  wire_nano_make(config, &nano, &e);
+                  wire_nano_make(config, NULL, &nano, &e);
         if (ok != !starts[i].key || (!ok && strcmp(e.user_key, starts[i].key) != 0) ||
             (starts[i].arg && !strstr(e.arg, starts[i].arg)))
             fail_msg("%s: %d %s %s %s", starts[i].why, ok, ok ? "" : e.user_key, e.arg, e.detail);

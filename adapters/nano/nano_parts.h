@@ -193,8 +193,8 @@ struct nano_hint {
 enum nano_frame nano_read_frame(const char *text, size_t len, struct nano_hint *ret);
 
 struct nano_stream;
-bool nano_stream_create(const char *urls, bool allow_plain, const struct nano_limits *limits,
-                        struct nano_stream **ret, struct err *e);
+bool nano_stream_create(const char *urls, struct ws_engine *ws, bool allow_plain,
+                        const struct nano_limits *limits, struct nano_stream **ret, struct err *e);
 bool nano_stream_watch(struct nano_stream *s, const struct nano_watch *watch, struct err *e);
 void nano_stream_change(struct nano_stream *s, const struct nano_account *accounts, size_t count,
                         bool add);

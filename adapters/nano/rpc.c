@@ -82,7 +82,7 @@ bool nano_rpc_create(const struct nano_rpc_options *o, struct nano_node *ret, st
     r->network_id = str_dup(o->network_id);
     if (!nano_peers_make(r, o, e) ||
         (o->ws_urls[0] &&
-         !nano_stream_create(o->ws_urls, o->allow_plain, &r->limits, &r->stream, e))) {
+         !nano_stream_create(o->ws_urls, o->ws, o->allow_plain, &r->limits, &r->stream, e))) {
         rpc_destroy(r);
         return false;
     }

@@ -20,6 +20,7 @@
 #define NANOTIK_NANO_RPC_H
 
 #include "core/net/net.h"
+#include "core/net/ws.h"
 #include "core/port/nano_node.h"
 
 /* 0 takes the default in brackets. */
@@ -37,6 +38,7 @@ struct nano_limits {
 
 struct nano_rpc_options {
     struct net_engine *net;
+    struct ws_engine *ws; /* borrowed until destroy; NULL: one of its own, where ws_urls are */
     const char *urls;     /* comma list, at least one */
     const char *keys;     /* comma list in the same order, "" for none: a word goes into the header
                                Authorization and the body's "key"; "Name: value" is a header;

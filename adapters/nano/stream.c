@@ -30,7 +30,7 @@ struct place {
 
 struct nano_stream {
     struct nano_limits limits;
-    struct ws_engine *engine;
+    struct ws_engine *engine, *own_engine;
     struct place places[NANO_NODES_MAX];
     size_t place_count;
     struct nano_watch watch;
@@ -425,8 +425,8 @@ static bool add_places(struct nano_stream *s, const char *urls, bool allow_plain
            err_set_arg(e, ERR_CONFIG, "start.bad_nano", "NANO_WS_URL", "nano: no stream address");
 }
 
-bool nano_stream_create(const char *urls, bool allow_plain, const struct nano_limits *limits,
-                        struct nano_stream **ret, struct err *e)
+bool nano_stream_create(const char *urls, struct ws_engine *ws, bool allow_plain,
+                        const struct nano_limits *limits, struct nano_stream **ret, struct err *e)
 {
     struct nano_stream *s = calloc(1, sizeof(*s));
     if (!s)
@@ -434,10 +434,13 @@ bool nano_stream_create(const char *urls, bool allow_plain, const struct nano_li
     s->limits = *limits;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
-    if (!add_places(s, urls, allow_plain, e) || !ws_engine_create(allow_plain, &s->engine, e)) {
+    bool ok = add_places(s, urls, allow_plain, e) &&
+              (ws || ws_engine_create(allow_plain, &s->own_engine, e));
+    if (!ok) {
         nano_stream_destroy(s);
         return false;
     }
+    s->engine = ws ? ws : s->own_engine;
     *ret = s;
     return true;
 }
@@ -452,7 +455,7 @@ void nano_stream_destroy(struct nano_stream *s)
     pthread_mutex_unlock(&s->lock);
     if (s->started)
         pthread_join(s->thread, NULL);
-    ws_engine_destroy(s->engine);
+    ws_engine_destroy(s->own_engine);
     for (size_t i = 0; i < s->place_count; i++)
         free(s->places[i].url);
     nano_set_free(&s->set);
