@@ -48,7 +48,8 @@ static struct session *start_with(struct site *p, int number, int lease_seconds,
     AUTO(free_ptr) char *data = str_printf("NANOTIK_DATA=%s/data%d", p->folder, number);
     AUTO(free_ptr) char *lease = str_printf("NANOTIK_LEASE_SECONDS=%d", lease_seconds);
     AUTO(free_ptr) char *key = str_printf("NANOTIK_ID_KEY=%s", id_key);
-    const char *env[] = {"TELEGRAM_BOT_TOKEN=" FAKE_TOKEN, key, url, db, data, lease, NULL};
+    static const char token[] = "TELEGRAM_BOT_TOKEN=" FAKE_TOKEN;
+    const char *env[] = {token, key, url, db, data, lease, NULL};
     return session_run(p, false, env);
 }
 

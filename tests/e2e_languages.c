@@ -196,8 +196,8 @@ static void speak_with_service(struct site *p, struct fake_node *fake, const cha
 {
     char *footage AUTO(free_ptr) = str_printf("NANOTIK_FOOTAGE_DIR=%s/clips", p->folder);
     char *url AUTO(free_ptr) = str_printf("AZURE_SPEECH_URL=%s", fake->url);
-    const char *env[] = {footage, url, "AZURE_SPEECH_KEY=" FAKE_AZURE_KEY,
-                         "NANOTIK_TRIAL_CREDITS=5", NULL};
+    static const char key[] = "AZURE_SPEECH_KEY=" FAKE_AZURE_KEY;
+    const char *env[] = {footage, url, key, "NANOTIK_TRIAL_CREDITS=5", NULL};
     struct session *s = session_run(p, false, env);
     for (size_t i = 0; i < count; i++)
         session_say(s, lines[i]);

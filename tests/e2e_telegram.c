@@ -255,8 +255,8 @@ static void what_else_a_film_gives(void **state)
     struct site *p = *state;
     const int64_t eve = 6250000001;
     AUTO(free_ptr) char *url = str_printf("TELEGRAM_API_URL=%s", fake.url);
-    const char *env[] = {"TELEGRAM_BOT_TOKEN=" FAKE_TOKEN, url, "NANOTIK_TRIAL_CREDITS=9",
-                         "NANOTIK_PRICE_BASIC=4", NULL};
+    static const char token[] = "TELEGRAM_BOT_TOKEN=" FAKE_TOKEN;
+    const char *env[] = {token, url, "NANOTIK_TRIAL_CREDITS=9", "NANOTIK_PRICE_BASIC=4", NULL};
     struct session *s = session_run(p, false, env);
     order(eve, eve, "", "/make The sea is deep. Stars are far. 9:16");
     AUTO(free_ptr) char *video = fake_wait_messages(&fake, eve, "video", 1, VIDEO_MS);
