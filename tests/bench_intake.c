@@ -260,8 +260,9 @@ static void bench_answers(bool uploads, double *ret_median, double *ret_p99)
     for (int i = 0; i < UPLOADS; i++)
         pthread_join(threads[i], NULL);
     qsort(took, SAMPLES, sizeof(took[0]), compare);
-    *ret_median = (double)took[SAMPLES / 2] / 1000.0;
-    *ret_p99 = (double)took[SAMPLES - 2] / 1000.0;
+    int64_t median = took[SAMPLES / 2], p99 = took[SAMPLES - 2];
+    *ret_median = (double)median / 1000.0;
+    *ret_p99 = (double)p99 / 1000.0;
 }
 
 static int line(const char *what, double value, const char *unit, double goal, bool at_most)

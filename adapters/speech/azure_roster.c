@@ -37,7 +37,7 @@ static int listed_rate(const cJSON *item, int known)
 {
     int64_t rate = 0;
     if (!str_to_int(json_text(item, "WordsPerMinute", ""), 1, 2000, &rate) ||
-        (known && (rate * 2 < known || rate > known * 2)))
+        (known && (rate * 2 < known || rate > 2 * (int64_t)known)))
         return known;
     return (int)rate;
 }
