@@ -145,6 +145,7 @@ static int setup(void **state)
                   .on_progress = on_progress,
                   .ctx = w},
         .heartbeat_ms = BEAT_MS,
+        .card_wait_ms = 1,
         .poll_ms = 200,
     };
     *state = w;

@@ -64,6 +64,7 @@ struct worker_options {
     struct worker_calls calls;
     /* For tests; 0 = as written in store_job.h. */
     int heartbeat_ms, trust_ms, poll_ms;
+    int card_wait_ms; /* for a job's card to be sent, when its film is there first; 0 = 4 s */
 };
 
 /* Copies the options. */

@@ -17,6 +17,8 @@ enum {
     SAVE_EVERY_MS = 1000,
     DELIVER_TRIES = 3,
     DELIVER_WAIT_MS = 1500,
+    CARD_WAIT_MS = 4000,
+    CARD_LOOK_MS = 100,
     FITS_MAX = 3, /* refusals for its size after which a chat is believed to take no film at all */
 };
 
@@ -285,8 +287,39 @@ static bool delivering_body(struct db_tx *tx, void *ctx, struct err *e)
     return true;
 }
 
+struct card_look {
+    const char *id;
+    char ref[CHAT_REF_MAX];
+};
+
+static bool card_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct card_look *look = ctx;
+    struct job now AUTO(job_free) = {0};
+    if (!job_get(tx, look->id, &now, e))
+        return false;
+    str_copy(look->ref, sizeof look->ref, now.card_ref);
+    return true;
+}
+
+/* A film that is there already can be faster than its card; into the card it may be delivered any
+   number of times, as a message of its own it may not. */
+static void await_card(struct work *k)
+{
+    int wait_ms = options(k)->card_wait_ms ? options(k)->card_wait_ms : CARD_WAIT_MS;
+    int64_t until = clock_mono_ms() + wait_ms;
+    struct card_look look = {.id = k->job->id};
+    struct err e = {0};
+    str_copy(look.ref, sizeof look.ref, k->job->card_ref);
+    while (!look.ref[0] && clock_mono_ms() < until &&
+           db_run_soft(options(k)->db, card_body, &look, &e))
+        if (!look.ref[0] && cancel_wait(&k->s->stop, CARD_LOOK_MS))
+            return;
+}
+
 static bool begin_delivery(struct work *k, struct err *e)
 {
+    await_card(k);
     if (!story_json(k, e) || !settle_write(k->s, delivering_body, k, e))
         return false;
     lease_phase(k->s, SLOT_DELIVERING);
