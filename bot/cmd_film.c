@@ -139,7 +139,7 @@ static bool find_newest(struct command_ctx *ctx, struct job *ret, struct err *e)
                 found = true;
             }
     free_jobs(list, count);
-    return found || err_set(e, ERR_NOT_FOUND, "send.nothing", "no film yet");
+    return found || err_set(e, ERR_NOT_FOUND, "film.none", "no film yet");
 }
 
 bool film_find(struct command_ctx *ctx, struct job *ret, struct err *e)

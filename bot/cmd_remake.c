@@ -32,11 +32,11 @@ static bool source_open(struct source *s, struct err *e)
 {
     bool made = s->job.state == JOB_DONE || s->job.state == JOB_KEPT;
     if (!made || !s->job.story[0] || !s->job.topic[0])
-        return err_set(e, ERR_NOT_FOUND, "send.nothing", "job %s has no film", s->job.id);
+        return err_set(e, ERR_NOT_FOUND, "film.none", "job %s has no film", s->job.id);
     if (!storyboard_from_json(s->job.story, strlen(s->job.story), &s->story, e))
         return err_set(e, ERR_INTERNAL, "error.internal", "stored story: %s", e->detail);
     return s->story.scene_count > 0 ||
-           err_set(e, ERR_NOT_FOUND, "send.nothing", "job %s has no scenes", s->job.id);
+           err_set(e, ERR_NOT_FOUND, "film.none", "job %s has no scenes", s->job.id);
 }
 
 /* --- remix --- */

@@ -53,6 +53,7 @@ struct target {
     struct job job;
     struct storyboard story;
     bool in_work; /* a script is being written for it */
+    bool named;   /* by a reply to its card or its number: what follows is a wish, not a topic */
 };
 
 static void target_free(struct target *t)
@@ -127,13 +128,14 @@ static bool must_be_still(const struct target *t, struct err *e)
            err_set(e, ERR_NOT_FOUND, "script.none", "no script of job %s", t->job.id);
 }
 
-/* "2 words", "2: words", "2 search: words". Without a mark the number has to be a scene's: "10 facts"
-   may be a topic. */
+/* "2 words", "2: words", "2 search: words". Without a mark, and typed beside the draft, the number has
+   to be a scene's: "10 facts" may be a topic. */
 static bool edit_scene(struct target *t, const char *at, bool *ret_known, struct err *e)
 {
     bool marked = false;
     int scene = take_number(&at, &marked);
-    bool fits = scene >= 1 && (t->in_work || marked || (size_t)scene <= t->story.scene_count);
+    bool sure = t->named || t->in_work || marked;
+    bool fits = scene >= 1 && (sure || (size_t)scene <= t->story.scene_count);
     *ret_known = fits && *at;
     if (!*ret_known)
         return true;
@@ -163,6 +165,17 @@ static bool edit(struct target *t, const char *words, bool *ret_known, struct er
                   : story_edit_add(&t->story, scene, at, e);
 }
 
+/* Which scene there is not, and how many there are. */
+static bool say_no_scene(struct command_ctx *ctx, const struct target *t, struct err *e)
+{
+    AUTO(card_doc_free) struct card_doc doc;
+    card_begin(&doc, ctx->lang);
+    card_line(&doc, ctx->lang, "script.no_scene", I18N_TEXT("what", arena_dup(&doc.arena, e->arg)));
+    card_line(&doc, ctx->lang, "script.scene_count",
+              I18N_NUM("count", (int64_t)t->story.scene_count));
+    return reply_send(ctx, &doc, e);
+}
+
 /* The words after the draft's name. *ret_known false: they are no such wish. */
 static bool act(struct command_ctx *ctx, struct target *t, const char *words, bool *ret_known,
                 struct err *e)
@@ -189,8 +202,10 @@ static bool act(struct command_ctx *ctx, struct target *t, const char *words, bo
         if (!*at)
             return show_script(ctx, t, from, e);
     }
-    if (!guard_words(ctx->bot, words, e) || !edit(t, words, ret_known, e))
+    if (!guard_words(ctx->bot, words, e))
         return false;
+    if (!edit(t, words, ret_known, e))
+        return strcmp(e->user_key, "script.no_scene") == 0 && say_no_scene(ctx, t, e);
     return !*ret_known ||
            (script_store(ctx->tx, ctx->bot, &t->job, &t->story, e) && show_script(ctx, t, 1, e));
 }
@@ -253,6 +268,7 @@ bool cmd_script(struct command_ctx *ctx, struct err *e)
         return new_script(ctx, words, e);
     if (!find_target(ctx, &words, id, &named, e))
         return false;
+    t.named = named;
     if (id[0] && (!target_open(ctx, id, &t, e) || !act(ctx, &t, words, &known, e)))
         return false;
     if (known)
@@ -275,7 +291,7 @@ bool script_reply(struct command_ctx *ctx, bool *ret_taken, struct err *e)
         return false;
     if (!id[0])
         return true;
-    *ret_taken = true;
+    *ret_taken = t.named = true;
     if (!guard_account(ctx, e) || !target_open(ctx, id, &t, e) || !act(ctx, &t, words, &known, e))
         return false;
     return known || err_set(e, ERR_INPUT, "script.how_reply", "reply not understood");

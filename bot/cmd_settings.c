@@ -18,6 +18,12 @@ static const char *or_auto(struct command_ctx *ctx, struct card_doc *doc, const 
     return text[0] ? text : card_text(doc, ctx->lang, "settings.auto");
 }
 
+/* Without a choice it is always the first. */
+static const char *style_name(const struct story_settings *s)
+{
+    return s->style[0] ? s->style : story_styles[0];
+}
+
 /* As it is typed: 120 -> "1.2" */
 static const char *speed_text(struct card_doc *doc, int percent)
 {
@@ -43,7 +49,7 @@ static bool show_settings(struct command_ctx *ctx, const struct story_settings *
     card_line(&doc, lang, "settings.voice", I18N_TEXT("value", or_auto(ctx, &doc, s->voice)));
     if (s->speed)
         card_line(&doc, lang, "settings.speed", I18N_TEXT("value", speed_text(&doc, s->speed)));
-    card_line(&doc, lang, "settings.style", I18N_TEXT("value", or_auto(ctx, &doc, s->style)));
+    card_line(&doc, lang, "settings.style", I18N_TEXT("value", style_name(s)));
     card_line(&doc, lang, "settings.script", I18N_TEXT("value", or_auto(ctx, &doc, s->script)));
     card_line(&doc, lang, "settings.music", I18N_TEXT("value", or_auto(ctx, &doc, s->music)));
     if (!changed)
@@ -171,8 +177,7 @@ bool cmd_style(struct command_ctx *ctx, struct err *e)
                       I18N_TEXT("what", card_text(&doc, ctx->lang, key)));
             card_choice(&doc, card_text(&doc, ctx->lang, key), "/style %s", story_styles[i]);
         }
-        card_line(&doc, ctx->lang, "style.now",
-                  I18N_TEXT("value", s.style[0] ? s.style : story_styles[0]));
+        card_line(&doc, ctx->lang, "style.now", I18N_TEXT("value", style_name(&s)));
         return reply_send(ctx, &doc, e);
     }
     char words[64];

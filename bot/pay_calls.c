@@ -25,12 +25,14 @@ static bool show_started(struct db_tx *tx, struct bot *bot, const char *id, stru
     return outbox_put_edit(tx, &job.addr, &doc, id, false, e);
 }
 
-static bool start_waiting(struct db_tx *tx, struct bot *bot, const char *account, struct err *e)
+static bool start_waiting(struct db_tx *tx, struct bot *bot, const char *account, bool *ret_started,
+                          struct err *e)
 {
     char id[UUID_TEXT];
     bool found = false;
     enum job_start started;
     AUTO(job_free) struct job job = {0};
+    *ret_started = false;
     if (!await_job(tx, account, id, &found, e))
         return false;
     if (!found)
@@ -43,6 +45,7 @@ static bool start_waiting(struct db_tx *tx, struct bot *bot, const char *account
         return false;
     if (started == JOB_NO_CREDITS || started == JOB_QUEUE_FULL)
         return true; /* waits for more, or for /go */
+    *ret_started = true;
     return await_end(tx, account, e) && show_started(tx, bot, id, e);
 }
 
@@ -66,7 +69,7 @@ static bool on_redraw(struct db_tx *tx, void *ctx, const struct order *order, st
 
 /* The order's card turns into the receipt. Money without a live order is told below the last one. */
 static bool tell_credited(struct db_tx *tx, struct bot *bot, const struct pay_credited *c,
-                          struct err *e)
+                          bool started, struct err *e)
 {
     AUTO(card_doc_free) struct card_doc doc = {0};
     struct balance balance;
@@ -80,13 +83,14 @@ static bool tell_credited(struct db_tx *tx, struct bot *bot, const struct pay_cr
     const struct order *shown = c->order ? c->order : &last;
     if (!shown->addr.network[0])
         return true; /* forgotten */
-    return pay_card_credited(bot, &doc, shown->lang, c, balance.available, e) &&
+    return pay_card_credited(bot, &doc, shown->lang, c, balance.available, started, e) &&
            outbox_put_order(tx, &doc, shown, c->order != NULL, e);
 }
 
 static bool on_credited(struct db_tx *tx, void *ctx, const struct pay_credited *c, struct err *e)
 {
-    return tell_credited(tx, ctx, c, e) && start_waiting(tx, ctx, c->account, e);
+    bool started = false; /* first: what the video holds is not to be spent any more */
+    return start_waiting(tx, ctx, c->account, &started, e) && tell_credited(tx, ctx, c, started, e);
 }
 
 static bool on_claim(struct db_tx *tx, void *ctx, const char *lang, const struct chat_addr *addr,

@@ -122,7 +122,7 @@ bool pay_card_order(const struct bot *bot, struct card_doc *doc, const struct or
 }
 
 bool pay_card_credited(const struct bot *bot, struct card_doc *doc, const char *lang,
-                       const struct pay_credited *c, int64_t balance, struct err *e)
+                       const struct pay_credited *c, int64_t balance, bool started, struct err *e)
 {
     bool part = c->order && c->order->state == ORDER_PART;
     struct pay_ask ask;
@@ -130,10 +130,16 @@ bool pay_card_credited(const struct bot *bot, struct card_doc *doc, const char *
     if (part && !bot->pay.ops->ask(bot->pay.self, c->order, &ask, e))
         return false;
     doc->card.is_private = true;
-    doc->card.title = card_text(doc, lang, "pay.got", I18N_NUM("count", c->credits + c->bonus));
+    if (c->credits + c->bonus > 0)
+        doc->card.title = card_text(doc, lang, "pay.got", I18N_NUM("count", c->credits + c->bonus));
+    else
+        card_title(doc, lang, "pay.got_part", I18N_TEXT("amount", c->amount),
+                   I18N_TEXT("unit", c->unit));
     card_line(doc, lang, "pay.arrived", I18N_TEXT("amount", c->amount), I18N_TEXT("unit", c->unit));
     if (c->bonus > 0)
         card_line(doc, lang, "pay.with_bonus", I18N_NUM("count", c->bonus));
+    if (started)
+        card_line(doc, lang, "pay.started");
     card_line(doc, lang, "credits.balance", I18N_NUM("count", balance));
     if (strcmp(c->rest, "0") != 0)
         card_line(doc, lang, "pay.rest", I18N_TEXT("rest", c->rest), I18N_TEXT("unit", c->unit));

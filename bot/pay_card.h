@@ -13,9 +13,10 @@
 /* The order as it stands, with its picture as long as there is something to pay. */
 bool pay_card_order(const struct bot *bot, struct card_doc *doc, const struct order *order,
                     struct err *e);
-/* A payment was counted; what is still missing of its order follows. */
+/* A payment was counted; what is still missing of its order follows. balance: what can be spent after
+   it; started: a video that waited holds its credits already. */
 bool pay_card_credited(const struct bot *bot, struct card_doc *doc, const char *lang,
-                       const struct pay_credited *c, int64_t balance, struct err *e);
+                       const struct pay_credited *c, int64_t balance, bool started, struct err *e);
 /* Buttons (or lines, where there are none) that buy; job NULL, or the video that starts with it.
    least: credits that are missing, 0 = any package. */
 void pay_card_offers(const struct bot *bot, struct card_doc *doc, const char *lang, bool buttons,

@@ -120,7 +120,8 @@ static bool make_note(struct sampler *s, const struct sampler_wish *w,
 
 struct telling {
     const struct sampler_wish *wish;
-    const char *path; /* NULL: it could not be had */
+    const char *label; /* as the settings call the voice */
+    const char *path;  /* NULL: it could not be had */
 };
 
 static bool tell_body(struct db_tx *tx, void *data, struct err *e)
@@ -131,7 +132,7 @@ static bool tell_body(struct db_tx *tx, void *data, struct err *e)
     char name[80];
     card_begin(&doc, w->lang);
     card_line(&doc, w->lang, t->path ? "voice.sample" : "voice.no_sample",
-              I18N_TEXT("value", w->voice));
+              I18N_TEXT("value", t->label));
     snprintf(name, sizeof(name), "%s.ogg", w->voice);
     if (t->path) {
         doc.card.file = t->path;
@@ -150,7 +151,10 @@ static void serve(struct sampler *s, const struct sampler_wish *w)
         return;
     if (!ok)
         log_err(LOG_WARN, LOG_MODULE, &e);
-    struct telling t = {.wish = w, .path = ok ? path : NULL};
+    struct sample who = {0};
+    bool known = find_voice(s->bot->tools, w->voice, &who);
+    struct telling t = {
+        .wish = w, .label = known ? who.voice->label : w->voice, .path = ok ? path : NULL};
     if (!db_run(s->bot->db, tell_body, &t, &e))
         log_err(LOG_WARN, LOG_MODULE, &e);
     outbox_wake(s->bot->outbox);

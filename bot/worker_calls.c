@@ -217,13 +217,14 @@ static bool on_done(struct db_tx *tx, void *data, const struct job *job,
     AUTO(card_doc_free) struct card_doc doc;
     card_begin(&doc, lang);
     const char *used = card_text(&doc, lang, "ready.used", I18N_NUM("count", credits));
-    const char *left =
-        bot_is_overheard(bot, &job->addr)
-            ? ""
-            : card_text(&doc, lang, "ready.left", I18N_NUM("count", balance.available));
-    card_line(&doc, lang, "ready.line",
-              I18N_TEXT("length", card_duration(&doc, lang, video->duration_ms)),
-              I18N_TEXT("used", used), I18N_TEXT("left", left));
+    const char *length = card_duration(&doc, lang, video->duration_ms);
+    if (bot_is_overheard(bot, &job->addr)) /* what is left is nobody's business there */
+        card_line(&doc, lang, "ready.overheard", I18N_TEXT("length", length),
+                  I18N_TEXT("used", used));
+    else
+        card_line(&doc, lang, "ready.line", I18N_TEXT("length", length), I18N_TEXT("used", used),
+                  I18N_TEXT("left", card_text(&doc, lang, "ready.left",
+                                              I18N_NUM("count", balance.available))));
     bool ok = outbox_put(tx, &job->addr, &doc, NULL, NULL, false, e);
     outbox_wake(bot->outbox);
     return ok;

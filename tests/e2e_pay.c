@@ -124,16 +124,21 @@ static void make_pay_film(void **state)
     session_expect(s, "nano:nano_", ANSWER_MS);
     session_expect(s, "amount=20000000000000000000000000000", ANSWER_MS);
     AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
-    fake_nano_pay(&nano, address, "15000000000000000000000000000", NULL); /* too little */
+    fake_nano_pay(&nano, address, "4000000000000000000000000000", NULL); /* no credit yet */
+    session_expect(s, "Part payment: 0.004 XNO", ANSWER_MS);
+    session_expect(s, "amount=16000000000000000000000000000", ANSWER_MS);
+    fake_nano_pay(&nano, address, "11000000000000000000000000000", NULL); /* too little */
     session_expect(s, "+1 credit", ANSWER_MS);
     session_expect(s, "amount=5000000000000000000000000000", ANSWER_MS); /* the rest, anew */
     fake_nano_pay(&nano, address, "5000000000000000000000000000", hash);
     session_expect(s, "+1 credit", ANSWER_MS);
-    session_path(s, ".mp4", VIDEO_MS, path); /* by itself */
+    session_expect(s, "Your video has started with it.", ANSWER_MS);
+    session_expect(s, "You have 0 credits", ANSWER_MS); /* the video holds them */
+    session_path(s, ".mp4", VIDEO_MS, path);            /* by itself */
     session_say(s, "/credits\n");
     memcpy(key, hash, sizeof(key));
     session_expect(s, key, ANSWER_MS);
-    wait_number(p, "select count(*) from deposits where collected", 2, ANSWER_MS);
+    wait_number(p, "select count(*) from deposits where collected", 3, ANSWER_MS);
     assert_int_equal(session_finish(s, STOP_MS), 0);
     assert_int_equal(site_number(p, "select avail from wallets"), 0);
     AUTO(free_ptr) char *log = session_log(s);

@@ -107,6 +107,7 @@ static void seen_changed_and_made(void **state)
     session_expect(s, "1. (2 s) Then it sleeps.", SOON_MS);
     session_say(s, "/script drop 7\n");
     session_expect(s, "There is no scene 7.", SOON_MS);
+    session_expect(s, "This script has 2 scenes.", SOON_MS);
     session_say(s, "/script 12: words\n");
     session_expect(s, "There is no scene 12.", SOON_MS);
     session_say(s, "/script rewrite more jokes\n");
@@ -333,8 +334,11 @@ static void script_first_and_replies(void **state)
             ana, card);
     assert_int_equal(card_with(&telegram, ana, "A whale sings to the moon"), card);
     fake_do(&telegram, "say",
+            "{\"chat\":%" PRId64 ",\"reply_to\":%" PRId64 ",\"text\":\"10 NEW WORDS\"}", ana, card);
+    card_with(&telegram, ana, "This script has 1 scene.");
+    fake_do(&telegram, "say",
             "{\"chat\":%" PRId64 ",\"reply_to\":%" PRId64 ",\"text\":\"what is this\"}", ana, card);
-    for (int64_t until = clock_mono_ms() + SOON_MS; fake_messages(&telegram, ana, "text", NULL) < 2;
+    for (int64_t until = clock_mono_ms() + SOON_MS; fake_messages(&telegram, ana, "text", NULL) < 3;
          usleep(50000))
         assert_true(clock_mono_ms() < until); /* what could have been said */
     press(&telegram, ana, card, "Make it");

@@ -344,6 +344,8 @@ static void test_saved_voice_gives_way(void **state)
     expect(&w, "/settings hd 16:9 music:off", "16:9");
     expect(&w, "/make Cats", "16:9 · hd");
     expect(&w, "/settings reset", "automatic");
+    expect(&w, "/settings", "Style: clean");
+    expect(&w, "/style", "Now: clean."); /* the same word */
     world_close(&w);
 }
 
@@ -665,6 +667,8 @@ static void test_remix_keeps_the_words(void **state)
     world_open(&w, true);
     w.bot.remix_percent = 50;
     w.bot.prices[TIER_BASIC] = 1;
+    expect(&w, "/remix", "There is no finished video yet. /make TOPIC makes one");
+    expect(&w, "/dub zh", "There is no finished video yet. /make TOPIC makes one");
     film_open(&f, &w, false);
     w.bot.prices[TIER_BASIC] = 4;
     AUTO(free_ptr) char *line = str_printf("/remix %s", f.job.id);

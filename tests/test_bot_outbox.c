@@ -21,11 +21,18 @@
 
 struct world {
     struct bot bot;
+    struct chat_adapter_ops ops; /* the fake chat's, with a group that listens */
     struct toolbox tools;
     struct fake_chat chat;
     struct chat_addr addr;
     char account[37], job[37];
 };
+
+static bool is_group(void *self, const struct chat_addr *where)
+{
+    (void)self;
+    return strcmp(where->chat, "group") == 0;
+}
 
 static void world_open(struct world *w, bool buttons)
 {
@@ -40,6 +47,9 @@ static void world_open(struct world *w, bool buttons)
         .prices = { 1, 2, 3},
         .own_words_percent = 50,
     };
+    w->ops = *w->bot.adapters[0].ops;
+    w->ops.is_overheard = is_group;
+    w->bot.adapters[0].ops = &w->ops;
     str_copy(w->addr.network, sizeof(w->addr.network), "fake");
     str_copy(w->addr.chat, sizeof(w->addr.chat), "c1");
     fixture_db_account(w->bot.db, "u1", 10, w->account);
@@ -278,6 +288,13 @@ static bool done_body(struct db_tx *tx, void *data, struct err *e)
            calls.on_done(tx, calls.ctx, d->job, d->video, 1, e);
 }
 
+static bool told_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct done *d = data;
+    struct worker_calls calls = bot_worker_calls(&d->w->bot);
+    return calls.on_done(tx, calls.ctx, d->job, d->video, 1, e);
+}
+
 static void test_delivery(void **state)
 {
     (void)state;
@@ -322,6 +339,14 @@ static void test_delivery(void **state)
     int ready = fake_chat_wait_text(&w.chat, "Ready: 1:05.");
     assert_true(ready > 0);
     assert_non_null(strstr(w.chat.messages[ready].text, "1 credit used. 9 credits left."));
+    str_copy(job.addr.chat, sizeof(job.addr.chat), "group");
+    video.duration_ms = 66000;
+    assert_true(db_run(w.bot.db, told_body, &d, &e));
+    outbox_wake(w.bot.outbox);
+    ready = fake_chat_wait_text(&w.chat, "Ready: 1:06. 1 credit used.");
+    assert_true(ready > 0);
+    assert_null(strstr(w.chat.messages[ready].text, "used. "));
+    assert_null(strstr(w.chat.messages[ready].text, "left"));
     world_close(&w);
 }
 
