@@ -51,7 +51,10 @@ static void plain_line(void **state)
     log_warn("two\nlines\x1b[31m \xff"
              "bad");
     log_job(NULL);
-    log_err(LOG_ERROR, "other", &(struct err){ERR_DISK, "error.disk", "what", "no room"});
+    log_err(LOG_ERROR, "other",
+            &(struct err){
+                .code = ERR_DISK, .user_key = "error.disk", .arg = "what", .detail = "no room"});
+    log_err(LOG_WARN, "other", &(struct err){.code = ERR_RETRY, .detail = "again", .told = true});
     AUTO(free_ptr) char *text = captured();
     clock_fake(-1, 0);
     assert_string_equal(text, "2026-11-22T14:57:58Z info  test: hello 42\n"

@@ -26,6 +26,7 @@ static void PRINTF(5, 0) fill(struct err *e, enum err_code code, const char *use
         return;
     log_redact(rough);
     e->code = code;
+    e->told = false;
     e->user_key = user_key ? user_key : "error.internal";
     str_copy(e->detail, sizeof(e->detail), rough);
     utf8_clean(e->detail);

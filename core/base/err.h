@@ -33,6 +33,7 @@ struct err {
     const char *user_key; /* for the chat: catalog key, static storage; never NULL once set */
     char arg[160];        /* for the chat: the {what} of that text; valid UTF-8, may be empty */
     char detail[400];     /* for the operator's log only: may name hosts, files, SQL states */
+    bool told;            /* one line in the log stands for it and its repetitions already */
 };
 
 /* Always returns false, so that a failing function says `return err_set(...)`. `%m` works. */

@@ -166,6 +166,8 @@ void log_line(enum log_level level, const char *module, const char *fmt, ...)
 
 void log_err(enum log_level level, const char *module, const struct err *e)
 {
+    if (e->told && level <= LOG_WARN)
+        level = LOG_DEBUG;
     log_line(level, module, "%s (%s %s%s%s)", e->detail, err_code_name(e->code),
              e->user_key ? e->user_key : "-", e->arg[0] ? " " : "", e->arg);
 }

@@ -26,7 +26,8 @@ void log_job(const char *job_id);
 const char *log_job_current(void);
 
 void log_line(enum log_level level, const char *module, const char *fmt, ...) PRINTF(3, 4);
-/* The one place where an error that nobody can handle further is written. */
+/* The one place where an error that nobody can handle further is written. Warnings that are `told`
+   already are for LOG_DEBUG. */
 void log_err(enum log_level level, const char *module, const struct err *e);
 /* Replaces registered secrets in place; text keeps its length or shrinks ("[secret]" is cut to
  * fit). */

@@ -110,6 +110,7 @@ static struct db_conn *take_slot(struct db *db, int64_t deadline, struct err *e)
         }
         if (db_now_ms() >= deadline) {
             err_set(e, ERR_RETRY, "error.database", "all %zu connections are in use", db->max);
+            e->told = db->down;
             break;
         }
         struct timespec until = clock_until(100);
@@ -137,8 +138,8 @@ static void give_slot(struct db *db, struct db_conn *c, bool was_lost)
     pthread_mutex_unlock(&db->lock);
 }
 
-/* One line in the log when it goes away and one when it is back. */
-static void tell_state(struct db *db, bool down, const struct err *why)
+/* One line in the log when it goes away and one when it is back, however many threads wait for it. */
+static void tell_state(struct db *db, bool down, struct err *why)
 {
     pthread_mutex_lock(&db->lock);
     bool changed = db->down != down;
@@ -147,7 +148,9 @@ static void tell_state(struct db *db, bool down, const struct err *why)
     if (changed && down)
         log_err(LOG_WARN, LOG_MODULE, why);
     else if (changed)
-        log_info("the database is back");
+        log_warn("the database is back"); /* whoever reads of the one reads of the other */
+    if (down)
+        why->told = true;
 }
 
 /* --- transactions --- */
