@@ -15,7 +15,7 @@
 enum {
     AIM_PERCENT = 97,  /* of the limit */
     GOOD_PERCENT = 93, /* smaller than this is tried again */
-    TRIES_MAX = 4,     /* second passes */
+    TRIES_MAX = 5,     /* second passes */
     FRAME_BYTES = 24,  /* what a container says about a picture and its share of the sound */
     HEAD_BYTES = 16000,
 };
@@ -260,12 +260,29 @@ static bool keep_best(struct fit *f, const char *path, int64_t bytes, struct err
     return true;
 }
 
+/* A rate that was tried, and the film it gave. */
+struct tried {
+    int64_t bits_s, bytes;
+};
+
+/* Scaled by what is missing; between a rate that was too low and one that was too high, on the line
+   between them: a short film follows its rate in jumps, and scaling would go round in circles. */
+static int64_t next_rate(struct tried now, struct tried under, struct tried over, int64_t fixed,
+                         int64_t aim)
+{
+    if (under.bytes && over.bytes && over.bytes > under.bytes)
+        return under.bits_s +
+               (over.bits_s - under.bits_s) * (aim - under.bytes) / (over.bytes - under.bytes);
+    return now.bytes > fixed ? now.bits_s * (aim - fixed) / (now.bytes - fixed) : 0;
+}
+
 /* The first pass of x264 is cheap beside the second. */
 static bool encode(struct fit *f, const char *path, struct err *e)
 {
     const double first = 0.3;
     int64_t limit = f->spec->limit, bits_s = f->plan.video_bits_s,
-            least = limit * GOOD_PERCENT / 100;
+            least = limit * GOOD_PERCENT / 100, aim = limit * AIM_PERCENT / 100;
+    struct tried under = {0}, over = {0};
     if (!run_pass(f, 1, bits_s, 0, first, e) || !thin_sound(f, e))
         return false;
     for (int i = 0; i < TRIES_MAX && f->best < least; i++) {
@@ -276,10 +293,12 @@ static bool encode(struct fit *f, const char *path, struct err *e)
                   (long long)bits_s, (long long)bytes, (long long)limit);
         if (!keep_best(f, path, bytes, e))
             return false;
-        int64_t wanted = limit * AIM_PERCENT / 100 - (bytes - pictures);
-        if (wanted <= 0 || pictures <= 0)
+        struct tried now = {bits_s, bytes};
+        *(bytes > aim ? &over : &under) = now;
+        bits_s = next_rate(now, under, over, bytes - pictures, aim);
+        if (bits_s <= 0)
             break;
-        bits_s = MAX(bits_s * wanted / pictures, 1000);
+        bits_s = MAX(bits_s, 1000);
     }
     return f->best > 0 || too_large(f, e);
 }
