@@ -40,6 +40,7 @@ struct bot {
     struct workers *workers;        /* NULL in a process without workers */
     struct drafter *drafter;        /* NULL in a process without workers */
     struct payment_method pay;      /* ops NULL: credits cannot be bought */
+    bool refunds;                   /* /refund is offered */
     char qr_dir[1024];              /* pictures of orders; "": none are drawn */
     int64_t prices[BOT_TIERS];      /* credits per started minute, by enum story_tier */
     int remix_percent, dub_percent; /* of the price, for what is made of a film that is there */

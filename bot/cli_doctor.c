@@ -16,6 +16,7 @@
 #include "core/base/fs.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_ledger.h"
+#include "core/nano/key.h"
 #include "core/story/rules.h"
 #include "core/video/video.h"
 
@@ -220,7 +221,33 @@ static void tell_reader(void *ctx, const struct err *why, bool differs)
     tell(r, why || differs ? OPTIONAL : GOOD, "doctor.nano_reader", "", why ? why->detail : text);
 }
 
-/* The seed is not read here: whether it is there decides what payments can do. */
+/* What is there to send back, from the seed's first account. */
+static void check_treasury(struct report *r)
+{
+    struct err e = {0};
+    struct nano_seed *seed = NULL;
+    struct wire_pay *pay = NULL;
+    char address[PAY_ADDRESS] = "", balance[PAY_AMOUNT] = "";
+    bool ok =
+        nano_seed_load(&seed, &e) && wire_pay_make(r->cli->config, NULL, NULL, &seed, &pay, &e);
+    if (ok) {
+        const struct payment_method *method = wire_pay_method(pay);
+        ok = method->ops->treasury(method->self, &r->cli->stop, address, balance, &e);
+    }
+    if (!ok) {
+        tell_err(r, "doctor.treasury", "", &e);
+    } else {
+        AUTO(free_ptr) char *name = str_printf("%s XNO", balance);
+        AUTO(free_ptr)
+        char *text =
+            i18n_text(r->cli->lang, "doctor.treasury_empty", I18N_TEXT("address", address));
+        tell(r, strcmp(balance, "0") == 0 ? OPTIONAL : GOOD, "doctor.treasury", name, text);
+    }
+    wire_pay_free(pay);
+    nano_seed_destroy(seed);
+}
+
+/* The seed is read only for the treasury: whether it is there decides what payments can do. */
 static void check_pay(struct report *r)
 {
     struct err e = {0};
@@ -235,6 +262,8 @@ static void check_pay(struct report *r)
              "doctor.pay_no_node");
     if (seed && !wallet)
         tell_key(r, OPTIONAL, "doctor.pay_wallet", "", "doctor.pay_no_wallet");
+    if (seed && nodes && strcmp(config_text(r->cli->config, "NANO_REFUNDS"), "on") == 0)
+        check_treasury(r);
     if (nodes && !wire_nano_check(r->cli, tell_node, tell_reader, r, &e))
         tell_err(r, "doctor.node", "", &e);
 }

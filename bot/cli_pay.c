@@ -119,32 +119,48 @@ static bool address_body(struct db_tx *tx, void *data, struct err *e)
            l->pay->ops->address(l->pay->self, tx, found.id, l->address, e);
 }
 
+/* Where money for refunds is kept, and how much of it is there. */
+static bool print_treasury(struct till *t, struct err *e)
+{
+    const struct payment_method *pay = wire_pay_method(t->pay);
+    char address[PAY_ADDRESS], balance[PAY_AMOUNT];
+    if (!pay->ops->treasury(pay->self, &t->cli->stop, address, balance, e))
+        return false;
+    printf("%s\n%s %s\n", address, balance, pay->ops->unit);
+    return true;
+}
+
+static bool print_address(struct till *t, const char *account, struct err *e)
+{
+    struct look_up l = {.pay = wire_pay_method(t->pay), .account = account};
+    if (!db_run(t->db.db, address_body, &l, e))
+        return false;
+    printf("%s\n", l.address);
+    return true;
+}
+
 int cli_address(struct cli *cli)
 {
-    static const struct cli_option options[] = {CLI_CONFIG_OPTION, {0}};
+    enum { TREASURY = 100 };
+    static const struct cli_option options[] = {
+        CLI_CONFIG_OPTION, {.name = "treasury", .id = TREASURY},
+         {0                 }
+    };
     struct cli_args args = {0};
     struct till t = {.cli = cli};
     struct err e = {0};
-    bool parsed = true;
-    int code = CLI_FAILED;
-    while (cli_option(cli, &args, options, &parsed) != CLI_END)
-        ;
+    bool parsed = true, treasury = false;
+    int option;
+    while ((option = cli_option(cli, &args, options, &parsed)) != CLI_END)
+        treasury |= option == TREASURY;
     if (!parsed || !cli_words_ok(cli, &args, 1))
         return CLI_USAGE;
-    if (args.word_count != 1)
+    if (args.word_count != (treasury ? 0 : 1))
         return cli_usage(cli, "cli.need_account", NULL);
-    struct look_up l = {.account = args.words[0]};
-    bool ok = till_open(&t, &e);
-    if (ok) {
-        l.pay = wire_pay_method(t.pay);
-        ok = db_run(t.db.db, address_body, &l, &e);
-    }
-    if (ok) {
-        printf("%s\n", l.address);
-        code = CLI_OK;
-    } else {
+    bool ok = till_open(&t, &e) &&
+              (treasury ? print_treasury(&t, &e) : print_address(&t, args.words[0], &e));
+    if (!ok)
         cli_fail(cli, &e);
-    }
     till_close(&t);
-    return code;
+    return ok ? CLI_OK : CLI_FAILED;
 }

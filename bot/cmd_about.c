@@ -58,7 +58,7 @@ bool cmd_help(struct command_ctx *ctx, struct err *e)
     card_begin(&doc, ctx->lang);
     card_title(&doc, ctx->lang, "help.title");
     for (size_t i = 0; i < command_count; i++)
-        if (!(commands[i].flags & CMD_HIDDEN))
+        if (command_listed(ctx->bot, &commands[i]))
             card_line(&doc, ctx->lang, "help.line",
                       I18N_TEXT("command", arena_printf(&doc.arena, "/%s", commands[i].name)),
                       I18N_TEXT("what", card_text(&doc, ctx->lang, commands[i].help_key)));

@@ -19,6 +19,7 @@ const struct command commands[] = {
     {"subtitles", cmd_subtitles, "help.subtitles", 0                      },
     {"credits",   cmd_credits,   "help.credits",   CMD_MONEY              },
     {"pay",       cmd_pay,       "help.pay",       CMD_MONEY              },
+    {"refund",    cmd_refund,    "help.refund",    CMD_MONEY | CMD_REFUND },
     {"settings",  cmd_settings,  "help.settings",  0                      },
     {"voice",     cmd_voice,     "help.voice",     0                      },
     {"style",     cmd_style,     "help.style",     0                      },
@@ -59,6 +60,11 @@ const struct command *command_find(const char *text, const char **ret_args)
         return &commands[i];
     }
     return NULL;
+}
+
+bool command_listed(const struct bot *bot, const struct command *c)
+{
+    return !(c->flags & CMD_HIDDEN) && (!(c->flags & CMD_REFUND) || bot->refunds);
 }
 
 /* Insertions, deletions and replacements between two short words. */

@@ -47,6 +47,7 @@ enum command_flags {
     CMD_PERSON = 4, /* about the person: answered privately in groups */
     CMD_LEADER =
         8, /* may do more for who leads a group: chat_event.is_group_admin is asked first */
+    CMD_REFUND = 32, /* hidden where refunds are off */
     CMD_ORDERS = 16, /* not for accounts that rest after strikes */
 };
 
@@ -62,6 +63,8 @@ extern const size_t command_count;
 
 /* "/make@bot hello" -> make, *ret_args "hello". NULL when the text is no known command. */
 const struct command *command_find(const char *text, const char **ret_args);
+/* In /help and the menus of this bot. */
+bool command_listed(const struct bot *bot, const struct command *c);
 /* The known command that is nearest to a mistyped one, or NULL. */
 const struct command *command_nearest(const char *text);
 
@@ -81,6 +84,7 @@ bool cmd_dub(struct command_ctx *ctx, struct err *e);
 bool cmd_subtitles(struct command_ctx *ctx, struct err *e);
 bool cmd_credits(struct command_ctx *ctx, struct err *e);  /* cmd_money.c */
 bool cmd_pay(struct command_ctx *ctx, struct err *e);      /* cmd_pay.c */
+bool cmd_refund(struct command_ctx *ctx, struct err *e);   /* cmd_refund.c */
 bool cmd_settings(struct command_ctx *ctx, struct err *e); /* cmd_settings.c */
 bool cmd_voice(struct command_ctx *ctx, struct err *e);
 bool cmd_style(struct command_ctx *ctx, struct err *e);

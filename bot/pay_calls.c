@@ -110,6 +110,17 @@ static bool on_claim(struct db_tx *tx, void *ctx, const char *lang, const struct
     return outbox_put(tx, addr, &doc, NULL, NULL, false, e);
 }
 
+/* How a refund goes on, where it was agreed to. */
+static bool on_refund(struct db_tx *tx, void *ctx, const struct pay_refund *r, struct err *e)
+{
+    AUTO(card_doc_free) struct card_doc doc = {0};
+    (void)ctx;
+    if (!r->addr.network[0])
+        return true; /* forgotten */
+    pay_card_refund(&doc, r->lang, r);
+    return outbox_put(tx, &r->addr, &doc, NULL, NULL, false, e);
+}
+
 static void after(void *ctx)
 {
     struct bot *bot = ctx;
@@ -125,6 +136,7 @@ struct pay_calls bot_pay_calls(struct bot *bot)
         .on_credited = on_credited,
         .on_redraw = on_redraw,
         .on_claim = on_claim,
+        .on_refund = on_refund,
         .after = after,
         .ctx = bot,
     };

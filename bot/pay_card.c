@@ -149,6 +149,35 @@ bool pay_card_credited(const struct bot *bot, struct card_doc *doc, const char *
     return true;
 }
 
+/* --- refunds --- */
+
+void pay_card_refund(struct card_doc *doc, const char *lang, const struct pay_refund *r)
+{
+    static const char *const titles[] = {
+        [PAY_REFUND_ASKED] = "refund.ask",   [PAY_REFUND_WAITING] = "refund.waiting",
+        [PAY_REFUND_SHORT] = "refund.short", [PAY_REFUND_SENT] = "refund.sent",
+        [PAY_REFUND_DONE] = "refund.done",   [PAY_REFUND_BACK] = "refund.back",
+    };
+    card_begin(doc, lang);
+    doc->card.is_private = true;
+    card_title(doc, lang, titles[r->state], I18N_TEXT("amount", r->amount),
+               I18N_TEXT("unit", r->unit));
+    if (r->state == PAY_REFUND_ASKED && r->credits > 0)
+        card_line(doc, lang, "refund.credits", I18N_NUM("count", r->credits));
+    if (r->state == PAY_REFUND_ASKED && strcmp(r->rest, "0") != 0)
+        card_line(doc, lang, "refund.with_rest", I18N_TEXT("rest", r->rest),
+                  I18N_TEXT("unit", r->unit));
+    card_line(doc, lang, "refund.to");
+    card_add_line(doc, arena_dup(&doc->arena, r->address));
+    if (r->ref[0] && r->state != PAY_REFUND_BACK)
+        card_line(doc, lang, "pay.receipt", I18N_TEXT("ref", r->ref));
+    if (r->state != PAY_REFUND_ASKED)
+        return;
+    card_line(doc, lang, "refund.final");
+    card_button(doc, lang, "button.refund_yes", false, "/refund yes %s", r->id);
+    card_button(doc, lang, "button.refund_no", true, "/refund no");
+}
+
 /* --- offers --- */
 
 static void add_offer(const struct bot *bot, struct card_doc *doc, const char *lang, bool buttons,

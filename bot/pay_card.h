@@ -21,6 +21,8 @@ bool pay_card_credited(const struct bot *bot, struct card_doc *doc, const char *
    least: credits that are missing, 0 = any package. */
 void pay_card_offers(const struct bot *bot, struct card_doc *doc, const char *lang, bool buttons,
                      const char *job, int64_t least);
+/* A refund as it stands; asked: with the buttons for yes and no. */
+void pay_card_refund(struct card_doc *doc, const char *lang, const struct pay_refund *r);
 /* Pictures of orders that are long over. */
 void pay_card_sweep(const struct bot *bot);
 

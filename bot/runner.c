@@ -164,6 +164,7 @@ static void read_config(struct runner *r)
         .at_once = (int)config_int(c, "NANOTIK_SCRIPTS_AT_ONCE"),
         .per_day = (int)config_int(c, "NANOTIK_SCRIPTS_PER_DAY"),
     };
+    r->bot.refunds = r->seed && strcmp(config_text(c, "NANO_REFUNDS"), "on") == 0;
     r->bot.seconds_max = (int)config_int(c, "VIDEO_MAX_DURATION");
 }
 

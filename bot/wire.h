@@ -88,7 +88,8 @@ bool wire_nano_check(struct cli *cli, void (*node)(void *ctx, const struct nano_
                      void (*reader)(void *ctx, const struct err *why, bool differs), void *ctx,
                      struct err *e);
 
-/* Payments, when a seed or a wallet is set. *seed is taken on success (NULL then); db is borrowed.
+/* Payments, when a seed or a wallet is set. *seed is taken on success (NULL then); db is borrowed, and
+   may be NULL for nothing but ops->treasury.
    ERR_CONFIG "start.bad_config", "start.bad_price": which setting. */
 struct wire_pay;
 struct nano_seed;

@@ -39,7 +39,7 @@ static void make_menus(struct wire_chats *c)
                                    .about_short = arena_dup(&c->arena, brief),
                                    .commands = list};
         for (size_t i = 0; i < command_count; i++) {
-            if (commands[i].flags & CMD_HIDDEN)
+            if (!command_listed(c->bot, &commands[i]))
                 continue;
             AUTO(free_ptr) char *help = i18n_text(*lang, commands[i].help_key);
             list[menu->command_count++] =

@@ -3,6 +3,7 @@
  */
 #define LOG_MODULE "start"
 #include <stdlib.h>
+#include <string.h>
 
 #include "bot/wire.h"
 #include "core/base/log.h"
@@ -48,6 +49,7 @@ static bool make_method(struct wire_pay *w, const struct config *config, struct 
         .prices = &w->prices,
         .other_balance = wire_nano_has_reader(w->nano) ? other_balance : NULL,
         .other_ctx = w->nano,
+        .refunds = strcmp(config_text(config, "NANO_REFUNDS"), "on") == 0,
         .lease_ms = (int)config_int(config, "NANOTIK_LEASE_SECONDS") * 1000,
         .order_seconds = (int)config_int(config, "NANO_ORDER_MINUTES") * MINUTE,
     };
@@ -56,6 +58,9 @@ static bool make_method(struct wire_pay *w, const struct config *config, struct 
         !read_xno(config, "NANO_MINIMUM", &o.minimum, e) ||
         !read_xno(config, "NANO_SECOND_OPINION", &o.second_opinion, e) ||
         !read_xno(config, "NANO_SWEEP_ABOVE", &o.sweep_above, e) ||
+        !read_xno(config, "NANO_REFUND_MIN", &o.refund_min, e) ||
+        !read_xno(config, "NANO_REFUND_MAX", &o.refund_max, e) ||
+        !read_xno(config, "NANO_REFUND_DAY", &o.refund_day, e) ||
         !wire_nano_difficulties(config, &o.send_threshold, &o.receive_threshold, e))
         return false;
     o.seed = *seed;

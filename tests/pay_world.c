@@ -53,6 +53,14 @@ static bool on_claim(struct db_tx *tx, void *ctx, const char *lang, const struct
     return true;
 }
 
+static bool on_refund(struct db_tx *tx, void *ctx, const struct pay_refund *r, struct err *e)
+{
+    struct pay_world *w = ctx;
+    (void)tx, (void)e;
+    atomic_fetch_or(&w->refund_states, 1 << (int)r->state);
+    return true;
+}
+
 static void after(void *ctx)
 {
     (void)ctx;
@@ -118,6 +126,10 @@ void pay_open(struct pay_world *w, struct db *db, struct fake_node *fake,
         .minimum = xno("0.001"),
         .second_opinion = xno(o->second),
         .sweep_above = xno(o->sweep),
+        .refunds = !o->no_refunds,
+        .refund_min = xno("0.01"),
+        .refund_max = xno("5"),
+        .refund_day = xno(o->refund_day ? o->refund_day : "20"),
         .send_threshold = FAKE_NANO_SEND,
         .receive_threshold = FAKE_NANO_RECEIVE,
         .order_seconds = 3600,
@@ -135,6 +147,7 @@ void pay_open(struct pay_world *w, struct db *db, struct fake_node *fake,
                                   .on_credited = on_credited,
                                   .on_redraw = on_redraw,
                                   .on_claim = on_claim,
+                                  .on_refund = on_refund,
                                   .after = after,
                                   .ctx = w};
     if (!o->stopped && !w->pay.ops->start(w->pay.self, &w->calls, &e))

@@ -26,8 +26,10 @@ struct pay_options {
     const char *second; /* second opinion from, XNO; NULL: never */
     const char *sweep;  /* XNO; NULL: never */
     int poll_ms, poll_all_ms;
-    bool stopped; /* do not start it */
-    int lease_ms; /* 0: 1 s */
+    bool no_refunds;
+    const char *refund_day; /* XNO; NULL: 20 */
+    bool stopped;           /* do not start it */
+    int lease_ms;           /* 0: 1 s */
 };
 
 struct pay_world {
@@ -41,6 +43,7 @@ struct pay_world {
     atomic_int seen, credited, redrawn, claims;
     _Atomic int64_t credits;
     atomic_int last_claim;
+    atomic_int refund_states; /* bits: 1 << enum pay_refund_state, of what was told */
 };
 
 /* Of the operator, in all worlds. */

@@ -22,6 +22,7 @@ EMBED(schema_0009, "schema/0009_kept.sql");
 EMBED(schema_0010, "schema/0010_guard.sql");
 EMBED(schema_0011, "schema/0011_outbox_due.sql");
 EMBED(schema_0012, "schema/0012_id_key.sql");
+EMBED(schema_0013, "schema/0013_refunds.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -40,6 +41,7 @@ static const struct {
     {"0010_guard",      schema_0010},
     {"0011_outbox_due", schema_0011},
     {"0012_id_key",     schema_0012},
+    {"0013_refunds",    schema_0013},
 };
 
 enum { LOCK_TRIES = 30 };

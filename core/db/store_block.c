@@ -5,6 +5,7 @@
 #include "core/base/strbuf.h"
 #include "core/db/db_internal.h"
 #include "core/db/store_deposit.h"
+#include "core/db/store_refund.h"
 #include "core/db/store_util.h"
 #include "core/nano/work.h"
 
@@ -142,9 +143,12 @@ bool block_move(struct db_tx *tx, const struct own_block *b, enum block_state to
                      params, 4, &rows, e))
         return false;
     DB_CRASH(tx, "block_move");
-    if (rows == 0 || to != BLOCK_CONFIRMED || b->kind == NANO_SEND)
+    if (rows == 0)
         return true;
-    return deposit_collected(tx, "nano", link, e);
+    if (b->kind == NANO_SEND)
+        return (to != BLOCK_CONFIRMED && to != BLOCK_REFUSED) ||
+               refund_end(tx, hash, to == BLOCK_CONFIRMED, e);
+    return to != BLOCK_CONFIRMED || deposit_collected(tx, "nano", link, e);
 }
 
 bool block_sweepable(struct db_tx *tx, struct raw least, const char *after, struct own_block *ret,
@@ -156,6 +160,7 @@ bool block_sweepable(struct db_tx *tx, struct raw least, const char *after, stru
     return read_one(tx,
                     "select " COLUMNS " from blocks b where state = 'confirmed'"
                     " and balance > 0 and balance >= $1::numeric and address > $2"
+                    " and exists (select 1 from deposit_addresses a where a.address = b.address)"
                     " and not exists (select 1 from blocks n where n.address = b.address"
                     "   and (n.previous = b.hash or n.state in ('stored', 'published')))"
                     " order by address limit 1",

@@ -43,10 +43,11 @@ bool block_due(struct db_tx *tx, const char *after, struct own_block *ret, bool 
 /* Blocks that are not through yet, due or not. */
 bool block_count_open(struct db_tx *tx, int64_t *ret, struct err *e);
 bool block_set_work(struct db_tx *tx, const struct nano_hash *hash, uint64_t work, struct err *e);
-/* Next look after delay_ms; a confirmed receive collects its payment in the same transaction. */
+/* Next look after delay_ms; in the same transaction a confirmed receive collects its
+   payment, and a refund ends with its send. */
 bool block_move(struct db_tx *tx, const struct own_block *b, enum block_state to, int delay_ms,
                 const char *why, struct err *e);
-/* The newest confirmed block of each address, when more than `least` raw is on it and nothing is
+/* The newest confirmed block of each address that people pay to, when more than `least` raw is on it and nothing is
    in flight; behind `after`. */
 bool block_sweepable(struct db_tx *tx, struct raw least, const char *after, struct own_block *ret,
                      bool *ret_found, struct err *e);

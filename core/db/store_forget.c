@@ -85,6 +85,9 @@ bool account_forget(struct db_tx *tx, const char *account,
         "delete from outbox where order_id in (select id from orders where user_id = $1)"
         " and state <> 'sending'",
         "update orders set addr = '', card_ref = '', edit_at = 'infinity' where user_id = $1",
+        "update refunds set state = case when state = 'asked' then 'cancelled' else state end,"
+        " addr = '', address = case when state in ('waiting', 'sent') then address else '' end"
+        " where user_id = $1",
         "delete from claims where user_id = $1",
         "delete from awaiting where user_id = $1",
         "delete from settings where user_id = $1",

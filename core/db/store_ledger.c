@@ -90,12 +90,13 @@ bool ledger_give(struct db_tx *tx, const char *key, const char *verb, const char
     struct wallet w;
     if (!wallet_lock(tx, account, &w, e))
         return false;
+    bool paid = strcmp(verb, "buy") == 0 || strcmp(verb, "unrefund") == 0;
     struct move m = {.key = key,
                      .verb = verb,
                      .account = account,
                      .amount = credits,
                      .avail = credits,
-                     .other = strcmp(verb, "buy") == 0 ? "world" : "promo",
+                     .other = paid ? "world" : "promo",
                      .other_gain = -credits};
     bool done;
     if (!post(tx, &m, &done, e))
@@ -129,8 +130,6 @@ bool ledger_grant(struct db_tx *tx, const char *key, const char *account, int64_
                        params, 4, NULL, e);
 }
 
-/* --- hold, then capture or release: a hold is resolved once --- */
-
 static bool have_transfer(struct db_tx *tx, const char *key, bool *ret, struct err *e)
 {
     const char *params[] = {key};
@@ -140,6 +139,29 @@ static bool have_transfer(struct db_tx *tx, const char *key, bool *ret, struct e
     *ret = db_count(rows) > 0;
     return true;
 }
+
+bool ledger_refund(struct db_tx *tx, const char *key, const char *account, int64_t credits,
+                   enum ledger_result *ret, struct err *e)
+{
+    assert(credits > 0);
+    struct wallet w;
+    bool repeated, done;
+    if (!wallet_lock(tx, account, &w, e) || !have_transfer(tx, key, &repeated, e))
+        return false;
+    *ret = repeated ? LEDGER_REPEATED : w.available < credits ? LEDGER_SHORT : LEDGER_DONE;
+    if (*ret != LEDGER_DONE)
+        return true;
+    struct move m = {.key = key,
+                     .verb = "refund",
+                     .account = account,
+                     .amount = credits,
+                     .avail = -credits,
+                     .other = "world",
+                     .other_gain = credits};
+    return post(tx, &m, &done, e);
+}
+
+/* --- hold, then capture or release: a hold is resolved once --- */
 
 bool ledger_hold(struct db_tx *tx, const char *job, const char *account, int64_t credits,
                  enum ledger_result *ret, struct err *e)

@@ -2,7 +2,8 @@
  * store_ledger - double entry in whole credits; every movement has a key, and a repeat of the key
  * does nothing.
  *
- * Verbs:   grant, trial, bonus promo->avail · buy world->avail (core/db/store_deposit.h) · hold avail->held · capture held->revenue (the rest of the hold is
+ * Verbs:   grant, trial, bonus promo->avail · buy world->avail (core/db/store_deposit.h) ·
+ *          refund avail->world, unrefund back (core/db/store_refund.h) · hold avail->held · capture held->revenue (the rest of the hold is
  *          released in the same call) · release held->avail.
  * Tables:  wallets, transfers, entries, holds, admin_log.
  * Threads: as db_tx; lock order wallet, hold, job.
@@ -39,7 +40,8 @@ bool ledger_capture(struct db_tx *tx, const char *job, int64_t credits, enum led
 bool ledger_release(struct db_tx *tx, const char *job, enum ledger_result *ret, struct err *e);
 
 struct ledger_line {
-    char verb[16];   /* "trial", "grant", "buy", "bonus", "hold", "capture", "release" */
+    char verb[16];   /* "trial", "grant", "buy", "bonus", "hold", "capture", "release",
+                        "refund", "unrefund" */
     int64_t credits; /* signed, as seen from `available` + `held` together for the person */
     char at[32];     /* ISO UTC */
     char job[40];    /* or "" */

@@ -110,5 +110,9 @@ bool chat_move(struct db_tx *tx, const char *network, const char *from, const ch
                      "select ctid, addr from claims where network = $1 and addr <> ''"
                      " order by ctid for update",
                      "update claims set addr = $2 where ctid = $1::tid", e) &&
+           move_rows(tx, &m,
+                     "select id, addr from refunds where network = $1 and addr <> ''"
+                     " and state in ('asked', 'waiting', 'sent') order by id for update",
+                     "update refunds set addr = $2 where id = $1::uuid", e) &&
            move_cards(tx, &m, e);
 }

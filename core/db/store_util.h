@@ -31,8 +31,11 @@ struct wallet {
 };
 bool wallet_lock(struct db_tx *tx, const char *account, struct wallet *ret, struct err *e);
 
-/* promo -> avail, for grants, trials and bonuses; world -> avail for verb "buy". */
+/* promo -> avail, for grants, trials and bonuses; world -> avail for verbs "buy" and "unrefund". */
 bool ledger_give(struct db_tx *tx, const char *key, const char *verb, const char *account,
                  int64_t credits, enum ledger_result *ret, struct err *e);
+/* avail -> world. LEDGER_SHORT: that many are not there. */
+bool ledger_refund(struct db_tx *tx, const char *key, const char *account, int64_t credits,
+                   enum ledger_result *ret, struct err *e);
 
 #endif

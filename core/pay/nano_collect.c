@@ -1,6 +1,6 @@
 /*
  * The collector: receives what was credited on our own accounts (pocketing) and sends it on to the
- * operator's wallet (sweeping).
+ * operator's wallet (sweeping); drives the blocks of refunds (nano_refund.c) the same way.
  *
  * Order of steps, each repeatable after a crash: build from a frontier that our own key signed, sign,
  * store (one block per predecessor, for ever), add work, publish, ask until it is confirmed. Only
@@ -23,6 +23,7 @@ enum {
     SOON_MS = 300,   /* until a published block is asked for: most are confirmed by then */
     CHECK_MS = 1000, /* later */
     SOON_TRIES = 6,
+    TROUBLE_TRIES = 50,          /* tries between two complaints */
     SLOW_MS = 4 * 1000,          /* after something that only time mends */
     WORK_MS = 50,                /* a look at the work; it goes on in the background */
     ELECTION_TRIES = 10,         /* looks without a confirmation until an election is asked for */
@@ -121,11 +122,11 @@ static bool move(struct step *s, enum block_state to, int delay_ms, const char *
 
 /* --- building --- */
 
-/* What stands on our account, proven by our own signature: a node that lies about the balance could
+/* Proven by our own signature: a node that lies about the balance could
    otherwise make us sign a block that burns a predecessor. */
-static bool read_frontier(struct nano_payment *p, const struct nano_account *ours,
-                          struct nano_block *ret, bool *ret_opened, const struct cancel *cancel,
-                          struct err *e)
+bool nano_read_frontier(struct nano_payment *p, const struct nano_account *ours,
+                        struct nano_block *ret, bool *ret_opened, const struct cancel *cancel,
+                        struct err *e)
 {
     struct nano_account_info info;
     struct nano_block_info block;
@@ -175,7 +176,7 @@ static bool build_receive(struct step *s, const struct cancel *cancel, struct er
     struct nano_hash link;
     if (!nano_account_parse(s->address.address, &ours) || !nano_hash_parse(s->receipt.ref, &link))
         return err_set(e, ERR_INTERNAL, "error.internal", "receipt %s", s->receipt.ref);
-    if (!read_frontier(s->p, &ours, &block, &opened, cancel, e) ||
+    if (!nano_read_frontier(s->p, &ours, &block, &opened, cancel, e) ||
         !s->p->o.node.ops->blocks(s->p->o.node.self, &link, 1, &info, cancel, e))
         return false;
     if (!info.found || !info.confirmed)
@@ -199,7 +200,7 @@ static bool build_sweep(struct step *s, const struct cancel *cancel, struct err 
     bool opened = false;
     struct own_block last = s->block;
     if (!nano_account_parse(last.address, &ours) ||
-        !read_frontier(s->p, &ours, &block, &opened, cancel, e))
+        !nano_read_frontier(s->p, &ours, &block, &opened, cancel, e))
         return false;
     if (!opened || !nano_hash_equal(&block.previous, &last.hash))
         return true; /* the node lags, or something else is under way */
@@ -241,6 +242,22 @@ static bool taken_elsewhere(struct step *s, struct err *e)
     return move(s, BLOCK_REFUSED, 0, "unreceivable", e) && db_run(s->p->o.db, collected_body, s, e);
 }
 
+/* A block of the treasury that a node does not want: credits come back, and another block is built,
+   only when it surely never counts. Until then the same bytes are tried. */
+static bool treasury_trouble(struct step *s, const char *why, const struct cancel *cancel,
+                             struct err *e)
+{
+    bool dead = false;
+    if (!nano_refund_is_dead(s->p, &s->block, cancel, &dead, e))
+        return false;
+    if (dead)
+        log_error("%s: another wallet uses this seed's first account; a refund may have come back",
+                  s->block.address);
+    else if (s->block.tries % TROUBLE_TRIES == 0)
+        log_error("%s: a node refuses a block of the treasury: %s", s->block.address, why);
+    return move(s, dead ? BLOCK_REFUSED : s->block.state, SLOW_MS, why, e);
+}
+
 static bool publish(struct step *s, const struct cancel *cancel, struct err *e)
 {
     enum nano_published result;
@@ -248,6 +265,7 @@ static bool publish(struct step *s, const struct cancel *cancel, struct err *e)
                                    cancel, e))
         return false;
     crash_at("collect.published");
+    bool treasury = strcmp(s->block.address, s->p->treasury_text) == 0;
     switch (result) {
     case NANO_PUBLISHED:
     case NANO_ALREADY:
@@ -259,12 +277,18 @@ static bool publish(struct step *s, const struct cancel *cancel, struct err *e)
     case NANO_GAP_SOURCE:
         return move(s, s->block.state, SLOW_MS, "gap", e);
     case NANO_UNRECEIVABLE:
+        if (treasury)
+            return treasury_trouble(s, "unreceivable", cancel, e);
         return taken_elsewhere(s, e);
     case NANO_FORK:
+        if (treasury)
+            return treasury_trouble(s, "fork", cancel, e);
         log_error("%s: another block has the predecessor of ours: is this seed used elsewhere?",
                   s->block.address);
         return move(s, BLOCK_REFUSED, 0, "fork", e);
     case NANO_INVALID:
+        if (treasury)
+            return treasury_trouble(s, "invalid", cancel, e);
         break;
     }
     log_error("%s: the network calls a block of ours invalid; nothing more is built on it",
@@ -282,7 +306,8 @@ static bool drive(struct step *s, const struct cancel *cancel, struct raw *swept
             return false;
         if (info.found && info.confirmed) {
             crash_at("collect.confirmed");
-            if (s->block.kind == NANO_SEND && !raw_add(*swept, s->block.amount, swept))
+            if (s->block.kind == NANO_SEND && strcmp(s->block.address, s->p->treasury_text) != 0 &&
+                !raw_add(*swept, s->block.amount, swept))
                 *swept = RAW_MAX; /* more than there is: for a person's eyes only */
             return move(s, BLOCK_CONFIRMED, 0, "", e);
         }
@@ -368,6 +393,7 @@ bool nano_collect_round(struct nano_payment *p, struct raw least, const struct c
     s->p = p;
     *ret_busy = false;
     if (!build_receives(s, cancel, ret_busy, e) || !build_sweeps(s, least, cancel, ret_busy, e) ||
+        (p->calls && !nano_refund_round(p, cancel, ret_busy, e)) ||
         !drive_due(s, cancel, ret_busy, ret_swept, e) || !db_run(p->o.db, open_body, s, e))
         return false;
     *ret_busy |= s->open > 0; /* not due yet */

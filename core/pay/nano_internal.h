@@ -30,7 +30,10 @@ struct nano_payment {
     bool has_wallet;
     struct nano_account wallet, representative;
     char wallet_text[NANO_ADDRESS];
-    char print[PAY_PRINT_MAX]; /* of the seed */
+    char print[PAY_PRINT_MAX];    /* of the seed */
+    struct nano_account treasury; /* index 0 of the seed: money of the operator, for refunds */
+    char treasury_text[NANO_ADDRESS];
+    int64_t refund_at; /* collector only: not looked at before (monotonic ms) */
     const struct pay_calls *calls;
     struct lease_keeper *lease;
     struct cancel stop;
@@ -77,8 +80,31 @@ void *nano_collect_main(void *data); /* the same */
    none). *ret_busy: something is under way. */
 bool nano_collect_round(struct nano_payment *p, struct raw least, const struct cancel *cancel,
                         bool *ret_busy, struct raw *ret_swept, struct err *e);
+/* What stands on our account, proven by our own signature. ret: a block to build on it, with its
+   predecessor and balance. */
+bool nano_read_frontier(struct nano_payment *p, const struct nano_account *ours,
+                        struct nano_block *ret, bool *ret_opened, const struct cancel *cancel,
+                        struct err *e);
 bool nano_payment_collect(void *self, const struct cancel *cancel,
                           char ret_moved[static PAY_AMOUNT], struct err *e);
+
+/* --- nano_refund.c --- */
+bool nano_refund_ask(void *self, struct db_tx *tx, const char *account, const char *address,
+                     int64_t credits, const char *lang, const struct chat_addr *addr,
+                     struct pay_refund *ret, struct err *e);
+bool nano_refund_agree(void *self, struct db_tx *tx, const char *account, const char *id,
+                       struct pay_refund *ret, struct err *e);
+bool nano_refund_cancel(void *self, struct db_tx *tx, const char *account, bool *ret_found,
+                        struct err *e);
+bool nano_refund_treasury(void *self, const struct cancel *cancel, char ret[static PAY_ADDRESS],
+                          char *ret_balance, struct err *e);
+/* Tells people, and makes the next block of the treasury: a receive or the send of a refund. */
+bool nano_refund_round(struct nano_payment *p, const struct cancel *cancel, bool *ret_busy,
+                       struct err *e);
+/* Can this block of ours never be confirmed, because another stands in its place? Proven by blocks,
+   not by what a node says of ours. */
+bool nano_refund_is_dead(struct nano_payment *p, const struct own_block *b,
+                         const struct cancel *cancel, bool *ret_dead, struct err *e);
 
 /* --- nano_reconcile.c --- */
 bool nano_payment_reconcile(void *self, void (*on_difference)(void *ctx, const char *what),

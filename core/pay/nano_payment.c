@@ -299,10 +299,15 @@ static const struct payment_method_ops ops = {
     .reconcile = nano_payment_reconcile,
     .collect = nano_payment_collect,
     .address = nano_address,
+    .refund_ask = nano_refund_ask,
+    .refund_agree = nano_refund_agree,
+    .refund_cancel = nano_refund_cancel,
+    .treasury = nano_refund_treasury,
     .destroy = nano_destroy,
 };
 
-/* Tells seeds apart without telling anything about them: a hash of the first public key. */
+/* Tells seeds apart without telling anything about them: a hash of the first public key. Index 0 is
+   the treasury's; accounts that people pay to start at 1. */
 static bool make_print(struct nano_payment *p, struct err *e)
 {
     struct nano_account first;
@@ -310,6 +315,8 @@ static bool make_print(struct nano_payment *p, struct err *e)
     char hex[HASH_HEX];
     if (!nano_seed_account(p->o.seed, 0, &first, e))
         return false;
+    p->treasury = first;
+    nano_account_print(&first, p->treasury_text);
     hash_begin(&h, "nano seed");
     hash_bytes(&h, "key", first.key, sizeof(first.key));
     hash_end(&h, hex);

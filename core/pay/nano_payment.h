@@ -6,7 +6,8 @@
  *          is credited once it is a confirmed send block whose hash, signature, destination and
  *          amount were computed here (nano_check.c), in one transaction with its unique row.
  * Threads: a watcher (nano_watch.c: hints of the stream, polling as the truth) and a collector
- *          (nano_collect.c: pocketing and sweeping), both only in the process that holds the lease
+ *          (nano_collect.c: pocketing and sweeping;
+ *          nano_refund.c: refunds, from the account of index 0), both only in the process that holds the lease
  *          LEASE_NAME; whoever works without it can be late, never wrong.
  * Owner:   the payment method owns seed and work pool once it was created; node and database are
  *          borrowed. The node calls back until it is destroyed itself: stop the method, destroy the
@@ -42,6 +43,9 @@ struct nano_payment_options {
     bool (*other_balance)(void *ctx, const struct nano_account *account, struct raw *ret,
                           const struct cancel *cancel, struct err *e);
     void *other_ctx;
+    bool refunds;                      /* may be asked for */
+    struct raw refund_min, refund_max; /* each */
+    struct raw refund_day;             /* all of 24 hours together */
     uint64_t send_threshold, receive_threshold;
     int order_seconds;        /* life of a promise */
     int poll_ms, poll_all_ms; /* 0: 5 s for addresses in use, 10 min for all */

@@ -1,7 +1,8 @@
 /*
  * Reconcile: what was counted against what the network says, both ways. Each receipt is proven again
  * from its blocks; what waits on our addresses must have a receipt; what a node says is on an account
- * must be what its confirmed receives brought minus what its sends took.
+ * must be what its confirmed receives brought minus what its sends took; a refund that is done is a
+ * confirmed send of that amount to that address.
  */
 #define LOG_MODULE "payments"
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_ledger.h"
+#include "core/db/store_refund.h"
 #include "core/pay/nano_internal.h"
 
 struct compare {
@@ -22,6 +24,7 @@ struct compare {
     char after[PAY_REF_MAX];
     struct receipt receipts[NANO_BATCH];
     struct deposit_address addresses[NANO_BATCH];
+    struct refund refunds[NANO_BATCH];
     size_t count;
     struct raw in, out;
     const char *address;
@@ -210,6 +213,52 @@ static bool compare_addresses(struct compare *c, struct err *e)
     return true;
 }
 
+static bool refunds_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct compare *c = data;
+    return refund_page(tx, NANO_METHOD, c->after, c->refunds, NANO_BATCH, &c->count, e);
+}
+
+/* A refund that is called done is a confirmed send of this much to that address. */
+static void compare_refund(struct compare *c, const struct refund *r,
+                           const struct nano_checked *checked)
+{
+    char to[NANO_ADDRESS] = "";
+    if (strcmp(r->state, "done") != 0) {
+        if (strcmp(r->state, "refused") == 0 && checked->verdict == NANO_GOOD)
+            differs(c, "%s: this refund's credits came back, but its block is confirmed", r->block);
+        return;
+    }
+    nano_account_print(&checked->to, to);
+    if (checked->verdict != NANO_GOOD)
+        differs(c, "%s: refunded, but the nodes do not call it confirmed", r->block);
+    else if (raw_compare(checked->amount, r->amount) != 0 ||
+             (r->address[0] && strcmp(r->address, to) != 0)) /* "": forgotten */
+        differs(c, "%s: refunded, but the block sends something else", r->block);
+}
+
+static bool compare_refunds(struct compare *c, struct err *e)
+{
+    struct nano_hash hashes[NANO_BATCH];
+    struct nano_checked checked[NANO_BATCH];
+    c->after[0] = '\0';
+    do {
+        if (!db_run(c->p->o.db, refunds_body, c, e))
+            return false;
+        for (size_t i = 0; i < c->count; i++)
+            if (!nano_hash_parse(c->refunds[i].block, &hashes[i]))
+                return err_set(e, ERR_INTERNAL, "error.internal", "refund %s", c->refunds[i].id);
+        if (c->count && !nano_check(c->p, hashes, c->count, checked, c->cancel, e))
+            return false;
+        for (size_t i = 0; i < c->count; i++)
+            compare_refund(c, &c->refunds[i], &checked[i]);
+        if (c->count)
+            str_copy(c->after, sizeof(c->after), c->refunds[c->count - 1].block);
+    } while (c->count == NANO_BATCH);
+    c->address = c->p->treasury_text;
+    return !c->p->o.seed || compare_balance(c, &c->p->treasury, e);
+}
+
 bool nano_payment_reconcile(void *self, void (*on_difference)(void *ctx, const char *what),
                             void *ctx, const struct cancel *cancel, int64_t *ret_checked,
                             struct err *e)
@@ -222,6 +271,8 @@ bool nano_payment_reconcile(void *self, void (*on_difference)(void *ctx, const c
     if (!db_run(p->o.db, ledger_body, c, e) || !compare_receipts(c, e))
         return false;
     if (p->o.seed ? !compare_addresses(c, e) : !compare_waiting(c, &p->wallet, 1, e))
+        return false;
+    if (!compare_refunds(c, e))
         return false;
     *ret_checked = c->checked;
     return true;

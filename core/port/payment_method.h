@@ -54,6 +54,28 @@ struct pay_credited {
 /* What became of "this payment is mine". */
 enum pay_claim { PAY_CLAIM_GRANTED, PAY_CLAIM_KNOWN, PAY_CLAIM_NOT_OURS, PAY_CLAIM_ASK_OPERATOR };
 
+/* Credits on their way back. */
+enum pay_refund_state {
+    PAY_REFUND_ASKED,   /* a yes is waited for */
+    PAY_REFUND_WAITING, /* the credits are gone, the money will be sent */
+    PAY_REFUND_SHORT,   /* the same, but the operator must add money first */
+    PAY_REFUND_SENT,
+    PAY_REFUND_DONE, /* confirmed */
+    PAY_REFUND_BACK, /* could not be sent: the credits are back */
+};
+struct pay_refund {
+    enum pay_refund_state state;
+    char id[PAY_ID];
+    int64_t credits;
+    char amount[PAY_AMOUNT]; /* all of it, exactly */
+    char rest[PAY_AMOUNT];   /* of it, what was less than a credit; "0" */
+    char unit[8];
+    char address[PAY_ADDRESS];
+    char ref[PAY_ADDRESS]; /* from sent on */
+    char lang[16];
+    struct chat_addr addr; /* empty: nobody is there any more */
+};
+
 /* Events, each inside the transaction that makes it true; it may run again. */
 struct pay_calls {
     /* Money is on its way, not final: nothing was counted. */
@@ -63,6 +85,7 @@ struct pay_calls {
     bool (*on_redraw)(struct db_tx *tx, void *ctx, const struct order *order, struct err *e);
     bool (*on_claim)(struct db_tx *tx, void *ctx, const char *lang, const struct chat_addr *addr,
                      enum pay_claim result, struct err *e);
+    bool (*on_refund)(struct db_tx *tx, void *ctx, const struct pay_refund *r, struct err *e);
     void (*after)(void *ctx); /* something of the above was committed */
     void *ctx;
 };
@@ -87,6 +110,16 @@ struct payment_method_ops {
        comes as on_claim. ERR_INPUT "claim.bad_ref". */
     bool (*claim)(void *self, struct db_tx *tx, const char *account, const char *ref,
                   const char *lang, const struct chat_addr *addr, struct err *e);
+    /* OPTIONAL, all three. Any thread, inside the command's transaction. A question first (credits 0:
+       everything, with the rest), then yes to the one with this id ("" = the open one), or no.
+       Errors "refund.*": switched off, not there without a seed, bounds, address. */
+    bool (*refund_ask)(void *self, struct db_tx *tx, const char *account, const char *address,
+                       int64_t credits, const char *lang, const struct chat_addr *addr,
+                       struct pay_refund *ret, struct err *e);
+    bool (*refund_agree)(void *self, struct db_tx *tx, const char *account, const char *id,
+                         struct pay_refund *ret, struct err *e);
+    bool (*refund_cancel)(void *self, struct db_tx *tx, const char *account, bool *ret_found,
+                          struct err *e);
     /* REQUIRED. Begins to watch; calls is borrowed until stop. */
     bool (*start)(void *self, const struct pay_calls *calls, struct err *e);
     /* REQUIRED. No event comes after it; NULL calls before start are fine. */
@@ -102,6 +135,10 @@ struct payment_method_ops {
     /* OPTIONAL. Where this account pays to; made when it has none. */
     bool (*address)(void *self, struct db_tx *tx, const char *account, char ret[static PAY_ADDRESS],
                     struct err *e);
+    /* OPTIONAL. For the command line: where the operator keeps money for refunds. ret_balance may be
+       NULL; else the network is asked. */
+    bool (*treasury)(void *self, const struct cancel *cancel, char ret[static PAY_ADDRESS],
+                     char *ret_balance, struct err *e);
     void (*destroy)(void *self); /* REQUIRED */
 };
 
