@@ -77,6 +77,7 @@ static void env_make(struct env *e, const char *crash)
     put(e, str_dup("NANO_RECEIVE_DIFFICULTY=f000000000000000"));
     put(e, str_dup("NANOTIK_PRICE_BASIC=3"));
     put(e, str_dup("NANOTIK_LEASE_SECONDS=1"));
+    put(e, str_dup("NANO_REFUNDS=on"));
     if (crash)
         put(e, str_printf("NANOTIK_CRASH_AT=%s", crash));
 }
@@ -281,6 +282,74 @@ static void killed_at_each_step(void **state)
     fake_node_no_complaints(&nano);
 }
 
+/* --- refunds --- */
+
+#define HOME "nano_3i1aq1cchnmbn9x5rsbap8b15akfh7wj7pwskuzi7ahz8oq6cobd99d4r3b7"
+
+/* Asked, agreed to, sent, confirmed: killed at each step, told in the end, once on the chain. */
+static void refund_killed_at_each_step(void **state)
+{
+    static const char *const places[] = {
+        "refund_ask.precommit", "refund_ask.commit", "refund_agree.precommit",
+        "refund_agree.commit",  "refund.signed",     "refund_link.precommit",
+        "refund_link.commit",   "refund.stored",     "collect.published",
+        "refund_end.precommit", "refund_end.commit",
+    };
+    enum { EACH = 10 };
+    struct site *p = *state;
+    struct session *s = start(p, NULL), *told;
+    session_say(s, "/pay 2\n");
+    session_expect(s, "nano:nano_", START_MS);
+    AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
+    fake_nano_pay(&nano, address, "2000000000000000000000000000000", NULL);
+    session_expect(s, "+220 credits", ANSWER_MS);
+    session_say(s, "/refund\n");
+    session_expect(s, "/refund ADDRESS", ANSWER_MS);
+    session_say(s, "/refund " HOME "x\n");
+    session_expect(s, "no Nano address", ANSWER_MS);
+    session_say(s, "/help\n");
+    session_expect(s, "/refund: ", ANSWER_MS);
+    wait_number(p, "select count(*) from deposits where collected", 1, START_MS);
+    session_signal(s, SIGTERM);
+    assert_int_equal(session_wait(s, STOP_MS), 0);
+    assert_int_equal(shell(p, "address", "--treasury", &told), 0);
+    session_expect(told, "0 XNO", 1000);
+    char treasury[NANO_ADDRESS];
+    snprintf(treasury, sizeof(treasury), "%.65s", strstr(strbuf_text(&told->seen), "nano_"));
+    fake_nano_pay(&nano, treasury, "5000000000000000000000000000000", NULL);
+    assert_int_equal(shell(p, "address", "--treasury", &told), 0);
+    session_expect(told, "5 XNO", 1000);
+    for (int i = 0; i < (int)COUNT(places); i++) {
+        site_forget_sessions(p);
+        s = start(p, places[i]);
+        session_say(s, "/refund " HOME " 10\n");
+        if (i >= 2) {
+            session_expect(s, HOME, START_MS);
+            session_say(s, "/refund yes\n");
+        }
+        if (session_wait(s, START_MS) != 128 + SIGKILL)
+            fail_msg("%s was not reached", places[i]);
+        s = start(p, NULL);
+        if (i < 3) { /* nothing had moved yet, whatever was answered */
+            session_say(s, "/refund " HOME " 10\n");
+            session_expect(s, HOME, START_MS);
+            session_say(s, "/refund yes\n");
+        } else {
+            session_say(s, "/credits\n");
+            session_expect(s, "Your account", START_MS);
+        }
+        wait_number(p, "select count(*) from refunds where told = 'done'", i + 1, START_MS);
+        session_signal(s, SIGTERM);
+        assert_int_equal(session_wait(s, STOP_MS), 0);
+    }
+    assert_int_equal(site_number(p, "select avail from wallets"), 1 + 220 - EACH * COUNT(places));
+    assert_int_equal(site_number(p, "select count(*) from blocks where kind = 'send'"),
+                     COUNT(places));
+    assert_int_equal(shell(p, "reconcile", NULL, &told), 0);
+    fake_node_no_complaints(&nano);
+    site_ledger_must_hold(p);
+}
+
 /* --- two machines, one database --- */
 
 static struct session *start_on(struct site *p, int machine)
@@ -338,7 +407,7 @@ int main(int argc, char **argv)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
     const struct CMUnitTest tests[] = {
         CASE(make_pay_film), CASE(telegram_make_pay_film), CASE(telegram_group),
-        CASE(two_machines),  CASE(killed_at_each_step),
+        CASE(two_machines),  CASE(killed_at_each_step),    CASE(refund_killed_at_each_step),
     };
     if (argc > 1) /* only this case */
         cmocka_set_test_filter(argv[1]);
