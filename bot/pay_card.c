@@ -12,6 +12,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
+#include "core/pay/fiat_rate.h"
 #include "core/video/qr.h"
 
 enum { OFFERS_SHOWN = 4, KEEP_DAYS = 3 };
@@ -51,6 +52,14 @@ void pay_card_sweep(const struct bot *bot)
     closedir(dir);
 }
 
+/* What it is worth in money people know, or NULL: only for the eye. */
+static const char *fiat(const struct bot *bot, struct card_doc *doc, const char *amount)
+{
+    char text[FIAT_TEXT];
+    return bot->fiat && fiat_rate_hint(bot->fiat, amount, text) ? arena_dup(&doc->arena, text)
+                                                                : NULL;
+}
+
 /* --- an order --- */
 
 static void add_copies(struct card_doc *doc, const char *lang, const struct pay_ask *ask)
@@ -59,13 +68,16 @@ static void add_copies(struct card_doc *doc, const char *lang, const struct pay_
     card_copy(doc, lang, "button.copy_amount", true, ask->amount);
 }
 
-static void add_how(struct card_doc *doc, const char *lang, const struct order *o,
-                    const struct pay_ask *ask)
+static void add_how(const struct bot *bot, struct card_doc *doc, const char *lang,
+                    const struct order *o, const struct pay_ask *ask)
 {
+    const char *worth = fiat(bot, doc, ask->amount);
     card_line(doc, lang, "pay.send", I18N_TEXT("amount", ask->amount),
               I18N_TEXT("unit", ask->unit));
     card_add_line(doc, arena_dup(&doc->arena, ask->address));
     card_add_line(doc, arena_dup(&doc->arena, ask->uri));
+    if (worth)
+        card_line(doc, lang, "pay.fiat", I18N_TEXT("value", worth));
     if (ask->exact)
         card_line(doc, lang, "pay.exact");
     if (o->bonus > 0)
@@ -87,7 +99,7 @@ static void add_state(const struct bot *bot, struct card_doc *doc, const struct 
     switch (o->state) {
     case ORDER_OPEN:
     case ORDER_PART:
-        add_how(doc, lang, o, ask);
+        add_how(bot, doc, lang, o, ask);
         if (bot_abilities(bot, o->addr.network)->buttons)
             add_copies(doc, lang, ask);
         add_picture(bot, doc, ask->uri);
@@ -189,6 +201,9 @@ static void add_offer(const struct bot *bot, struct card_doc *doc, const char *l
     const char *label =
         card_text(doc, lang, "pay.offer", I18N_NUM("count", offer->credits),
                   I18N_TEXT("amount", offer->amount), I18N_TEXT("unit", bot->pay.ops->unit));
+    const char *worth = fiat(bot, doc, offer->amount);
+    if (worth)
+        label = arena_printf(&doc->arena, "%s ≈ %s", label, worth);
     if (buttons)
         card_button_text(doc, label, true, action);
     else

@@ -183,6 +183,7 @@ static bool start_pay(struct runner *r, struct err *e)
         return false;
     pay_card_sweep(&r->bot);
     r->bot.pay = *wire_pay_method(r->pay);
+    r->bot.fiat = wire_pay_fiat(r->pay);
     r->pay_calls = bot_pay_calls(&r->bot);
     return r->bot.pay.ops->start(r->bot.pay.self, &r->pay_calls, e);
 }

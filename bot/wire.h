@@ -97,6 +97,8 @@ bool wire_pay_wanted(const struct config *config, const struct nano_seed *seed);
 bool wire_pay_make(const struct config *config, struct db *db, struct ws_engine *ws,
                    struct nano_seed **seed, struct wire_pay **ret, struct err *e);
 const struct payment_method *wire_pay_method(const struct wire_pay *w);
+struct fiat_rate;
+struct fiat_rate *wire_pay_fiat(const struct wire_pay *w); /* NULL: no rate source */
 void wire_pay_free(struct wire_pay *w); /* NULL is fine */
 
 /* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */

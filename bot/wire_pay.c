@@ -8,6 +8,8 @@
 #include "bot/wire.h"
 #include "core/base/log.h"
 #include "core/money/price.h"
+#include "core/net/net.h"
+#include "core/pay/fiat_rate.h"
 #include "core/pay/nano_payment.h"
 
 enum { MINUTE = 60 };
@@ -16,6 +18,8 @@ struct wire_pay {
     struct wire_nano *nano;
     struct payment_method method;
     struct price_list prices;
+    struct net_engine *fiat_net; /* NULL: no rate source */
+    struct fiat_rate *fiat;
 };
 
 static bool read_xno(const struct config *config, const char *name, struct raw *ret, struct err *e)
@@ -75,6 +79,19 @@ static bool make_method(struct wire_pay *w, const struct config *config, struct 
     return true;
 }
 
+static bool make_fiat(struct wire_pay *w, const struct config *config, struct err *e)
+{
+    const struct fiat_rate_options o = {
+        .url = config_text(config, "NANO_FIAT_URL"),
+        .field = config_text(config, "NANO_FIAT_FIELD"),
+        .currency = config_text(config, "NANO_FIAT_CURRENCY"),
+    };
+    if (!o.url[0])
+        return true;
+    return net_engine_create(config_int(config, "NANOTIK_ALLOW_PLAIN"), &w->fiat_net, e) &&
+           fiat_rate_start(w->fiat_net, &o, &w->fiat, e);
+}
+
 bool wire_pay_wanted(const struct config *config, const struct nano_seed *seed)
 {
     return seed || config_text(config, "NANO_WALLET_ADDRESS")[0];
@@ -89,7 +106,8 @@ bool wire_pay_make(const struct config *config, struct db *db, struct ws_engine 
     struct wire_pay *w = calloc(1, sizeof(*w));
     if (!w)
         return err_set(e, ERR_INTERNAL, "error.internal", "payments: no memory");
-    if (!wire_nano_make(config, ws, &w->nano, e) || !make_method(w, config, db, seed, e)) {
+    if (!wire_nano_make(config, ws, &w->nano, e) || (db && !make_fiat(w, config, e)) ||
+        !make_method(w, config, db, seed, e)) {
         wire_pay_free(w);
         return false;
     }
@@ -102,6 +120,11 @@ const struct payment_method *wire_pay_method(const struct wire_pay *w)
     return &w->method;
 }
 
+struct fiat_rate *wire_pay_fiat(const struct wire_pay *w)
+{
+    return w->fiat;
+}
+
 void wire_pay_free(struct wire_pay *w)
 {
     if (!w)
@@ -111,5 +134,7 @@ void wire_pay_free(struct wire_pay *w)
     wire_nano_free(w->nano); /* the last one that could call back */
     if (w->method.ops)
         w->method.ops->destroy(w->method.self);
+    fiat_rate_stop(w->fiat);
+    net_engine_destroy(w->fiat_net);
     free(w);
 }

@@ -17,6 +17,7 @@
 #include "tests/fake_nano.h"
 #include "tests/fake_telegram.h"
 #include "tests/fixture_db.h"
+#include "tests/http_stub.h"
 #include "tests/pay_world.h"
 #include "tests/session.h"
 
@@ -154,6 +155,45 @@ static void make_pay_film(void **state)
     fake_nano_tell(&nano, "reset", "{}");
     assert_int_equal(shell(p, "reconcile", NULL, &told), 1);
     session_expect(told, hash, 1000);
+}
+
+static bool tell_rate(struct stub *s, const struct stub_request *r)
+{
+    (void)s;
+    return stub_reply(r->fd, 200, "", "{\"nano\":{\"usd\":0.934512}}");
+}
+
+/* Prices in money that people know, where the operator names a source. */
+static void fiat_beside_prices(void **state)
+{
+    struct site *p = *state;
+    struct stub stub;
+    struct env e;
+    assert_true(stub_start(&stub, tell_rate, NULL));
+    env_make(&e, NULL);
+    put(&e, str_printf("NANO_FIAT_URL=http://127.0.0.1:%d/price", stub.port));
+    struct session *s = session_run(p, false, e.list);
+    env_free(&e);
+    session_expect(s, "/help", START_MS);
+    while (atomic_load(&stub.requests) == 0)
+        cancel_wait(NULL, 20);
+    session_say(s, "/pay\n");
+    session_expect(s, "100 credits for 1 XNO ≈ 0.93 USD", ANSWER_MS);
+    session_say(s, "/pay 2.5\n");
+    session_expect(s, "about 2.33 USD", ANSWER_MS);
+    session_signal(s, SIGTERM);
+    assert_int_equal(session_wait(s, STOP_MS), 0);
+    assert_int_equal(atomic_load(&stub.requests), 1);
+    stub_stop(&stub);
+    /* Without a source, none. */
+    s = start(p, NULL);
+    session_say(s, "/pay\n");
+    session_expect(s, "100 credits for 1 XNO", START_MS);
+    session_say(s, "/credits\n");
+    session_expect(s, "Your account", ANSWER_MS);
+    assert_null(strstr(strbuf_text(&s->seen), "≈"));
+    session_signal(s, SIGTERM);
+    assert_int_equal(session_wait(s, STOP_MS), 0);
 }
 
 /* --- Telegram --- */
@@ -343,7 +383,8 @@ static void refund_killed_at_each_step(void **state)
         assert_int_equal(session_wait(s, STOP_MS), 0);
     }
     assert_int_equal(site_number(p, "select avail from wallets"), 1 + 220 - EACH * COUNT(places));
-    assert_int_equal(site_number(p, "select count(*) from blocks where kind = 'send'"),
+    assert_int_equal(site_number(p, "select count(*) from blocks where kind = 'send' and address"
+                                    " not in (select address from deposit_addresses)"),
                      COUNT(places));
     assert_int_equal(shell(p, "reconcile", NULL, &told), 0);
     fake_node_no_complaints(&nano);
@@ -406,8 +447,9 @@ int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
     const struct CMUnitTest tests[] = {
-        CASE(make_pay_film), CASE(telegram_make_pay_film), CASE(telegram_group),
-        CASE(two_machines),  CASE(killed_at_each_step),    CASE(refund_killed_at_each_step),
+        CASE(make_pay_film),      CASE(telegram_make_pay_film), CASE(telegram_group),
+        CASE(two_machines),       CASE(killed_at_each_step),    CASE(refund_killed_at_each_step),
+        CASE(fiat_beside_prices),
     };
     if (argc > 1) /* only this case */
         cmocka_set_test_filter(argv[1]);
