@@ -175,7 +175,9 @@ void pay_card_refund(struct card_doc *doc, const char *lang, const struct pay_re
     card_title(doc, lang, titles[r->state], I18N_TEXT("amount", r->amount),
                I18N_TEXT("unit", r->unit));
     if (r->state == PAY_REFUND_ASKED && r->credits > 0)
-        card_line(doc, lang, "refund.credits", I18N_NUM("count", r->credits));
+        card_line(doc, lang, "refund.credits", I18N_NUM("count", r->credits - r->bonus));
+    if (r->state == PAY_REFUND_ASKED && r->bonus > 0)
+        card_line(doc, lang, "refund.bonus", I18N_NUM("count", r->bonus));
     if (r->state == PAY_REFUND_ASKED && strcmp(r->rest, "0") != 0)
         card_line(doc, lang, "refund.with_rest", I18N_TEXT("rest", r->rest),
                   I18N_TEXT("unit", r->unit));

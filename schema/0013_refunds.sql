@@ -11,6 +11,7 @@ create table refunds (
     method text not null,
     address text not null check (length(address) <= 128),
     credits bigint not null check (credits >= 0),
+    bonus bigint not null default 0 check (bonus between 0 and credits),
     rest numeric(39,0) not null check (rest >= 0),
     raw numeric(39,0) not null check (raw > 0 and raw >= rest),
     state text not null default 'asked'
@@ -30,4 +31,5 @@ create index refunds_work on refunds(agreed_at) where state in ('waiting', 'sent
 create index refunds_day on refunds(agreed_at) where state in ('waiting', 'sent', 'done');
 create index refunds_user on refunds(user_id);
 comment on table refunds is 'One open one per account; waiting: the credits are gone from the wallet, the block is not signed yet; addr is sealed';
+comment on column refunds.bonus is 'Of the credits: bonus of the payments, which ends with a refund and is not paid out';
 comment on column refunds.told is 'The state that the person was told, or short: waits for money';

@@ -360,6 +360,8 @@ static void refund_killed_at_each_step(void **state)
     fake_nano_pay(&nano, treasury, "5000000000000000000000000000000", NULL);
     assert_int_equal(shell(p, "address", "--treasury", &told), 0);
     session_expect(told, "5 XNO", 1000);
+    (void)shell(p, "doctor", NULL, &told);
+    session_expect(told, "money for refunds: 5 XNO", 1000);
     for (int i = 0; i < (int)COUNT(places); i++) {
         site_forget_sessions(p);
         s = start(p, places[i]);
@@ -383,7 +385,7 @@ static void refund_killed_at_each_step(void **state)
         session_signal(s, SIGTERM);
         assert_int_equal(session_wait(s, STOP_MS), 0);
     }
-    assert_int_equal(site_number(p, "select avail from wallets"), 1 + 220 - EACH * COUNT(places));
+    assert_int_equal(site_number(p, "select avail from wallets"), 1 + 200 - EACH * COUNT(places));
     assert_int_equal(site_number(p, "select count(*) from blocks where kind = 'send' and address"
                                     " not in (select address from deposit_addresses)"),
                      COUNT(places));

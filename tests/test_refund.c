@@ -123,8 +123,9 @@ static void buyer(struct pay_world *w, const char *name, char ret[static UUID_TE
 /* --- what may go back --- */
 
 struct step {
-    char verb; /* b: buys, f: gets free, s: spends (a film), r: refund of so many, x: it failed */
-    int64_t n; /* credits */
+    char
+        verb; /* b: buys, p: 100 for 1 XNO with n of bonus, f: gets free, s: spends (a film), r: refund of so many, x: it failed */
+    int64_t n;      /* credits */
     const char *at; /* b: XNO per credit */
 };
 
@@ -149,6 +150,11 @@ static const struct {
     {"what came back is there",
      {{'b', 10, "0.01"}, {'b', 10, "0.03"}, {'x', 12, NULL}, {'s', 1, NULL}},
      19,                                                                                                   "0.39"},
+    {"the bonus ends with it",                {{'p', 20, NULL}, {'r', 40, NULL}},                      60, "0.6" },
+    {"a used bonus was bought",               {{'p', 20, NULL}, {'s', 15, NULL}},                      85, "0.85"},
+    {"a bonus of two payments",
+     {{'p', 20, NULL}, {'x', 40, NULL}, {'p', 20, NULL}, {'s', 60, NULL}},
+     140,                                                                                                  "1.4" },
     {"refunds and films",
      {{'f', 3, NULL}, {'b', 10, "0.02"}, {'r', 4, NULL}, {'s', 5, NULL}, {'b', 2, "0.05"}},
      6,                                                                                                    "0.18"},
@@ -170,6 +176,28 @@ static bool step_body(struct db_tx *tx, void *ctx, struct err *e)
     snprintf(ref, sizeof(ref), "step %d", p->number);
     if (s->verb == 'f')
         return ledger_grant(tx, ref, p->account, s->n, "test", "free", &r, e);
+    if (s->verb == 'p') {
+        struct price_list prices;
+        struct deposit_done done;
+        struct order o = {.method = "nano",
+                          .address = "somewhere",
+                          .amount = RAW_XNO,
+                          .credits = 100,
+                          .bonus = s->n,
+                          .lang = "en",
+                          .addr = here};
+        struct deposit d = {.method = "nano",
+                            .ref = ref,
+                            .address = "somewhere",
+                            .prices = &prices,
+                            .amount = RAW_XNO,
+                            .account = p->account};
+        bool made = false;
+        str_copy(o.account, sizeof(o.account), p->account);
+        return price_list_parse("0.01", "1=120", &prices, e) &&
+               (o.per_credit = prices.per_credit, order_open(tx, &o, 3600, &made, e)) &&
+               deposit_credit(tx, &d, &done, e);
+    }
     if (s->verb == 'b') {
         struct price_list prices;
         struct deposit_done done;
@@ -262,9 +290,10 @@ static void test_what_may_go_back(void **state)
             fail_msg("%s: %s", histories[i].why, any ? "something" : e.user_key);
         if (any) {
             raw_to_xno(p.refund.amount, got);
-            if (p.refund.credits != histories[i].credits || strcmp(got, histories[i].raw) != 0)
-                fail_msg("%s: %lld credits, %s XNO", histories[i].why, (long long)p.refund.credits,
-                         got);
+            if (p.refund.credits - p.refund.bonus != histories[i].credits ||
+                strcmp(got, histories[i].raw) != 0)
+                fail_msg("%s: %lld credits, %s XNO", histories[i].why,
+                         (long long)(p.refund.credits - p.refund.bonus), got);
         } else {
             assert_string_equal(e.user_key, "refund.nothing");
         }

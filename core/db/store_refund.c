@@ -16,18 +16,29 @@ enum { REFUND_KEY = 64 };
 struct paid {
     int64_t gone;    /* bought credits that were spent or went back: the oldest */
     int64_t credits; /* that can go back now */
+    int64_t bonus;   /* that ends with it */
 };
 
 /* Free credits go first: x is what would be free if only free ones were spent, and where it fell
-   below zero, bought ones were. In the order of the lines, which the wallet's lock makes. */
+   below zero, bought ones were. In the order of the lines, which the wallet's lock makes. A refund
+   that came back never was. */
 static const char paid_sql[] =
-    "with move as (select min(e.id) id, t.verb, sum(e.amount) n from entries e"
-    "   join transfers t using (key) where e.user_id = $1 group by t.key),"
-    " line as (select verb, n, sum(case when verb in ('buy', 'refund', 'unrefund') then 0 else n"
-    "   end) over (order by id) x from move)"
+    "with move as (select min(e.id) id, t.verb, sum(e.amount) n, coalesce(max(r.bonus), 0) bonus"
+    "   from entries e join transfers t using (key)"
+    "   left join refunds r on r.user_id = $1 and r.state <> 'asked'"
+    "     and t.key in ('refund:' || r.id, 'unrefund:' || r.id)"
+    "   where e.user_id = $1 and r.state is distinct from 'refused' group by t.key),"
+    " line as (select verb, n, bonus,"
+    "   case verb when 'buy' then 0 when 'refund' then -bonus else n end free from move),"
+    " level as (select coalesce(-least(0, min(x)), 0) below from (select sum(free) over"
+    "   (order by id) x from (select id, case verb when 'buy' then 0 when 'refund' then -bonus"
+    "   else n end free from move) f) s)"
     " select coalesce(sum(n) filter (where verb = 'buy'), 0)::bigint,"
-    " (coalesce(-least(0, min(x)), 0)"
-    "   - coalesce(sum(n) filter (where verb in ('refund', 'unrefund')), 0))::bigint from line";
+    " ((select below from level)"
+    "   + coalesce(sum(-n - bonus) filter (where verb = 'refund'), 0))::bigint,"
+    " ((select below from level) + coalesce(sum(free), 0))::bigint,"
+    " (coalesce(sum(n) filter (where verb = 'bonus'), 0)"
+    "   - coalesce(sum(bonus) filter (where verb = 'refund'), 0))::bigint from line";
 
 static bool read_paid(struct db_tx *tx, const char *account, int64_t available, struct paid *ret,
                       struct err *e)
@@ -36,8 +47,11 @@ static bool read_paid(struct db_tx *tx, const char *account, int64_t available, 
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx, paid_sql, params, 1, &rows, e))
         return false;
-    ret->gone = db_int(rows, 0, 1);
-    ret->credits = CLAMP(db_int(rows, 0, 0) - ret->gone, 0, available);
+    int64_t bought = db_int(rows, 0, 0), free = db_int(rows, 0, 2);
+    ret->bonus = MAX(db_int(rows, 0, 3), 0);
+    /* Where the bonus was used already, bought credits stand in for it. */
+    ret->gone = db_int(rows, 0, 1) + MAX(ret->bonus - free, 0);
+    ret->credits = MAX(MIN(bought - ret->gone, available - ret->bonus), 0);
     return true;
 }
 
@@ -46,7 +60,7 @@ static bool read_paid(struct db_tx *tx, const char *account, int64_t available, 
 static bool read_value(struct db_tx *tx, const struct refund *r, int64_t gone, struct raw *ret,
                        struct err *e)
 {
-    struct num from = num_make(gone), to = num_make(gone + r->credits);
+    struct num from = num_make(gone), to = num_make(gone + r->credits - r->bonus);
     const char *params[] = {r->account, r->method, from.text, to.text};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx,
@@ -65,26 +79,15 @@ static bool read_value(struct db_tx *tx, const struct refund *r, int64_t gone, s
            err_set(e, ERR_INTERNAL, "error.internal", "value of a refund of %s", r->account);
 }
 
-bool refund_possible(struct db_tx *tx, const char *account, const char *method,
-                     int64_t *ret_credits, struct raw *ret_rest, struct err *e)
-{
-    struct wallet w;
-    struct paid paid;
-    if (!wallet_lock(tx, account, &w, e) || !read_paid(tx, account, w.available, &paid, e))
-        return false;
-    *ret_credits = paid.credits;
-    return deposit_rest(tx, account, method, ret_rest, e);
-}
-
 /* --- rows --- */
 
 #define COLUMNS                                                                \
     "r.id, r.user_id, r.method, r.address, r.credits, r.rest, r.raw, r.state," \
-    " coalesce(r.block, ''), r.lang, r.addr"
+    " coalesce(r.block, ''), r.lang, r.addr, r.bonus"
 
 static bool from_row(const struct db_rows *rows, size_t i, struct refund *ret, struct err *e)
 {
-    *ret = (struct refund){.credits = db_int(rows, i, 4)};
+    *ret = (struct refund){.credits = db_int(rows, i, 4), .bonus = db_int(rows, i, 11)};
     str_copy(ret->id, sizeof(ret->id), row_text(rows, i, 0));
     str_copy(ret->account, sizeof(ret->account), row_text(rows, i, 1));
     str_copy(ret->method, sizeof(ret->method), row_text(rows, i, 2));
@@ -132,10 +135,15 @@ static bool compute(struct db_tx *tx, struct refund *r, int64_t available, bool 
         return false;
     if (all)
         r->credits = paid.credits;
+    r->bonus = 0;
     if (r->credits > paid.credits) {
         snprintf(most, sizeof(most), "%lld", (long long)paid.credits);
         return err_set_arg(e, ERR_INPUT, "refund.too_many", most, "%lld of %s credits",
                            (long long)r->credits, most);
+    }
+    if (r->credits > 0) {
+        r->bonus = paid.bonus;
+        r->credits += paid.bonus;
     }
     if (!read_value(tx, r, paid.gone, &r->amount, e))
         return false;
@@ -148,14 +156,14 @@ static bool insert_row(struct db_tx *tx, struct refund *r, struct err *e)
     char amount[RAW_TEXT], rest[RAW_TEXT];
     raw_print(r->amount, amount);
     raw_print(r->rest, rest);
-    struct num credits = num_make(r->credits);
+    struct num credits = num_make(r->credits), bonus = num_make(r->bonus);
     AUTO(free_ptr) char *addr = seal_addr(&r->addr);
     uuid_make(r->id);
-    const char *params[] = {r->id, r->account, r->method, r->address,      credits.text,
-                            rest,  amount,     r->lang,   r->addr.network, addr};
+    const char *params[] = {r->id,  r->account, r->method,       r->address, credits.text, rest,
+                            amount, r->lang,    r->addr.network, addr,       bonus.text};
     return db_exec(tx,
                    "insert into refunds(id, user_id, method, address, credits, rest, raw, lang,"
-                   " network, addr) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                   " network, addr, bonus) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
                    params, COUNT(params), NULL, e);
 }
 
@@ -254,10 +262,11 @@ bool refund_agree(struct db_tx *tx, const char *account, const char *id, struct 
         return none_under_way(tx, account, e) &&
                err_set(e, ERR_NOT_FOUND, "refund.gone", "no question is open");
     struct refund now = *ret;
+    now.credits -= now.bonus;
     if (!compute(tx, &now, w.available, !raw_is_zero(ret->rest), e))
         return false;
-    if (now.credits != ret->credits || raw_compare(now.amount, ret->amount) != 0 ||
-        raw_compare(now.rest, ret->rest) != 0)
+    if (now.credits != ret->credits || now.bonus != ret->bonus ||
+        raw_compare(now.amount, ret->amount) != 0 || raw_compare(now.rest, ret->rest) != 0)
         return err_set(e, ERR_CONFLICT, "refund.changed", "the account changed meanwhile");
     const char *row[] = {ret->id};
     DB_CRASH(tx, "refund_agree");
@@ -322,8 +331,11 @@ bool refund_end(struct db_tx *tx, const char *block, bool confirmed, struct err 
         return true;
     const char *change[] = {r.id, confirmed ? "done" : "refused"};
     if (!wallet_lock(tx, r.account, &w, e) ||
-        !exec_change(tx, "update refunds set state = $2 where id = $1 and state = 'sent'", change,
-                     2, &rows, e))
+        !exec_change(
+            tx,
+            "update refunds set state = $2, address = case when addr = '' then '' else address"
+            " end where id = $1 and state = 'sent'",
+            change, 2, &rows, e))
         return false;
     DB_CRASH(tx, "refund_end");
     return confirmed || rows == 0 || give_back(tx, &r, e);

@@ -5,6 +5,8 @@
  *          at that moment, then from bought ones, the oldest first; a refund takes the oldest bought
  *          ones that are left, each at the price it was bought for. So two refunds never take the
  *          same credit, and all together are never more than what arrived.
+ *          The bonus of an account's payments ends with its first refund: as many credits are taken
+ *          on top and not paid out, so that buying, using the bonus and going back gains nothing.
  *          asked (a card is shown, nothing has moved) -> waiting (credits and rest left the account,
  *          in the transaction of the yes) -> sent (linked to the one block that carries it, in the
  *          transaction that stores the block) -> done, or refused (both came back).
@@ -29,19 +31,17 @@ struct refund {
     char account[UUID_TEXT];
     char method[PAY_METHOD_MAX];
     char address[PAY_ADDRESS_MAX]; /* where it goes */
-    int64_t credits;
-    struct raw rest;   /* of what is less than a credit */
-    struct raw amount; /* all together */
-    char state[16];    /* as in the table */
+    int64_t credits;               /* that leave the account */
+    int64_t bonus;                 /* of these, not paid out */
+    struct raw rest;               /* of what is less than a credit */
+    struct raw amount;             /* all together */
+    char state[16];                /* as in the table */
     char block[REFUND_BLOCK_MAX];
     char lang[16];
     struct chat_addr addr;
 };
 
-/* Bought credits that can go back now, and the rest below one credit. */
-bool refund_possible(struct db_tx *tx, const char *account, const char *method,
-                     int64_t *ret_credits, struct raw *ret_rest, struct err *e);
-/* r: account, method, address, credits (0: everything, with the rest), lang, addr. Fills in the
+/* r: account, method, address, credits (bought ones; 0: everything, with the rest), lang, addr. Fills in the
    others and takes the place of an earlier question. ERR_CONFLICT "refund.open": one is under way;
    ERR_INPUT "refund.nothing"; ERR_INPUT "refund.too_many" (arg: how many). */
 bool refund_ask(struct db_tx *tx, struct refund *r, struct err *e);

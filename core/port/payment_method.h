@@ -66,7 +66,8 @@ enum pay_refund_state {
 struct pay_refund {
     enum pay_refund_state state;
     char id[PAY_ID];
-    int64_t credits;
+    int64_t credits;         /* that leave the account, */
+    int64_t bonus;           /* of these not paid out: the bonus ends with a refund */
     char amount[PAY_AMOUNT]; /* all of it, exactly */
     char rest[PAY_AMOUNT];   /* of it, what was less than a credit; "0" */
     char unit[8];
