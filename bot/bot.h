@@ -41,7 +41,7 @@ struct bot {
     struct workers *workers;        /* NULL in a process without workers */
     struct drafter *drafter;        /* NULL in a process without workers */
     struct payment_method pay;      /* ops NULL: credits cannot be bought */
-    struct fiat_rate *fiat; /* NULL: no rate source */
+    struct fiat_rate *fiat;         /* NULL: no rate source */
     bool refunds;                   /* /refund is offered */
     char qr_dir[1024];              /* pictures of orders; "": none are drawn */
     int64_t prices[BOT_TIERS];      /* credits per started minute, by enum story_tier */

@@ -99,7 +99,7 @@ bool wire_pay_make(const struct config *config, struct db *db, struct ws_engine 
 const struct payment_method *wire_pay_method(const struct wire_pay *w);
 struct fiat_rate;
 struct fiat_rate *wire_pay_fiat(const struct wire_pay *w); /* NULL: no rate source */
-void wire_pay_free(struct wire_pay *w); /* NULL is fine */
+void wire_pay_free(struct wire_pay *w);                    /* NULL is fine */
 
 /* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */
 struct wire_chats;

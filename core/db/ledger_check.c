@@ -82,7 +82,8 @@ static const char check_sql[] =
     "   group by user_id, method) d using (user_id, method)"
     "   where coalesce(r.raw, 0) <> coalesce(d.raw, 0)"
     /* refunds: their transfers, their block, and never more than what arrived */
-    " union all select 'money: refund ' || coalesce(p.key, t.key) || ' is ' || coalesce(p.amount, 0)"
+    " union all select 'money: refund ' || coalesce(p.key, t.key) || ' is ' || coalesce(p.amount, "
+    "0)"
     "   || ', its transfer says ' || coalesce(t.amount, 0) from ("
     "   select 'refund:' || id as key, user_id, credits amount from refunds"
     "     where credits > 0 and state in ('waiting', 'sent', 'done', 'refused')"

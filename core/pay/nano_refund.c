@@ -21,7 +21,8 @@ enum { SHORT_MS = 5 * 1000, TREASURY_INDEX = 0 };
 
 static void fill(const struct refund *r, enum pay_refund_state state, struct pay_refund *ret)
 {
-    *ret = (struct pay_refund){.state = state, .credits = r->credits, .bonus = r->bonus, .unit = "XNO"};
+    *ret = (struct pay_refund){
+        .state = state, .credits = r->credits, .bonus = r->bonus, .unit = "XNO"};
     str_copy(ret->id, sizeof(ret->id), r->id);
     str_copy(ret->address, sizeof(ret->address), r->address);
     str_copy(ret->ref, sizeof(ret->ref), r->block);
