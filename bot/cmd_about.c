@@ -5,6 +5,7 @@
 
 #include "bot/command.h"
 #include "bot/reply.h"
+#include "core/db/store_group.h"
 #include "core/job/pipeline.h"
 
 enum { FILES_MAX = 3 * 4096, TEXT_LINES_MAX = 12 };
@@ -21,13 +22,17 @@ static void add_numbered(struct card_doc *doc, const char *lang, const char *pre
     }
 }
 
-/* "/start pay": a link from a group brought the person here to say /pay. */
+/* "/start pay": a link from a group brought the person here to say /pay. "/start pay_WORD": with that
+   word, which only /pay takes. */
 static const struct command *linked_command(struct command_ctx *ctx, const char **ret_args)
 {
     if (!ctx->args[0])
         return NULL;
+    int len = (int)MIN(strcspn(ctx->args, "_"), 24);
+    const char *word = ctx->args + len + (ctx->args[len] == '_');
     const struct command *c =
-        command_find(arena_printf(&ctx->arena, "/%.24s", ctx->args), ret_args);
+        command_find(arena_printf(&ctx->arena, "/%.*s", len, ctx->args), ret_args);
+    *ret_args = c && c->run == cmd_pay && group_link_is(word) ? word : "";
     return c && c->run != cmd_start && c->flags & (CMD_MONEY | CMD_PERSON) ? c : NULL;
 }
 
@@ -37,7 +42,7 @@ bool cmd_start(struct command_ctx *ctx, struct err *e)
     const struct command *linked = linked_command(ctx, &args);
     if (linked && linked->run != cmd_forget) {
         ctx->command = linked;
-        ctx->args = "";
+        ctx->args = args;
         return linked->run(ctx, e);
     }
     AUTO(card_doc_free) struct card_doc doc;

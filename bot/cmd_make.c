@@ -9,12 +9,15 @@
 #include "bot/guard.h"
 #include "bot/make_args.h"
 #include "bot/pay_card.h"
+#include "bot/payer.h"
 #include "bot/possible.h"
 #include "bot/quote.h"
 #include "bot/reply.h"
+#include "bot/script_card.h"
 #include "bot/status.h"
 #include "core/base/hash.h"
 #include "core/base/strbuf.h"
+#include "core/db/store_draft.h"
 #include "core/db/store_ledger.h"
 #include "core/db/store_order.h"
 #include "core/i18n/i18n.h"
@@ -34,6 +37,7 @@ struct quote {
     struct storyboard *story; /* of an earlier film, in part; NULL: made from the topic */
     const char *note_key;     /* what becomes of it; NULL: nothing to say */
     int percent;              /* of the usual price, with story */
+    struct payer payer;
 };
 
 static bool check_topic(struct command_ctx *ctx, struct quote *q, struct err *e)
@@ -172,6 +176,9 @@ static void build_quote(struct command_ctx *ctx, struct card_doc *doc, const str
     if (ctx->bot->own_words && !q->story)
         card_line(doc, lang, "quote.own_words");
     card_line(doc, lang, "quote.price", I18N_NUM("count", q->price));
+    payer_add_line(doc, lang, &q->payer, q->price);
+    if (q->payer.by_group)
+        return;
     bool overheard = bot_is_overheard(ctx->bot, &ctx->event->addr);
     if (q->balance.available < q->price) {
         (overheard ? add_shortage_here : add_shortage)(ctx, doc, q);
@@ -223,7 +230,23 @@ static bool take_order(struct command_ctx *ctx, struct quote *q, struct err *e)
     if (q->story)
         q->price = (q->price * q->percent + 99) / 100;
     q->settings.byte_limit = quote_byte_limit(ctx);
-    return check_fit(ctx, q, e) && load_balance(ctx, q, e) && store_quote(ctx, q, e);
+    return check_fit(ctx, q, e) && load_balance(ctx, q, e) && store_quote(ctx, q, e) &&
+           payer_choose(ctx, q->id, &q->payer, e);
+}
+
+static bool is_enough(const struct quote *q)
+{
+    return q->payer.by_group || q->balance.available >= q->price;
+}
+
+static void add_buttons(struct command_ctx *ctx, struct card_doc *doc, const struct quote *q)
+{
+    if (is_enough(q) || !ctx->bot->pay.ops)
+        card_button(doc, ctx->lang, "button.go", false, "/go %s", q->id);
+    if (!q->story)
+        card_button(doc, ctx->lang, "button.script", false, "/script %s first", q->id);
+    card_button(doc, ctx->lang, "button.cancel", true, "/cancel %s", q->id);
+    payer_add_button(doc, ctx->lang, &q->payer, q->price, q->id);
 }
 
 /* On a network without buttons the quote is accepted at once. */
@@ -233,16 +256,11 @@ static bool make_quote(struct command_ctx *ctx, struct quote *q, struct err *e)
         return false;
     AUTO(card_doc_free) struct card_doc doc;
     build_quote(ctx, &doc, q);
-    bool enough = q->balance.available >= q->price;
     if (!ctx->abilities->buttons)
         return reply_send(ctx, &doc, e) &&
-               (enough ? start_job(ctx, q->id, false, e)
-                       : await_credits(ctx->tx, ctx->account.id, q->id, e));
-    if (enough || !ctx->bot->pay.ops)
-        card_button(&doc, ctx->lang, "button.go", false, "/go %s", q->id);
-    if (!q->story)
-        card_button(&doc, ctx->lang, "button.script", false, "/script %s first", q->id);
-    card_button(&doc, ctx->lang, "button.cancel", true, "/cancel %s", q->id);
+               (is_enough(q) ? start_job(ctx, q->id, false, e)
+                             : await_credits(ctx->tx, ctx->account.id, q->id, e));
+    add_buttons(ctx, &doc, q);
     return reply_job_card(ctx, &doc, q->id, "", e);
 }
 
@@ -323,6 +341,60 @@ bool quote_started(struct command_ctx *ctx, const char *id, struct err *e)
     return send_started(ctx, id, false, e);
 }
 
+/* The quote as it was stored, drawn again. */
+static bool draw_quote(struct command_ctx *ctx, const struct job *job, struct storyboard *story,
+                       struct card_doc *doc, struct err *e)
+{
+    struct quote q = {.topic = job->topic,
+                      .settings = story->settings,
+                      .estimate_ms = job->estimate_ms,
+                      .price = job->price,
+                      .media = job->media,
+                      .story = story->scene_count > 0 ? story : NULL};
+    str_copy(q.id, sizeof(q.id), job->id);
+    if (!load_balance(ctx, &q, e) || !payer_load(ctx->tx, ctx->bot, job, &q.payer, e))
+        return false;
+    q.payer.in_group |= ctx->event->is_group;
+    build_quote(ctx, doc, &q);
+    if (ctx->abilities->buttons)
+        add_buttons(ctx, doc, &q);
+    return true;
+}
+
+bool quote_show(struct command_ctx *ctx, const char *id, const char *note_key, struct err *e)
+{
+    AUTO(job_free) struct job job = {0};
+    AUTO(storyboard_free) struct storyboard story = {0};
+    AUTO(card_doc_free) struct card_doc doc = {0};
+    bool is_draft, in_work;
+    if (!job_get(ctx->tx, id, &job, e) || !draft_look(ctx->tx, id, &is_draft, &in_work, e))
+        return false;
+    if (in_work)
+        return err_set(e, ERR_CONFLICT, "script.in_work", "script is being written");
+    if (!storyboard_from_json(job.story, strlen(job.story), &story, e))
+        return err_set(e, ERR_INTERNAL, "error.internal", "stored story: %s", e->detail);
+    bool ok;
+    if (is_draft && story.scene_count > 0) {
+        card_begin(&doc, ctx->lang);
+        ok = script_card(ctx->tx, ctx->bot, &job, &story, 1, &doc, e);
+    } else {
+        ok = draw_quote(ctx, &job, &story, &doc, e);
+    }
+    if (!ok)
+        return false;
+    if (note_key)
+        card_line(&doc, ctx->lang, note_key);
+    return job.card_ref[0] || ctx->abilities->buttons
+               ? outbox_put_edit(ctx->tx, &job.addr, &doc, id, false, e)
+               : reply_job_card(ctx, &doc, id, "", e);
+}
+
+/* Nobody's own credits are taken without a word: the card says who would pay now, and waits. */
+static bool own_pays(struct command_ctx *ctx, const char *id, struct err *e)
+{
+    return job_set_payer(ctx->tx, id, NULL, e) && quote_show(ctx, id, "payer.group_cannot", e);
+}
+
 static bool start_job(struct command_ctx *ctx, const char *id, bool edits_card, struct err *e)
 {
     enum job_start result = JOB_STARTED;
@@ -336,6 +408,8 @@ static bool start_job(struct command_ctx *ctx, const char *id, bool edits_card, 
     case JOB_QUEUE_FULL:
         return reply_text(ctx, e, "go.queue_full", I18N_NUM("count", JOB_WAITING_MAX),
                           I18N_TEXT("command", arena_printf(&ctx->arena, "/go %s", job_short(id))));
+    case JOB_GROUP_CANNOT:
+        return own_pays(ctx, id, e);
     case JOB_NO_CREDITS:
         break;
     }
@@ -345,6 +419,12 @@ static bool start_job(struct command_ctx *ctx, const char *id, bool edits_card, 
 
 bool quote_go(struct command_ctx *ctx, const struct job *job, struct err *e)
 {
+    char here[UUID_TEXT];
+    if (!payer_group_here(ctx, here, e))
+        return false;
+    /* A group pays for what is started among its members, not from elsewhere. */
+    if (job->state == JOB_QUOTED && job->payer[0] && strcmp(job->payer, here) != 0)
+        return own_pays(ctx, job->id, e);
     return start_job(ctx, job->id, job->card_ref[0] || ctx->abilities->buttons, e);
 }
 

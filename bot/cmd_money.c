@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bot/command.h"
+#include "bot/group.h"
 #include "bot/reply.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_deposit.h"
@@ -58,6 +59,10 @@ bool cmd_credits(struct command_ctx *ctx, struct err *e)
     struct balance balance;
     struct ledger_line lines[LINES_READ];
     size_t count = 0;
+    if (strcmp(ctx->args, "group") == 0) {
+        char group[UUID_TEXT];
+        return group_named(ctx, ctx->args, group, e) && group_card(ctx, group, ctx->args, e);
+    }
     if (!ledger_balance(ctx->tx, ctx->account.id, &balance, e) ||
         !ledger_history(ctx->tx, ctx->account.id, lines, COUNT(lines), &count, e))
         return false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bot/command.h"
+#include "bot/group.h"
 #include "bot/pay_card.h"
 #include "bot/reply.h"
 #include "core/base/strbuf.h"
@@ -42,15 +43,17 @@ static bool is_elsewhere(const struct command_ctx *ctx)
     return ctx->event->is_group && adapter && adapter->ops->private_link;
 }
 
-static bool make_order(struct command_ctx *ctx, const char *amount, struct err *e)
+/* group: the one that it is for, "": the person's own account; word: how they named it. */
+static bool make_order(struct command_ctx *ctx, const char *amount, const char *group,
+                       const char *word, struct err *e)
 {
     struct payment_method *pay = &ctx->bot->pay;
     struct order order;
     if (is_elsewhere(ctx))
-        return say_offers(ctx, e);
+        return group[0] ? group_card(ctx, group, word, e) : say_offers(ctx, e);
     AUTO(card_doc_free) struct card_doc doc = {0};
-    if (!pay->ops->open(pay->self, ctx->tx, ctx->account.id, amount, ctx->lang, &ctx->event->addr,
-                        &order, e) ||
+    if (!pay->ops->open(pay->self, ctx->tx, group[0] ? group : ctx->account.id, amount, ctx->lang,
+                        &ctx->event->addr, &order, e) ||
         !pay_card_order(ctx->bot, &doc, &order, e))
         return false;
     doc.card.is_private = ctx->event->is_group;
@@ -63,7 +66,8 @@ static bool wait_for(struct command_ctx *ctx, const char *ref, struct err *e)
     AUTO(job_free) struct job job = {0};
     if (!job_find(ctx->tx, ctx->account.id, ref, &job, e))
         return false;
-    return job.state != JOB_QUOTED || await_credits(ctx->tx, ctx->account.id, job.id, e);
+    return job.state != JOB_QUOTED || (job_set_payer(ctx->tx, job.id, NULL, e) &&
+                                       await_credits(ctx->tx, ctx->account.id, job.id, e));
 }
 
 static bool make_claim(struct command_ctx *ctx, const char *ref, struct err *e)
@@ -89,13 +93,19 @@ static void split(const char *args, char ret[WORDS][WORD_MAX])
 
 bool cmd_pay(struct command_ctx *ctx, struct err *e)
 {
-    char words[WORDS][WORD_MAX];
+    char words[WORDS][WORD_MAX], group[UUID_TEXT];
+    split(ctx->args, words);
+    if (!group_named(ctx, words[0], group, e))
+        return false;
+    if (group[0])
+        return group_card(ctx, group, words[0], e);
     if (!ctx->bot->pay.ops)
         return say_missing(ctx, e);
-    split(ctx->args, words);
     if (!words[0][0])
         return say_offers(ctx, e);
     if (strcmp(words[0], "claim") == 0)
         return make_claim(ctx, words[1], e);
-    return (!words[1][0] || wait_for(ctx, words[1], e)) && make_order(ctx, words[0], e);
+    return group_named(ctx, words[1], group, e) &&
+           (!words[1][0] || group[0] || wait_for(ctx, words[1], e)) &&
+           make_order(ctx, words[0], group, words[1], e);
 }

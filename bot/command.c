@@ -20,6 +20,7 @@ const struct command commands[] = {
     {"credits",   cmd_credits,   "help.credits",   CMD_MONEY              },
     {"pay",       cmd_pay,       "help.pay",       CMD_MONEY              },
     {"refund",    cmd_refund,    "help.refund",    CMD_MONEY | CMD_REFUND },
+    {"group",     cmd_group,     "help.group",     CMD_LEADER             },
     {"settings",  cmd_settings,  "help.settings",  0                      },
     {"voice",     cmd_voice,     "help.voice",     0                      },
     {"style",     cmd_style,     "help.style",     0                      },
@@ -29,6 +30,7 @@ const struct command commands[] = {
     {"terms",     cmd_terms,     "help.terms",     0                      },
     {"privacy",   cmd_privacy,   "help.privacy",   0                      },
     {"forget",    cmd_forget,    "help.forget",    CMD_PERSON             },
+    {"payer",     cmd_payer,     "help.payer",     CMD_HIDDEN             },
     {"go",        cmd_go,        "help.go",        CMD_HIDDEN | CMD_ORDERS},
 };
 const size_t command_count = COUNT(commands);

@@ -82,9 +82,11 @@ bool cmd_send(struct command_ctx *ctx, struct err *e);  /* cmd_film.c */
 bool cmd_remix(struct command_ctx *ctx, struct err *e); /* cmd_remake.c */
 bool cmd_dub(struct command_ctx *ctx, struct err *e);
 bool cmd_subtitles(struct command_ctx *ctx, struct err *e);
-bool cmd_credits(struct command_ctx *ctx, struct err *e);  /* cmd_money.c */
-bool cmd_pay(struct command_ctx *ctx, struct err *e);      /* cmd_pay.c */
-bool cmd_refund(struct command_ctx *ctx, struct err *e);   /* cmd_refund.c */
+bool cmd_credits(struct command_ctx *ctx, struct err *e); /* cmd_money.c */
+bool cmd_pay(struct command_ctx *ctx, struct err *e);     /* cmd_pay.c */
+bool cmd_refund(struct command_ctx *ctx, struct err *e);  /* cmd_refund.c */
+bool cmd_group(struct command_ctx *ctx, struct err *e);   /* cmd_group.c */
+bool cmd_payer(struct command_ctx *ctx, struct err *e);
 bool cmd_settings(struct command_ctx *ctx, struct err *e); /* cmd_settings.c */
 bool cmd_voice(struct command_ctx *ctx, struct err *e);
 bool cmd_style(struct command_ctx *ctx, struct err *e);

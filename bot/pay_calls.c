@@ -7,6 +7,7 @@
 #include "bot/reply.h"
 #include "bot/status.h"
 #include "core/base/strbuf.h"
+#include "core/db/store_group.h"
 #include "core/db/store_job.h"
 #include "core/db/store_ledger.h"
 #include "core/db/store_order.h"
@@ -43,7 +44,7 @@ static bool start_waiting(struct db_tx *tx, struct bot *bot, const char *account
         return await_end(tx, account, e); /* started or cancelled meanwhile */
     if (!job_start(tx, id, &started, e))
         return false;
-    if (started == JOB_NO_CREDITS || started == JOB_QUEUE_FULL)
+    if (started != JOB_STARTED && started != JOB_STARTED_BEFORE)
         return true; /* waits for more, or for /go */
     *ret_started = true;
     return await_end(tx, account, e) && show_started(tx, bot, id, e);
@@ -67,6 +68,24 @@ static bool on_redraw(struct db_tx *tx, void *ctx, const struct order *order, st
     return redraw(tx, ctx, order, e);
 }
 
+/* One line where everybody reads it; who paid is not said. *ret_is_group false: it was a person. */
+static bool tell_group(struct db_tx *tx, const struct pay_credited *c, bool *ret_is_group,
+                       struct err *e)
+{
+    AUTO(card_doc_free) struct card_doc doc = {0};
+    struct chat_addr addr;
+    char lang[16];
+    if (!group_place(tx, c->account, lang, &addr, ret_is_group, e))
+        return false;
+    if (!*ret_is_group || c->credits + c->bonus == 0)
+        return true;
+    card_begin(&doc, lang);
+    card_line(&doc, lang, "group.got",
+              I18N_TEXT("credits", card_text(&doc, lang, "unit.credits",
+                                             I18N_NUM("count", c->credits + c->bonus))));
+    return outbox_put(tx, &addr, &doc, NULL, NULL, false, e);
+}
+
 /* The order's card turns into the receipt. Money without a live order is told below the last one. */
 static bool tell_credited(struct db_tx *tx, struct bot *bot, const struct pay_credited *c,
                           bool started, struct err *e)
@@ -74,7 +93,11 @@ static bool tell_credited(struct db_tx *tx, struct bot *bot, const struct pay_cr
     AUTO(card_doc_free) struct card_doc doc = {0};
     struct balance balance;
     struct order last;
-    bool found = true;
+    bool found = true, is_group;
+    if (!tell_group(tx, c, &is_group, e))
+        return false;
+    if (is_group && !c->order)
+        return true; /* the last order may be somebody else's */
     if (!ledger_balance(tx, c->account, &balance, e) ||
         (!c->order && !order_newest(tx, c->account, &last, &found, e)))
         return false;

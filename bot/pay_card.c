@@ -112,7 +112,8 @@ static void add_state(const struct bot *bot, struct card_doc *doc, const struct 
         break;
     case ORDER_OVER:
         card_line(doc, lang, ask->exact ? "pay.over_exact" : "pay.over");
-        card_button(doc, lang, "button.pay_again", true, "/pay %s", total);
+        if (!o->is_group) /* for a group, the way leads through the group again */
+            card_button(doc, lang, "button.pay_again", true, "/pay %s", total);
         break;
     }
 }
@@ -129,6 +130,8 @@ bool pay_card_order(const struct bot *bot, struct card_doc *doc, const struct or
     raw_to_xno(o->amount, total);
     card_title(doc, o->lang, "pay.order", I18N_NUM("count", ask.credits),
                I18N_TEXT("amount", arena_dup(&doc->arena, total)), I18N_TEXT("unit", ask.unit));
+    if (o->is_group)
+        card_line(doc, o->lang, "pay.for_group");
     add_state(bot, doc, o, &ask);
     return true;
 }
@@ -152,7 +155,12 @@ bool pay_card_credited(const struct bot *bot, struct card_doc *doc, const char *
         card_line(doc, lang, "pay.with_bonus", I18N_NUM("count", c->bonus));
     if (started)
         card_line(doc, lang, "pay.started");
-    card_line(doc, lang, "credits.balance", I18N_NUM("count", balance));
+    if (c->order && c->order->is_group)
+        card_line(
+            doc, lang, "group.title",
+            I18N_TEXT("have", card_text(doc, lang, "unit.credits", I18N_NUM("count", balance))));
+    else
+        card_line(doc, lang, "credits.balance", I18N_NUM("count", balance));
     if (strcmp(c->rest, "0") != 0)
         card_line(doc, lang, "pay.rest", I18N_TEXT("rest", c->rest), I18N_TEXT("unit", c->unit));
     card_line(doc, lang, "pay.receipt", I18N_TEXT("ref", c->ref));
@@ -197,7 +205,7 @@ void pay_card_refund(struct card_doc *doc, const char *lang, const struct pay_re
 static void add_offer(const struct bot *bot, struct card_doc *doc, const char *lang, bool buttons,
                       const char *job, const struct pay_offer *offer)
 {
-    const char *ref = job ? (buttons ? job : job_short(job)) : "";
+    const char *ref = job ? (buttons || !uuid_valid(job) ? job : job_short(job)) : "";
     const char *action =
         arena_printf(&doc->arena, "/pay %s%s%s", offer->amount, job ? " " : "", ref);
     const char *label =

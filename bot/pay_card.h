@@ -17,7 +17,8 @@ bool pay_card_order(const struct bot *bot, struct card_doc *doc, const struct or
    it; started: a video that waited holds its credits already. */
 bool pay_card_credited(const struct bot *bot, struct card_doc *doc, const char *lang,
                        const struct pay_credited *c, int64_t balance, bool started, struct err *e);
-/* Buttons (or lines, where there are none) that buy; job NULL, or the video that starts with it.
+/* Buttons (or lines, where there are none) that buy; job NULL, or the video that starts with it, or
+   what names a group.
    least: credits that are missing, 0 = any package. */
 void pay_card_offers(const struct bot *bot, struct card_doc *doc, const char *lang, bool buttons,
                      const char *job, int64_t least);

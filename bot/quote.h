@@ -28,6 +28,9 @@ bool quote_remake(struct command_ctx *ctx, const struct quote_remake *r, struct 
 int64_t quote_byte_limit(const struct command_ctx *ctx);
 /* The card of a job that was just started, as a new message. */
 bool quote_started(struct command_ctx *ctx, const char *id, struct err *e);
+/* The card of a job that is quoted, drawn again in its place; note_key: what to say first, or
+   NULL. */
+bool quote_show(struct command_ctx *ctx, const char *id, const char *note_key, struct err *e);
 /* Go: holds the credits, queues it, answers. */
 bool quote_go(struct command_ctx *ctx, const struct job *job, struct err *e);
 

@@ -5,6 +5,7 @@
 
 #include "bot/guard.h"
 #include "bot/outbox.h"
+#include "bot/payer.h"
 #include "bot/possible.h"
 #include "bot/reply.h"
 #include "core/base/strbuf.h"
@@ -100,11 +101,14 @@ static void add_scenes(const struct bot *bot, const struct job *job, const struc
 }
 
 static void add_price(const struct bot *bot, const struct job *job, const struct balance *balance,
-                      struct card_doc *doc)
+                      const struct payer *payer, struct card_doc *doc)
 {
     const char *lang = job->lang;
     bool overheard = bot_is_overheard(bot, &job->addr);
     card_line(doc, lang, "quote.price", I18N_NUM("count", job->price));
+    payer_add_line(doc, lang, payer, job->price);
+    if (payer->by_group)
+        return;
     if (balance->available >= job->price) {
         if (!overheard)
             card_line(doc, lang, "quote.balance",
@@ -119,7 +123,8 @@ static void add_price(const struct bot *bot, const struct job *job, const struct
     card_line(doc, lang, "quote.how_to_pay");
 }
 
-static void add_ways(const struct bot *bot, const struct job *job, struct card_doc *doc)
+static void add_ways(const struct bot *bot, const struct job *job, const struct payer *payer,
+                     struct card_doc *doc)
 {
     const struct chat_abilities *can = abilities(bot, job);
     const char *ref = ref_of(bot, job);
@@ -130,6 +135,7 @@ static void add_ways(const struct bot *bot, const struct job *job, struct card_d
     if (!bot->own_words)
         card_button(doc, job->lang, "button.rewrite", false, "/script %s rewrite", ref);
     card_button(doc, job->lang, "button.cancel", true, "/cancel %s", ref);
+    payer_add_button(doc, job->lang, payer, job->price, ref);
 }
 
 bool script_card(struct db_tx *tx, const struct bot *bot, const struct job *job,
@@ -138,7 +144,8 @@ bool script_card(struct db_tx *tx, const struct bot *bot, const struct job *job,
     const char *lang = job->lang;
     const struct story_settings *s = &story->settings;
     struct balance balance;
-    if (!ledger_balance(tx, job->account, &balance, e))
+    struct payer payer;
+    if (!ledger_balance(tx, job->account, &balance, e) || !payer_load(tx, bot, job, &payer, e))
         return false;
     const char *title = story->title && story->title[0] ? story->title
                         : job->topic                    ? job->topic
@@ -154,8 +161,8 @@ bool script_card(struct db_tx *tx, const struct bot *bot, const struct job *job,
         doc, lang, "quote.voice", I18N_TEXT("lang", card_keep(doc, i18n_lang_label(lang, s->lang))),
         I18N_TEXT("voice", s->voice[0] ? s->voice : possible_voices(doc, bot->tools, s->lang, 1)));
     add_scenes(bot, job, story, from, doc);
-    add_price(bot, job, &balance, doc);
-    add_ways(bot, job, doc);
+    add_price(bot, job, &balance, &payer, doc);
+    add_ways(bot, job, &payer, doc);
     return true;
 }
 

@@ -49,6 +49,8 @@ void status_card(struct card_doc *doc, const struct job *job, const struct pipel
     if (!p)
         card_line(doc, lang, is_next ? "status.starting" : "status.queued",
                   I18N_NUM("place", job->place));
+    if (job->payer[0])
+        card_line(doc, lang, "payer.by_group");
     const struct pipeline_progress *shown = p ? p : &none;
     for (int i = 0; i < PIPE_STAGES; i++) {
         char key[32];

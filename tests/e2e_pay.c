@@ -271,6 +271,72 @@ static void telegram_group(void **state)
     fake_node_stop(&telegram);
 }
 
+/* One member fills the group's purse, another's video is paid from it, up to what an admin allows;
+   the purse goes along when the group becomes a supergroup. */
+static void telegram_group_pays(void **state)
+{
+    const int64_t ana = 6123456789, bob = 6123456790, group = -4987654, super = -1009876543210;
+    struct site *p = *state;
+    struct fake_node telegram;
+    struct env e;
+    char uploads[SITE_MAX + 16], token[40];
+    snprintf(uploads, sizeof(uploads), "%s/uploads", p->folder);
+    mkdir(uploads, 0755);
+    fake_start(&telegram, uploads);
+    fake_do(&telegram, "chat", "{\"id\":%lld,\"admins\":[%lld]}", (long long)group, (long long)ana);
+    env_make(&e, NULL);
+    put(&e, str_dup("TELEGRAM_BOT_TOKEN=" FAKE_TOKEN));
+    put(&e, str_printf("TELEGRAM_API_URL=%s", telegram.url));
+    struct session *s = session_run(p, false, e.list);
+    env_free(&e);
+    /* The link carries neither the group's id nor its account. */
+    fake_say(&telegram, group, ana, "", "/pay@ExampleClipBot group");
+    AUTO(free_ptr) char *link = fake_wait_messages(&telegram, group, "text", 1, START_MS);
+    const char *at = strstr(link, "start=pay_");
+    assert_non_null(at);
+    snprintf(token, sizeof(token), "%.33s", at + strlen("start=pay_"));
+    AUTO(free_ptr) char *follow = str_printf("/start pay_%s", token);
+    fake_say(&telegram, ana, ana, "", follow);
+    fake_wait_text(&telegram, ana, "text", "belong to the group", ANSWER_MS);
+    fake_press(&telegram, ana, ana, "100 credits for 1 XNO");
+    AUTO(free_ptr) char *photo = fake_wait_messages(&telegram, ana, "photo", 1, ANSWER_MS);
+    assert_non_null(strstr(photo, "belongs to the group"));
+    AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
+    fake_nano_pay(&nano, address, "1000000000000000000000000000000", NULL);
+    fake_wait_text(&telegram, ana, "photo", "+100 credits", ANSWER_MS);
+    fake_wait_text(&telegram, group, "text", "100 credits for this group", ANSWER_MS);
+    assert_int_equal(site_number(p, "select avail from wallets join users on id = user_id"
+                                    " where kind = 'group'"),
+                     100);
+    /* Somebody else spends it, as far as an admin allows. */
+    fake_say(&telegram, group, bob, "", "/group cap 4");
+    fake_wait_text(&telegram, group, "text", "Only admins", ANSWER_MS);
+    fake_say(&telegram, group, ana, "", "/group cap 4");
+    fake_wait_text(&telegram, group, "text", "a day: 4 credits", ANSWER_MS);
+    fake_say(&telegram, group, bob, "", "/make How tides work. The moon pulls the sea. 9:16");
+    fake_wait_text(&telegram, group, "text", "Paid by: this group", ANSWER_MS);
+    fake_press(&telegram, group, bob, "Make it");
+    free(fake_wait_messages(&telegram, group, "video", 1, VIDEO_MS));
+    wait_number(p, "select count(*) from jobs where state = 'done' and charged = 3", 1, ANSWER_MS);
+    fake_say(&telegram, group, bob, "", "/make Why cats purr. They are happy.");
+    fake_wait_text(&telegram, group, "text", "Paid by: your own account", ANSWER_MS);
+    /* The chat has another id from now on; the purse is the same. */
+    fake_do(&telegram, "migrate", "{\"from\":%lld,\"to\":%lld}", (long long)group,
+            (long long)super);
+    fake_say(&telegram, super, ana, "", "/make Why dogs bark. They are glad.");
+    fake_wait_text(&telegram, super, "text", "Its account has 97 credits", START_MS);
+    session_signal(s, SIGTERM);
+    assert_int_equal(session_wait(s, STOP_MS), 0);
+    assert_int_equal(site_number(p, "select avail from wallets join users on id = user_id"
+                                    " where kind = 'group' and held = 0"),
+                     97);
+    struct session *told;
+    assert_int_equal(shell(p, "reconcile", NULL, &told), 0);
+    fake_node_no_complaints(&telegram);
+    fake_node_stop(&telegram);
+    site_ledger_must_hold(p);
+}
+
 /* --- kill -9 between each pair of steps --- */
 
 static void killed_at_each_step(void **state)
@@ -450,8 +516,13 @@ int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
     const struct CMUnitTest tests[] = {
-        CASE(make_pay_film),      CASE(telegram_make_pay_film), CASE(telegram_group),
-        CASE(two_machines),       CASE(killed_at_each_step),    CASE(refund_killed_at_each_step),
+        CASE(make_pay_film),
+        CASE(telegram_make_pay_film),
+        CASE(telegram_group),
+        CASE(telegram_group_pays),
+        CASE(two_machines),
+        CASE(killed_at_each_step),
+        CASE(refund_killed_at_each_step),
         CASE(fiat_beside_prices),
     };
     if (argc > 1) /* only this case */

@@ -18,6 +18,7 @@
 #include "core/base/strbuf.h"
 #include "core/db/store_account.h"
 #include "core/db/store_chat.h"
+#include "core/db/store_group.h"
 #include "core/db/store_inbox.h"
 #include "core/db/store_job.h"
 #include "core/db/store_ledger.h"
@@ -26,6 +27,7 @@
 /* --- the program that is killed: one event, one job, two messages --- */
 
 struct life {
+    enum payer { PERSON, GROUP, GROUP_FAILS /* and gets its credits back */ } payer;
     char worker[32];
     struct job job;
     struct outbox_row rows[4];
@@ -36,9 +38,13 @@ static bool fund(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct account a;
     enum ledger_result r;
-    (void)ctx;
+    struct life *l = ctx;
+    char group[UUID_TEXT];
     return account_find(tx, "test", "ann", false, 1, &a, e) &&
-           ledger_grant(tx, "gift", a.id, 5, "test", "crash", &r, e);
+           ledger_grant(tx, "gift", a.id, 5, "test", "crash", &r, e) &&
+           (l->payer == PERSON ||
+            (group_find(tx, "test", "c", true, group, e) && group_set_cap(tx, group, 2, e) &&
+             ledger_grant(tx, "purse", group, 7, "test", "crash", &r, e)));
 }
 
 static bool say(struct db_tx *tx, const char *job, const char *text, bool card, struct err *e)
@@ -71,9 +77,9 @@ static bool take_event(struct db_tx *tx, void *ctx, struct err *e)
     struct job spec = {
         .price = 2, .lang = "en", .addr = {.network = "test", .chat = "c"}
     };
-    char id[UUID_TEXT];
+    char id[UUID_TEXT], group[UUID_TEXT];
     enum job_start started;
-    (void)ctx;
+    struct life *l = ctx;
     if (!inbox_claim(tx, networks, 0, &row, e))
         return false;
     if (!row.id)
@@ -81,8 +87,10 @@ static bool take_event(struct db_tx *tx, void *ctx, struct err *e)
     if (!inbox_done(tx, row.id, e) || !account_find(tx, "test", "ann", false, 1, &a, e))
         return false;
     memcpy(spec.account, a.id, UUID_TEXT);
-    return job_quote(tx, &spec, "event 1", id, e) && job_start(tx, id, &started, e) &&
-           say(tx, id, "card", true, e);
+    return job_quote(tx, &spec, "event 1", id, e) &&
+           (l->payer == PERSON ||
+            (group_find(tx, "test", "c", false, group, e) && job_set_payer(tx, id, group, e))) &&
+           job_start(tx, id, &started, e) && say(tx, id, "card", true, e);
 }
 
 static bool recover(struct db_tx *tx, void *ctx, struct err *e)
@@ -136,15 +144,18 @@ static bool hand_over(struct db_tx *tx, void *ctx, struct err *e)
 static bool finish_job(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct life *l = ctx;
+    if (l->payer == GROUP_FAILS)
+        return job_fail(tx, &l->job, l->worker, false, "fail.worker_lost", NULL, e) &&
+               say(tx, l->job.id, "ready", false, e);
     return job_done(tx, &l->job, l->worker, "msg", 2, "t", e) &&
            say(tx, l->job.id, "ready", false, e);
 }
 
-static int live(const char *url)
+static int live(const char *url, enum payer payer)
 {
     struct err e = {0};
     struct db *db = NULL;
-    struct life l = {0};
+    struct life l = {.payer = payer};
     snprintf(l.worker, sizeof(l.worker), "w%d", (int)getpid());
     bool good = db_open(url, 1, &db, &e) && db_run(db, fund, &l, &e) &&
                 db_run(db, recover, &l, &e) && db_run(db, store_event, &l, &e) &&
@@ -163,7 +174,7 @@ static int live(const char *url)
 /* --- the judge --- */
 
 /* Runs this program as the one above; adds what it said to `said`. */
-static int run_life(const char *crash_at, struct strbuf *said)
+static int run_life(enum payer payer, const char *crash_at, struct strbuf *said)
 {
     int ends[2], status;
     char text[256];
@@ -176,7 +187,8 @@ static int run_life(const char *crash_at, struct strbuf *said)
         dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
         close(ends[1]);
-        execl("/proc/self/exe", "test_db_crash", "live", fixture_db_url(), NULL);
+        const char *who[] = {[PERSON] = "person", [GROUP] = "group", [GROUP_FAILS] = "group-fails"};
+        execl("/proc/self/exe", "test_db_crash", "live", fixture_db_url(), who[payer], NULL);
         _exit(127);
     }
     close(ends[1]);
@@ -202,22 +214,38 @@ static void expect(struct db *db, const char *crash_at, const char *sql, int64_t
         fail_msg("killed at %s: %s is %d, not %d", crash_at, sql, (int)got, (int)want);
 }
 
-static void judge(const char *crash_at)
+static void expect_books(struct db *db, enum payer payer, const char *at)
+{
+    bool fails = payer == GROUP_FAILS;
+    expect(db, at, "select count(*) from jobs where state = 'done' and charged = 2", !fails);
+    expect(db, at, "select count(*) from jobs where state = 'failed' and charged = 0", fails);
+    expect(db, at, "select count(*) from jobs", 1);
+    expect(
+        db, at,
+        "select avail from wallets join users on id = user_id where kind = 'person' and held = 0",
+        payer == PERSON ? 1 + 5 - 2 : 1 + 5);
+    if (payer != PERSON)
+        expect(db, at,
+               "select avail from wallets join users on id = user_id"
+               " where kind = 'group' and held = 0",
+               fails ? 7 : 7 - 2);
+    expect(db, at, "select count(*) from transfers where verb = 'capture'", !fails);
+    expect(db, at, "select count(*) from transfers where verb = 'release'", fails);
+    expect(db, at, "select count(*) from admin_log", payer == PERSON ? 1 : 2);
+}
+
+static void judge(enum payer payer, const char *crash_at)
 {
     AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
     AUTO(strbuf_free) struct strbuf said = STRBUF(4096);
-    int status = run_life(crash_at, &said);
+    int status = run_life(payer, crash_at, &said);
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
         fail_msg("%s was not reached (%d)", crash_at, status);
     fixture_db_check(db);
     for (int i = 0; i < 2; i++) /* started again, and once more for nothing */
-        if ((status = run_life(NULL, &said)) != 0)
+        if ((status = run_life(payer, NULL, &said)) != 0)
             fail_msg("killed at %s: started again: %d", crash_at, status);
-    expect(db, crash_at, "select count(*) from jobs where state = 'done' and charged = 2", 1);
-    expect(db, crash_at, "select count(*) from jobs", 1);
-    expect(db, crash_at, "select avail from wallets", 1 + 5 - 2);
-    expect(db, crash_at, "select count(*) from transfers where verb = 'capture'", 1);
-    expect(db, crash_at, "select count(*) from admin_log", 1);
+    expect_books(db, payer, crash_at);
     expect(db, crash_at, "select count(*) from outbox where state = 'sent'", 2);
     expect(db, crash_at, "select count(*) from outbox", 2);
     /* Said, but killed before that was noted: unknown, so said once more. */
@@ -237,7 +265,30 @@ static void test_every_commit(void **state)
         for (int after = 0; after < 2; after++) {
             char name[64];
             snprintf(name, sizeof(name), "%s.%s", names[i], after ? "commit" : "precommit");
-            judge(name);
+            judge(PERSON, name);
+        }
+    }
+}
+
+/* Two wallets in one transaction: the person's counts the job, the group's pays for it. */
+static void test_every_commit_of_a_group(void **state)
+{
+    static const struct {
+        enum payer payer;
+        const char *name;
+    } rows[] = {
+        {GROUP,       "job_set_payer"},
+        {GROUP,       "job_start"    },
+        {GROUP,       "job_claim"    },
+        {GROUP,       "job_done"     },
+        {GROUP_FAILS, "job_end"      },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (int after = 0; after < 2; after++) {
+            char name[64];
+            snprintf(name, sizeof(name), "%s.%s", rows[i].name, after ? "commit" : "precommit");
+            judge(rows[i].payer, name);
         }
     }
 }
@@ -245,13 +296,16 @@ static void test_every_commit(void **state)
 int main(int argc, char **argv)
 {
     static const unsigned char key[32] = "a fixed key of the tests only..";
-    if (argc == 3 && strcmp(argv[1], "live") == 0) {
+    if (argc == 4 && strcmp(argv[1], "live") == 0) {
         hash_setup();
         account_set_key(key);
-        return live(argv[2]);
+        return live(argv[2], strcmp(argv[3], "group") == 0         ? GROUP
+                             : strcmp(argv[3], "group-fails") == 0 ? GROUP_FAILS
+                                                                   : PERSON);
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_commit),
+        cmocka_unit_test(test_every_commit_of_a_group),
     };
     return cmocka_run_group_tests(tests, fixture_db_start, fixture_db_stop);
 }

@@ -73,6 +73,7 @@ static bool step_body(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct step *s = ctx;
     struct account a;
+    char group[72];
     switch (s->verb) {
     case QUOTE:
         return quote(tx, s, e);
@@ -85,7 +86,8 @@ static bool step_body(struct db_tx *tx, void *ctx, struct err *e)
     case MOVE:
         return chat_move(tx, "test", OLD, NEW, e);
     case FIND:
-        return account_find(tx, "test", s->chat, true, 0, &a, e) &&
+        snprintf(group, sizeof(group), "group:%s", s->chat);
+        return account_find(tx, "test", group, true, 0, &a, e) &&
                str_copy(s->id, sizeof(s->id), a.id);
     }
     return false;
@@ -177,7 +179,7 @@ static void the_new_id_leads_to_the_old_account(void **state)
     AUTO(fixture_db_done) struct db *db = fixture_db_fresh(2);
     char group[UUID_TEXT], rich[UUID_TEXT];
     struct step find = {.verb = FIND, .chat = NEW};
-    fixture_db_account(db, OLD, 5, group);
+    fixture_db_account(db, "group:" OLD, 5, group);
     run(db, &find); /* somebody wrote there before we heard of the move */
     assert_string_not_equal(find.id, group);
     move(db);
@@ -189,8 +191,8 @@ static void the_new_id_leads_to_the_old_account(void **state)
     assert_string_equal(find.id, group);
     /* Credits that lie on the new id are never cut off. */
     fixture_db_sql(db, "delete from identities");
-    fixture_db_account(db, OLD, 0, group);
-    fixture_db_account(db, NEW, 3, rich);
+    fixture_db_account(db, "group:" OLD, 0, group);
+    fixture_db_account(db, "group:" NEW, 3, rich);
     move(db);
     find.chat = NEW;
     run(db, &find);

@@ -23,6 +23,7 @@ EMBED(schema_0010, "schema/0010_guard.sql");
 EMBED(schema_0011, "schema/0011_outbox_due.sql");
 EMBED(schema_0012, "schema/0012_id_key.sql");
 EMBED(schema_0013, "schema/0013_refunds.sql");
+EMBED(schema_0014, "schema/0014_groups.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -42,6 +43,7 @@ static const struct {
     {"0011_outbox_due", schema_0011},
     {"0012_id_key",     schema_0012},
     {"0013_refunds",    schema_0013},
+    {"0014_groups",     schema_0014},
 };
 
 enum { LOCK_TRIES = 30 };

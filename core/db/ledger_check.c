@@ -65,6 +65,13 @@ static const char check_sql[] =
     "   having count(t.key) <> (case when h.state = 'open' then 0 else 1 end)"
     "   or max(t.verb) <> (case when h.state = 'captured' then 'capture' else 'release' end)"
     "   or max(t.amount) <> (case when h.state = 'captured' then h.captured else h.amount end)"
+    /* who pays: what a job holds is its payer's, and every movement of it too */
+    " union all select 'money: job ' || j.id || ' is paid by ' || coalesce(j.payer_id, j.user_id)"
+    "   || ', ' || t.verb || ' moves credits of ' || t.user_id || ', its hold is of ' || h.user_id"
+    "   from jobs j join holds h on h.job_id = j.id join transfers t on t.job_id = j.id"
+    "   where h.user_id <> coalesce(j.payer_id, j.user_id) or t.user_id <> h.user_id"
+    " union all select 'money: payer ' || u.id || ' of job ' || j.id || ' is no group'"
+    "   from jobs j join users u on u.id = j.payer_id where u.kind <> 'group'"
     /* 8: receipts, credits and raw tell the same story */
     " union all select 'money: payment ' || coalesce(p.key, t.key) || ' bought '"
     "   || coalesce(p.amount, 0) || ', its transfer says ' || coalesce(t.amount, 0) from ("

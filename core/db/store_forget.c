@@ -5,6 +5,7 @@
 #include "core/base/strbuf.h"
 #include "core/db/db_internal.h"
 #include "core/db/store_account.h"
+#include "core/db/store_group.h"
 #include "core/db/store_job_internal.h"
 #include "core/db/store_util.h"
 
@@ -48,6 +49,18 @@ static bool end_kept(struct db_tx *tx, const char *account, struct err *e)
             return false;
     }
     return true;
+}
+
+/* Kept films that a group paid for give it its credits back: its wallet is locked too, in order. */
+static bool lock_wallets(struct db_tx *tx, const char *account, struct err *e)
+{
+    const char *params[] = {account};
+    struct wallet w;
+    return db_exec(tx,
+                   "select 1 from wallets where user_id = $1 or user_id in (select payer_id"
+                   " from jobs where user_id = $1 and state = 'kept') order by user_id for update",
+                   params, 1, NULL, e) &&
+           wallet_lock(tx, account, &w, e);
 }
 
 static bool name_files(struct db_tx *tx, const char *account,
@@ -96,10 +109,9 @@ bool account_forget(struct db_tx *tx, const char *account,
     };
     if (!uuid_valid(account))
         return err_set(e, ERR_NOT_FOUND, "error.no_account", "not an id");
-    struct wallet w;
-    if (!wallet_lock(tx, account, &w, e) || !refuse_while_live(tx, account, e) ||
+    if (!lock_wallets(tx, account, e) || !refuse_while_live(tx, account, e) ||
         !drop_quotes(tx, account, e) || !end_kept(tx, account, e) ||
-        !name_files(tx, account, on_file, ctx, e))
+        !name_files(tx, account, on_file, ctx, e) || !group_keep_use(tx, account, e))
         return false;
     const char *params[] = {account};
     for (size_t i = 0; i < COUNT(steps); i++)

@@ -6,6 +6,7 @@
 #include "core/base/strbuf.h"
 #include "core/db/db_internal.h"
 #include "core/db/seal.h"
+#include "core/db/store_group.h"
 #include "core/db/store_job_internal.h"
 #include "core/db/store_ledger.h"
 #include "core/db/store_util.h"
@@ -53,12 +54,13 @@ static bool read_head(struct db_tx *tx, const char *sql, const char *id, struct 
     ret->tries = (int)db_int(rows, 0, 4);
     ret->price = db_int(rows, 0, 5);
     ret->cancel_asked = db_bool(rows, 0, 6);
+    str_copy(ret->payer, sizeof(ret->payer), row_text(rows, 0, 7));
     return true;
 }
 
-#define HEAD                                                                      \
-    "select user_id, state, worker, attempt, tries, price, cancel_at is not null" \
-    " from jobs where id = $1"
+#define HEAD                                                                       \
+    "select user_id, state, worker, attempt, tries, price, cancel_at is not null," \
+    " coalesce(payer_id, user_id) from jobs where id = $1"
 
 bool job_peek(struct db_tx *tx, const char *id, struct job_head *ret, struct err *e)
 {
@@ -68,6 +70,23 @@ bool job_peek(struct db_tx *tx, const char *id, struct job_head *ret, struct err
 bool job_lock(struct db_tx *tx, const char *id, struct job_head *ret, struct err *e)
 {
     return read_head(tx, HEAD " for update", id, ret, e);
+}
+
+/* The payer of a quote changes only under the lock of its person's wallet: when it did so between
+   the first look and the locks, the whole step is tried again. */
+bool job_lock_paid(struct db_tx *tx, const char *id, struct job_head *ret,
+                   struct wallet *ret_wallet, struct err *e)
+{
+    struct job_head seen = {0};
+    if (!job_peek(tx, id, &seen, e))
+        return false;
+    const char *params[] = {seen.account, seen.payer};
+    if (!db_exec(tx, "select 1 from wallets where user_id in ($1, $2) order by user_id for update",
+                 params, 2, NULL, e) ||
+        !wallet_lock(tx, seen.account, ret_wallet, e) || !job_lock(tx, id, ret, e))
+        return false;
+    return strcmp(seen.payer, ret->payer) == 0 ||
+           err_set(e, ERR_RETRY, "error.database", "job %s got another payer", id);
 }
 
 bool job_promote(struct db_tx *tx, const char *account, struct err *e)
@@ -211,6 +230,21 @@ bool job_requote(struct db_tx *tx, const char *id, const char *story, int64_t pr
     return rows == 1 || err_set(e, ERR_CONFLICT, "make.quote_gone", "job %s is not quoted", id);
 }
 
+bool job_set_payer(struct db_tx *tx, const char *id, const char *group, struct err *e)
+{
+    struct job_head h = {0};
+    struct wallet w;
+    const char *params[] = {id, group}, *await[] = {id};
+    if (!job_peek(tx, id, &h, e) || !wallet_lock(tx, h.account, &w, e) || !job_lock(tx, id, &h, e))
+        return false;
+    if (h.state != JOB_QUOTED)
+        return err_set(e, ERR_CONFLICT, "make.quote_gone", "job %s is not quoted", id);
+    DB_CRASH(tx, "job_set_payer");
+    /* A payment to their own account must not start what the group is asked to pay. */
+    return db_exec(tx, "update jobs set payer_id = $2 where id = $1", params, 2, NULL, e) &&
+           (!group || db_exec(tx, "delete from awaiting where job_id = $1", await, 1, NULL, e));
+}
+
 bool job_set_card(struct db_tx *tx, const char *id, const char *card_ref, struct err *e)
 {
     const char *params[] = {id, card_ref};
@@ -251,9 +285,20 @@ bool job_enter_queue(struct db_tx *tx, const char *id, const char *account, enum
            db_exec(tx, "select pg_notify('nanotik_jobs', '')", NULL, 0, NULL, e);
 }
 
+/* Asked with the group's wallet locked: of two orders the second one sees the first one's hold. */
+static bool group_agrees(struct db_tx *tx, const struct job_head *h, bool *ret, struct err *e)
+{
+    struct group g;
+    if (!group_look(tx, h->payer, h->account, &g, e))
+        return false;
+    *ret = group_may_use(&g) >= h->price;
+    return true;
+}
+
 static bool start_quoted(struct db_tx *tx, const char *id, const struct job_head *h,
                          const struct wallet *w, enum job_start *ret, struct err *e)
 {
+    bool may = true;
     bool is_ready = w->active < JOB_RUNNING_MAX;
     int64_t waiting = 0;
     if (!is_ready && !job_count_waiting(tx, h->account, &waiting, e))
@@ -262,9 +307,15 @@ static bool start_quoted(struct db_tx *tx, const char *id, const struct job_head
     if (waiting >= JOB_WAITING_MAX)
         return true;
     enum ledger_result held = LEDGER_DONE;
-    if (h->price > 0 && !ledger_hold(tx, id, h->account, h->price, &held, e))
+    bool by_group = strcmp(h->payer, h->account) != 0;
+    *ret = JOB_GROUP_CANNOT;
+    if (by_group && !group_agrees(tx, h, &may, e))
         return false;
-    *ret = JOB_NO_CREDITS;
+    if (!may)
+        return true;
+    if (h->price > 0 && !ledger_hold(tx, id, h->payer, h->price, &held, e))
+        return false;
+    *ret = by_group ? JOB_GROUP_CANNOT : JOB_NO_CREDITS;
     if (held == LEDGER_SHORT)
         return true;
     *ret = JOB_STARTED;
@@ -276,7 +327,7 @@ bool job_start(struct db_tx *tx, const char *id, enum job_start *ret, struct err
 {
     struct job_head h = {0};
     struct wallet w;
-    if (!job_peek(tx, id, &h, e) || !wallet_lock(tx, h.account, &w, e) || !job_lock(tx, id, &h, e))
+    if (!job_lock_paid(tx, id, &h, &w, e))
         return false;
     if (h.state == JOB_CANCELLED)
         return err_set(e, ERR_CONFLICT, "make.quote_gone", "job %s is cancelled", id);
@@ -293,7 +344,7 @@ bool job_cancel(struct db_tx *tx, const char *id, enum job_state *ret_state, str
     struct job_head h = {0};
     struct wallet w;
     const char *params[] = {id};
-    if (!job_peek(tx, id, &h, e) || !wallet_lock(tx, h.account, &w, e) || !job_lock(tx, id, &h, e))
+    if (!job_lock_paid(tx, id, &h, &w, e))
         return false;
     *ret_state = h.state;
     switch (h.state) {

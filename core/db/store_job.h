@@ -38,6 +38,7 @@ enum {
 struct job {
     char id[UUID_TEXT];
     char account[UUID_TEXT];
+    char payer[UUID_TEXT]; /* the group that pays, "": the account */
     enum job_state state;
     int attempt;         /* rises with each claim: the fence of a worker's writes */
     int tries;           /* of those, the ones that count */
@@ -71,7 +72,17 @@ bool job_quote(struct db_tx *tx, const struct job *spec, const char *dedupe_key,
 bool job_requote(struct db_tx *tx, const char *id, const char *story, int64_t price,
                  int64_t estimate_ms, struct err *e);
 
-enum job_start { JOB_STARTED, JOB_STARTED_BEFORE, JOB_NO_CREDITS, JOB_QUEUE_FULL };
+/* A quoted job is paid by this group (NULL: by the account that asked). ERR_CONFLICT
+ * "make.quote_gone" when it is no longer quoted. */
+bool job_set_payer(struct db_tx *tx, const char *id, const char *group, struct err *e);
+
+enum job_start {
+    JOB_STARTED,
+    JOB_STARTED_BEFORE,
+    JOB_NO_CREDITS,
+    JOB_QUEUE_FULL,
+    JOB_GROUP_CANNOT, /* its group is off, short of credits, or the member's day is used up */
+};
 /* Quoted -> ready or waiting, with the hold, one transaction. NOTIFY at commit. Without credits or
  * room it stays quoted. ERR_CONFLICT "make.quote_gone" once cancelled. */
 bool job_start(struct db_tx *tx, const char *id, enum job_start *ret, struct err *e);

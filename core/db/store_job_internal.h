@@ -8,6 +8,7 @@
 #include "core/base/err.h"
 #include "core/db/db.h"
 #include "core/db/store_job.h"
+#include "core/db/store_util.h"
 
 /* The one place that changes jobs.state. The caller holds the row's lock and knows that it is in
    `from`; a move that is not in the table, or a row that is elsewhere, is ERR_INTERNAL. */
@@ -16,7 +17,8 @@ bool job_move(struct db_tx *tx, const char *id, enum job_state from, enum job_st
 
 /* Row lock of a job; the wallet's lock must be held already when money or counters follow. */
 struct job_head {
-    char account[UUID_TEXT];
+    char account[UUID_TEXT]; /* who asked */
+    char payer[UUID_TEXT];   /* whose credits are held: the same one, or a group */
     char worker[160];
     enum job_state state;
     int attempt, tries;
@@ -27,6 +29,10 @@ struct job_head {
  * "error.no_job". */
 bool job_peek(struct db_tx *tx, const char *id, struct job_head *ret, struct err *e);
 bool job_lock(struct db_tx *tx, const char *id, struct job_head *ret, struct err *e);
+/* The locks that a step with money or counters needs, in their one order: the wallets of who asked
+   (*ret_wallet) and of who pays by id, then the job. */
+bool job_lock_paid(struct db_tx *tx, const char *id, struct job_head *ret,
+                   struct wallet *ret_wallet, struct err *e);
 
 /* Of this account, in state waiting. */
 bool job_count_waiting(struct db_tx *tx, const char *account, int64_t *ret, struct err *e);

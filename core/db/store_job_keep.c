@@ -61,7 +61,7 @@ bool job_send_kept(struct db_tx *tx, const char *id, const struct chat_addr *add
     struct job_head h = {0};
     struct wallet w;
     bool is_ready;
-    if (!job_peek(tx, id, &h, e) || !wallet_lock(tx, h.account, &w, e) || !job_lock(tx, id, &h, e))
+    if (!job_lock_paid(tx, id, &h, &w, e))
         return false;
     *ret = JOB_STARTED_BEFORE;
     if (h.state != JOB_KEPT)

@@ -30,7 +30,7 @@ static const char columns[] =
                       "   where q.state in ('waiting', 'ready') and (q.fair_at, q.id) < "
                       "(j.fair_at, j.id))"
                       " else 0 end, j.media,"
-                      " j.resend_of is not null, j.tries"
+                      " j.resend_of is not null, j.tries, j.payer_id"
                       " from jobs j left join deliveries d on d.job_id = j.id ";
 
 bool job_select(struct db_tx *tx, const char *where, const char *const *params, size_t count,
@@ -48,6 +48,7 @@ bool job_from_row(const struct db_rows *rows, size_t row, struct job *ret, struc
         return err_set(e, ERR_INTERNAL, "error.internal", "job state %s", row_text(rows, row, 2));
     str_copy(j.id, sizeof(j.id), row_text(rows, row, 0));
     str_copy(j.account, sizeof(j.account), row_text(rows, row, 1));
+    str_copy(j.payer, sizeof(j.payer), row_text(rows, row, 25));
     j.attempt = (int)db_int(rows, row, 3);
     j.price = db_int(rows, row, 4);
     j.estimate_ms = db_int(rows, row, 5);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/hash.h"
+#include "core/base/strbuf.h"
 #include "core/db/db_internal.h"
 #include "core/db/store_job.h"
 #include "core/db/store_job_internal.h"
@@ -52,14 +53,28 @@ static bool still_so(struct db_tx *tx, const char *id, const char *condition, bo
     const char *params[] = {id};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     snprintf(sql, sizeof(sql), "select 1 from jobs where id = $1 and %s", condition);
-    if (!job_peek(tx, id, ret_head, e) || !wallet_lock(tx, ret_head->account, &w, e) ||
-        !job_lock(tx, id, ret_head, e) || !db_exec(tx, sql, params, 1, &rows, e))
+    if (!job_lock_paid(tx, id, ret_head, &w, e) || !db_exec(tx, sql, params, 1, &rows, e))
         return false;
     *ret = db_count(rows) > 0;
     return true;
 }
 
-/* Sorted by account: two janitors take wallets in the same order. */
+/* The wallets of all of them, of groups that pay too, are locked at once and by id: that is the order
+   in which everybody takes them. */
+static bool lock_wallets(struct db_tx *tx, const struct db_rows *jobs, struct err *e)
+{
+    struct strbuf list = STRBUF(65536);
+    for (size_t i = 0; i < db_count(jobs); i++)
+        strbuf_addf(&list, "%s%s", i ? "," : "{", row_text(jobs, i, 0));
+    strbuf_addc(&list, '}');
+    AUTO(free_ptr) char *ids = strbuf_take(&list);
+    const char *params[] = {ids};
+    return db_exec(tx,
+                   "select 1 from wallets where user_id in (select unnest(array[user_id, payer_id])"
+                   " from jobs where id = any($1::uuid[])) order by user_id for update",
+                   params, 1, NULL, e);
+}
+
 static bool candidates(struct db_tx *tx, const char *condition, struct db_rows **ret, struct err *e)
 {
     char sql[400];
@@ -67,7 +82,8 @@ static bool candidates(struct db_tx *tx, const char *condition, struct db_rows *
     const char *params[] = {limit.text};
     snprintf(sql, sizeof(sql), "select id from jobs where %s order by user_id, id limit $1",
              condition);
-    return db_exec(tx, sql, params, 1, ret, e);
+    return db_exec(tx, sql, params, 1, ret, e) &&
+           (db_count(*ret) == 0 || lock_wallets(tx, *ret, e));
 }
 
 #define LEASE_ENDED "state in ('running', 'delivering') and lease_until <= clock_timestamp()"

@@ -76,12 +76,12 @@ bool job_save_story(struct db_tx *tx, const struct job *j, const char *worker, c
     return rows == 1 || lease_lost(j, e);
 }
 
-/* Wallet, then job: the order of everything that ends a job. */
+/* Wallets, then job: the order of everything that ends a job. */
 static bool lock_fenced(struct db_tx *tx, const struct job *j, const char *worker,
                         struct job_head *ret, struct err *e)
 {
     struct wallet w;
-    if (!wallet_lock(tx, j->account, &w, e) || !job_lock(tx, j->id, ret, e))
+    if (!job_lock_paid(tx, j->id, ret, &w, e))
         return false;
     bool live = ret->state == JOB_RUNNING || ret->state == JOB_DELIVERING;
     return (live && ret->attempt == j->attempt && strcmp(ret->worker, worker) == 0) ||

@@ -6,6 +6,7 @@
 #include "core/base/strbuf.h"
 #include "core/db/db_internal.h"
 #include "core/db/seal.h"
+#include "core/db/store_group.h"
 #include "core/db/store_util.h"
 
 struct move {
@@ -19,13 +20,13 @@ static void mac_of(enum seal_purpose purpose, const struct move *m, const char *
     seal_mac(purpose, text, ret);
 }
 
-/* The new id leads to the old account. Where it led to another one already, that one gives way only
-   when nothing ever happened on it. */
+/* The new id leads to the group's old account. Where it led to another one already, that one gives
+   way only when nothing ever happened on it. */
 static bool move_account(struct db_tx *tx, const struct move *m, struct err *e)
 {
     char from[SEAL_MAC_TEXT], to[SEAL_MAC_TEXT];
-    mac_of(SEAL_IDENTITY, m, m->from, from);
-    mac_of(SEAL_IDENTITY, m, m->to, to);
+    group_mac(m->network, m->from, from);
+    group_mac(m->network, m->to, to);
     const char *params[] = {from, to};
     return db_exec(tx,
                    "insert into identities(mac, user_id, key_version)"
@@ -114,5 +115,9 @@ bool chat_move(struct db_tx *tx, const char *network, const char *from, const ch
                      "select id, addr from refunds where network = $1 and addr <> ''"
                      " and state in ('asked', 'waiting', 'sent') order by id for update",
                      "update refunds set addr = $2 where id = $1::uuid", e) &&
+           move_rows(tx, &m,
+                     "select user_id, addr from group_settings where network = $1 and addr <> ''"
+                     " order by user_id for update",
+                     "update group_settings set addr = $2 where user_id = $1::uuid", e) &&
            move_cards(tx, &m, e);
 }

@@ -33,7 +33,8 @@ static enum order_state state_parse(const char *text)
 #define COLUMNS                                                                                  \
     "o.id, o.user_id, o.method, o.address, o.raw, o.credits, o.bonus, o.per_credit, o.received," \
     " o.bonus_given, o.state, o.unique_amount, o.lang, o.addr, o.card_ref,"                      \
-    " greatest(ceil(extract(epoch from o.expires_at - clock_timestamp())), 0)::bigint"
+    " greatest(ceil(extract(epoch from o.expires_at - clock_timestamp())), 0)::bigint,"          \
+    " (select kind = 'group' from users u where u.id = o.user_id)"
 
 static bool from_row(const struct db_rows *rows, struct order *ret, struct err *e)
 {
@@ -44,6 +45,7 @@ static bool from_row(const struct db_rows *rows, struct order *ret, struct err *
         .state = state_parse(row_text(rows, 0, 10)),
         .unique_amount = db_bool(rows, 0, 11),
         .seconds_left = db_int(rows, 0, 15),
+        .is_group = db_bool(rows, 0, 16),
     };
     str_copy(ret->id, sizeof(ret->id), row_text(rows, 0, 0));
     str_copy(ret->account, sizeof(ret->account), row_text(rows, 0, 1));

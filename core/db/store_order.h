@@ -78,6 +78,7 @@ struct order {
     struct chat_addr addr;
     char card_ref[CHAT_REF_MAX];
     int64_t seconds_left; /* of the promise, >= 0 */
+    bool is_group;        /* the account is a group's, the card is of whoever pays for it */
 };
 
 /* Stores spec (id, state, received are filled in) and makes the address hot. *ret_made false: with
