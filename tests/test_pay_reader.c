@@ -13,12 +13,12 @@ static const struct {
     const char *why, *fault;
     int differences;
 } readers[] = {
-    {"it agrees",                        "",                                                0},
-    {"it lies: listed, no more",
-     "\"kind\":\"patch\",\"patch\":{\"result\":{\"balance\":\"7\"}},\"times\":-1",          1},
-    {"it is down: the nodes are enough", "\"kind\":\"html\",\"code\":400,\"times\":-1",     0},
+    {"it agrees",                                                         "",                                            0},
+    {"it lies about both, the address and the treasury: listed, no more",
+     "\"kind\":\"patch\",\"patch\":{\"result\":{\"balance\":\"7\"}},\"times\":-1",                                       2},
+    {"it is down: the nodes are enough",                                  "\"kind\":\"html\",\"code\":400,\"times\":-1", 0},
     {"it refuses",
-     "\"kind\":\"reply\",\"reply\":{\"success\":false,\"errorCode\":\"METHOD_NOT_FOUND\"}", 0},
+     "\"kind\":\"reply\",\"reply\":{\"success\":false,\"errorCode\":\"METHOD_NOT_FOUND\"}",                              0},
 };
 
 static void a_reader_has_an_opinion_only(void **state)
