@@ -243,8 +243,10 @@ static void add_buttons(struct command_ctx *ctx, struct card_doc *doc, const str
 {
     if (is_enough(q) || !ctx->bot->pay.ops)
         card_button(doc, ctx->lang, "button.go", false, "/go %s", q->id);
-    if (!q->story)
+    if (!q->story) {
+        card_button(doc, ctx->lang, "button.change", false, "/change %s", q->id);
         card_button(doc, ctx->lang, "button.script", false, "/script %s first", q->id);
+    }
     card_button(doc, ctx->lang, "button.cancel", true, "/cancel %s", q->id);
     payer_add_button(doc, ctx->lang, &q->payer, q->price, q->id);
 }
@@ -436,6 +438,25 @@ bool cmd_go(struct command_ctx *ctx, struct err *e)
     if (!job_find(ctx->tx, ctx->account.id, ctx->args, &job, e))
         return false;
     return quote_go(ctx, &job, e);
+}
+
+bool quote_change(struct command_ctx *ctx, const struct job *job, struct storyboard *story,
+                  const struct make_args *args, struct err *e)
+{
+    struct quote q = {.topic = job->topic,
+                      .settings = args->settings,
+                      .has_lang = true,
+                      .has_voice = args->has_voice};
+    AUTO(free_ptr) char *text = NULL;
+    if (!guard_words(ctx->bot, q.settings.wish, e) || !check_voice(ctx, &q, e) ||
+        !estimate_length(ctx->bot->tools, ctx->lang, q.topic, &q.settings, &q.estimate_ms, e) ||
+        !check_fit(ctx, &q, e))
+        return false;
+    story->settings = q.settings;
+    return storyboard_to_json(story, &text, e) &&
+           job_requote(ctx->tx, job->id, text, bot_price(ctx->bot, &q.settings, q.estimate_ms),
+                       q.estimate_ms, e) &&
+           quote_show(ctx, job->id, NULL, e);
 }
 
 bool quote_remake(struct command_ctx *ctx, const struct quote_remake *r, struct err *e)

@@ -31,6 +31,7 @@ const struct command commands[] = {
     {"privacy",   cmd_privacy,   "help.privacy",   0                      },
     {"forget",    cmd_forget,    "help.forget",    CMD_PERSON             },
     {"payer",     cmd_payer,     "help.payer",     CMD_HIDDEN             },
+    {"change",    cmd_change,    "help.change",    CMD_HIDDEN | CMD_ORDERS},
     {"go",        cmd_go,        "help.go",        CMD_HIDDEN | CMD_ORDERS},
 };
 const size_t command_count = COUNT(commands);

@@ -31,6 +31,10 @@ bool quote_started(struct command_ctx *ctx, const char *id, struct err *e);
 /* The card of a job that is quoted, drawn again in its place; note_key: what to say first, or
    NULL. */
 bool quote_show(struct command_ctx *ctx, const char *id, const char *note_key, struct err *e);
+/* Other settings (args) for the words of a plain quote: new length and price, the card drawn again. */
+struct make_args;
+bool quote_change(struct command_ctx *ctx, const struct job *job, struct storyboard *story,
+                  const struct make_args *args, struct err *e);
 /* Go: holds the credits, queues it, answers. */
 bool quote_go(struct command_ctx *ctx, const struct job *job, struct err *e);
 

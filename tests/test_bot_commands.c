@@ -258,6 +258,48 @@ static void test_quote_with_buttons(void **state)
     world_close(&w);
 }
 
+/* Change: one quote, one card, another price; nothing is held by it. */
+static void test_a_quote_is_changed(void **state)
+{
+    (void)state;
+    struct world w;
+    char id[37];
+    static const struct {
+        const char *word, *needle;
+    } rows[] = {
+        {"",               "9:16|/change "},
+        {" hd",            "9:16 · hd"   },
+        {" 16:9",          "16:9 · hd"   },
+        {" voice:bob",     "Voice: bob"   },
+        {"",               "Back|/change "},
+        {" back",          "|/go "        },
+        {" voice:nobody",  "no voice"     },
+        {" 3s",            "not possible" },
+        {" some words",    "some words"   },
+        {" premium basic", "16:9 · basic"},
+    };
+    world_open(&w, true);
+    const char *said = say(&w, "/make How tides work");
+    assert_non_null(strstr(said, "Change|/change "));
+    str_copy(id, sizeof(id), strstr(said, "|/go ") + 5);
+    w.event.kind = CHAT_BUTTON;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTO(free_ptr) char *line = str_printf("/change %s%s", id, rows[i].word);
+        expect(&w, line, rows[i].needle);
+        if (i == 1) /* hd costs 2 */
+            assert_int_equal(number(&w, "select price from jobs"), 2);
+    }
+    assert_int_equal(number(&w, "select price from jobs"), 1);
+    assert_int_equal(number(&w, "select count(*) from jobs where state = 'quoted'"), 1);
+    assert_int_equal(number(&w, "select held from wallets"), 0);
+    AUTO(free_ptr) char *go = str_printf("/go %s", id);
+    expect(&w, go, "|/cancel ");
+    AUTO(free_ptr) char *late = str_printf("/change %s hd", id);
+    expect(&w, late, "no longer open"); /* it is being made */
+    assert_int_equal(number(&w, "select held from wallets"), 1);
+    world_close(&w);
+}
+
 static void test_no_credits(void **state)
 {
     (void)state;
@@ -947,6 +989,7 @@ int main(void)
         cmocka_unit_test(test_every_command_answers_in_three_languages),
         cmocka_unit_test(test_quote_and_start_without_buttons),
         cmocka_unit_test(test_quote_with_buttons),
+        cmocka_unit_test(test_a_quote_is_changed),
         cmocka_unit_test(test_no_credits),
         cmocka_unit_test(test_bad_input_charges_nothing),
         cmocka_unit_test(test_what_cannot_fit_is_refused_before_it_costs),
