@@ -18,7 +18,7 @@
 #include "core/db/private_cluster.h"
 #include "core/db/store_account.h"
 #include "core/i18n/i18n.h"
-#include "tests/http_stub.h"
+#include "tests/http_server.h"
 
 #define TOKEN "7000000001:AAExampleTokenForTests_abcdefghijk"
 
@@ -34,7 +34,7 @@ enum {
 };
 
 static struct {
-    struct stub server;
+    struct http_server server;
     struct net_engine *net;
     struct bot bot;
     struct toolbox tools;
@@ -79,7 +79,7 @@ static int chat_of(int number)
     return number >= timed ? SAMPLE_CHAT + number - timed : 1000 + number % CHATS;
 }
 
-static bool serve_updates(const struct stub_request *r)
+static bool serve_updates(const struct http_request *r)
 {
     AUTO(strbuf_free) struct strbuf out = STRBUF(1 << 20);
     const char *offset = strstr(r->body, "\"offset\":");
@@ -95,10 +95,10 @@ static bool serve_updates(const struct stub_request *r)
                     "\"entities\":[{\"type\":\"bot_command\",\"offset\":0,\"length\":5}]}}",
                     i == first ? "" : ",", i + 1, i + 1, chat_of(i), chat_of(i));
     strbuf_adds(&out, "]}");
-    return stub_reply(r->fd, 200, "", strbuf_text(&out));
+    return http_reply(r->fd, 200, "", strbuf_text(&out));
 }
 
-static void note_answer(const struct stub_request *r)
+static void note_answer(const struct http_request *r)
 {
     const char *chat = strstr(r->body, "\"chat_id\":");
     long sample = chat ? strtol(chat + 10, NULL, 10) - SAMPLE_CHAT : -1;
@@ -106,19 +106,19 @@ static void note_answer(const struct stub_request *r)
         atomic_store(&b.answered_us[sample], now_us());
 }
 
-static bool serve(struct stub *s, const struct stub_request *r)
+static bool serve(struct http_server *s, const struct http_request *r)
 {
     (void)s;
     const char *method = strrchr(r->path, '/');
     if (strcmp(method, "/getUpdates") == 0)
         return serve_updates(r);
     if (strcmp(method, "/getMe") == 0)
-        return stub_reply(r->fd, 200, "",
+        return http_reply(r->fd, 200, "",
                           "{\"ok\":true,\"result\":{\"id\":7000000001,\"is_bot\":true,"
                           "\"username\":\"ExampleClipBot\"}}");
     if (strcmp(method, "/sendMessage") == 0)
         note_answer(r);
-    return stub_reply(r->fd, 200, "", "{\"ok\":true,\"result\":{\"message_id\":5}}");
+    return http_reply(r->fd, 200, "", "{\"ok\":true,\"result\":{\"message_id\":5}}");
 }
 
 /* --- the bot --- */
@@ -291,7 +291,7 @@ static bool start(struct err *e)
     char url[64];
     snprintf(b.dir, sizeof(b.dir), "/tmp/bench-intake-XXXXXX");
     if (!mkdtemp(b.dir) || chmod(b.dir, 0711) != 0 || !make_film() ||
-        !stub_start(&b.server, serve, NULL))
+        !http_server_start(&b.server, serve, NULL))
         return false;
     hash_setup();
     account_set_key(key);
@@ -323,7 +323,7 @@ static void stop(void)
     net_engine_destroy(b.net);
     db_close(b.bot.db);
     private_cluster_stop(b.cluster);
-    stub_stop(&b.server);
+    http_server_stop(&b.server);
     fs_remove(b.dir);
 }
 

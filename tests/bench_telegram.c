@@ -13,14 +13,14 @@
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/net/json.h"
-#include "tests/http_stub.h"
+#include "tests/http_server.h"
 
 #define TOKEN "7000000001:AAExampleTokenForTests_abcdefghijk"
 
 enum { UPDATES = 60000, REPLIES = 4000, SENDERS = 8, UPLOADS = 4, FILM = 48 * 1000 * 1000 };
 
 static struct {
-    struct stub server;
+    struct http_server server;
     struct net_engine *net;
     struct chat_adapter chat;
     char film[64];
@@ -53,7 +53,7 @@ static int64_t memory_kb(void)
 
 /* --- the server: whole batches as fast as they are asked for --- */
 
-static bool serve_updates(const struct stub_request *r)
+static bool serve_updates(const struct http_request *r)
 {
     AUTO(strbuf_free) struct strbuf out = STRBUF(1 << 20);
     int first = atomic_load(&b.served);
@@ -73,20 +73,20 @@ static bool serve_updates(const struct stub_request *r)
     strbuf_adds(&out, "]}");
     if (first >= UPDATES)
         usleep(20000);
-    return stub_reply(r->fd, 200, "", strbuf_text(&out));
+    return http_reply(r->fd, 200, "", strbuf_text(&out));
 }
 
-static bool serve(struct stub *s, const struct stub_request *r)
+static bool serve(struct http_server *s, const struct http_request *r)
 {
     (void)s;
     const char *method = strrchr(r->path, '/');
     if (strcmp(method, "/getUpdates") == 0)
         return serve_updates(r);
     if (strcmp(method, "/getMe") == 0)
-        return stub_reply(r->fd, 200, "",
+        return http_reply(r->fd, 200, "",
                           "{\"ok\":true,\"result\":{\"id\":7000000001,\"is_bot\":true,"
                           "\"username\":\"ExampleClipBot\"}}");
-    return stub_reply(r->fd, 200, "", "{\"ok\":true,\"result\":{\"message_id\":5}}");
+    return http_reply(r->fd, 200, "", "{\"ok\":true,\"result\":{\"message_id\":5}}");
 }
 
 /* --- what is measured --- */
@@ -252,7 +252,7 @@ int main(void)
     log_init(LOG_OFF, false);
     snprintf(b.film, sizeof(b.film), "/tmp/bench-telegram-XXXXXX");
     int fd = mkstemp(b.film);
-    if (fd < 0 || posix_fallocate(fd, 0, FILM) != 0 || !stub_start(&b.server, serve, NULL) ||
+    if (fd < 0 || posix_fallocate(fd, 0, FILM) != 0 || !http_server_start(&b.server, serve, NULL) ||
         !net_engine_create(false, &b.net, &e) || !make_adapter(&e))
         return 1;
     close(fd);
@@ -270,7 +270,7 @@ int main(void)
                    (double)upload_kb / 1024.0, "MB", 3, true);
     b.chat.ops->destroy(b.chat.self);
     net_engine_destroy(b.net);
-    stub_stop(&b.server);
+    http_server_stop(&b.server);
     unlink(b.film);
     printf("%d failed calls\n", atomic_load(&b.failed));
     return missed > 0 || atomic_load(&b.failed) > 0;

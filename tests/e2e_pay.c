@@ -17,7 +17,7 @@
 #include "tests/fake_nano.h"
 #include "tests/fake_telegram.h"
 #include "tests/fixture_db.h"
-#include "tests/http_stub.h"
+#include "tests/http_server.h"
 #include "tests/pay_world.h"
 #include "tests/session.h"
 
@@ -157,24 +157,24 @@ static void make_pay_film(void **state)
     session_expect(told, hash, 1000);
 }
 
-static bool tell_rate(struct stub *s, const struct stub_request *r)
+static bool tell_rate(struct http_server *s, const struct http_request *r)
 {
     (void)s;
-    return stub_reply(r->fd, 200, "", "{\"nano\":{\"usd\":0.934512}}");
+    return http_reply(r->fd, 200, "", "{\"nano\":{\"usd\":0.934512}}");
 }
 
 /* Prices in money that people know, where the operator names a source. */
 static void fiat_beside_prices(void **state)
 {
     struct site *p = *state;
-    struct stub stub;
+    struct http_server server;
     struct env e;
-    assert_true(stub_start(&stub, tell_rate, NULL));
+    assert_true(http_server_start(&server, tell_rate, NULL));
     env_make(&e, NULL);
-    put(&e, str_printf("NANO_FIAT_URL=http://127.0.0.1:%d/price", stub.port));
+    put(&e, str_printf("NANO_FIAT_URL=http://127.0.0.1:%d/price", server.port));
     struct session *s = session_run(p, false, e.list);
     env_free(&e);
-    for (int i = 0; i < START_MS / 20 && atomic_load(&stub.requests) == 0; i++)
+    for (int i = 0; i < START_MS / 20 && atomic_load(&server.requests) == 0; i++)
         cancel_wait(NULL, 20);
     session_say(s, "/credits\n"); /* by then the answer was read */
     session_expect(s, "Your account", START_MS);
@@ -184,8 +184,8 @@ static void fiat_beside_prices(void **state)
     session_expect(s, "about 2.33 USD", ANSWER_MS);
     session_signal(s, SIGTERM);
     assert_int_equal(session_wait(s, STOP_MS), 0);
-    assert_int_equal(atomic_load(&stub.requests), 1);
-    stub_stop(&stub);
+    assert_int_equal(atomic_load(&server.requests), 1);
+    http_server_stop(&server);
     /* Without a source, none. */
     s = start(p, NULL);
     session_say(s, "/pay\n");

@@ -12,7 +12,7 @@
 #include "core/base/strbuf.h"
 #include "core/net/net.h"
 #include "core/pay/fiat_rate.h"
-#include "tests/http_stub.h"
+#include "tests/http_server.h"
 
 enum { SHORT_MS = 50, WAIT_MS = 5000 };
 
@@ -21,14 +21,14 @@ struct source {
     const char *body;
 };
 
-static bool answer(struct stub *s, const struct stub_request *r)
+static bool answer(struct http_server *s, const struct http_request *r)
 {
     const struct source *source = s->ctx;
-    return stub_reply(r->fd, atomic_load(&source->status), "", source->body);
+    return http_reply(r->fd, atomic_load(&source->status), "", source->body);
 }
 
 struct world {
-    struct stub stub;
+    struct http_server server;
     struct source source;
     struct net_engine *net;
     struct fiat_rate *rate;
@@ -39,9 +39,9 @@ static void world_open(struct world *w, const char *body, const char *field, int
     struct err e = {0};
     w->source = (struct source){.body = body};
     atomic_store(&w->source.status, 200);
-    assert_true(stub_start(&w->stub, answer, &w->source));
+    assert_true(http_server_start(&w->server, answer, &w->source));
     assert_true(net_engine_create(false, &w->net, &e));
-    AUTO(free_ptr) char *url = str_printf("http://127.0.0.1:%d/rate?of=nano", w->stub.port);
+    AUTO(free_ptr) char *url = str_printf("http://127.0.0.1:%d/rate?of=nano", w->server.port);
     const struct fiat_rate_options o = {
         .url = url, .field = field, .currency = "USD", .every_ms = SHORT_MS, .stale_ms = stale_ms};
     if (!fiat_rate_start(w->net, &o, &w->rate, &e))
@@ -52,14 +52,14 @@ static void world_close(struct world *w)
 {
     fiat_rate_stop(w->rate);
     net_engine_destroy(w->net);
-    stub_stop(&w->stub);
+    http_server_stop(&w->server);
 }
 
 /* Until two answers were read, so that a missing hint is no accident of time. */
 static bool hint_after(struct world *w, const char *amount, char ret[static FIAT_TEXT])
 {
-    int from = atomic_load(&w->stub.requests);
-    for (int i = 0; i < WAIT_MS / 10 && atomic_load(&w->stub.requests) < from + 3; i++)
+    int from = atomic_load(&w->server.requests);
+    for (int i = 0; i < WAIT_MS / 10 && atomic_load(&w->server.requests) < from + 3; i++)
         cancel_wait(NULL, 10);
     return fiat_rate_hint(w->rate, amount, ret);
 }

@@ -11,7 +11,7 @@
 #include "core/base/fs.h"
 #include "core/base/strbuf.h"
 #include "core/net/net.h"
-#include "tests/http_stub.h"
+#include "tests/http_server.h"
 
 /* --- the rude server --- */
 
@@ -27,37 +27,37 @@ static bool big_body(int fd, size_t len, bool declare)
     snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\n");
     if (declare)
         snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n", len);
-    bool ok = stub_puts(fd, head) && stub_puts(fd, "\r\n");
+    bool ok = http_puts(fd, head) && http_puts(fd, "\r\n");
     for (size_t sent = 0; ok && sent < len; sent += sizeof(block))
-        ok = stub_write(fd, block, MIN(sizeof(block), len - sent));
+        ok = http_write(fd, block, MIN(sizeof(block), len - sent));
     return declare && ok;
 }
 
-static bool serve(struct stub *s, const struct stub_request *r)
+static bool serve(struct http_server *s, const struct http_request *r)
 {
     int fd = r->fd;
     const char *p = r->path;
     char header[256];
     if (strcmp(p, "/ok") == 0)
-        return stub_reply(fd, 200, "X-One: 1\r\nx-two:  2 \r\n", "{\"ok\":true}");
+        return http_reply(fd, 200, "X-One: 1\r\nx-two:  2 \r\n", "{\"ok\":true}");
     if (strcmp(p, "/echo") == 0)
-        return stub_reply(fd, 200, "", r->body);
+        return http_reply(fd, 200, "", r->body);
     if (strcmp(p, "/secret-echo") == 0)
-        return stub_reply(fd, 200, "",
-                          stub_header(r->head, "authorization", header, sizeof(header)) ? "leaked"
+        return http_reply(fd, 200, "",
+                          http_header(r->head, "authorization", header, sizeof(header)) ? "leaked"
                                                                                         : "clean");
     if (strcmp(p, "/429") == 0)
-        return stub_reply(fd, 429, "Retry-After: 7\r\n", "{}");
+        return http_reply(fd, 429, "Retry-After: 7\r\n", "{}");
     if (strcmp(p, "/close") == 0)
         return false; /* read everything, answer nothing */
     if (strcmp(p, "/reset") == 0) {
-        stub_reset(fd);
+        http_reset(fd);
         return false;
     }
     if (strcmp(p, "/second-dies") == 0) /* a kept connection that turns out dead */
-        return r->nth == 1 ? stub_reply(fd, 200, "", "first") : false;
+        return r->nth == 1 ? http_reply(fd, 200, "", "first") : false;
     if (strcmp(p, "/truncated") == 0) {
-        stub_puts(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
+        http_puts(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
         return false;
     }
     if (strcmp(p, "/hang") == 0) {
@@ -68,12 +68,12 @@ static bool serve(struct stub *s, const struct stub_request *r)
     if (strcmp(p, "/drip") == 0) { /* one byte at a time, whole */
         const char *text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
         for (size_t i = 0; text[i]; i++)
-            if (!stub_write(fd, text + i, 1))
+            if (!http_write(fd, text + i, 1))
                 return false;
         return true;
     }
     if (strcmp(p, "/stall") == 0) {
-        stub_puts(fd, "HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\nstart");
+        http_puts(fd, "HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\nstart");
         while (!atomic_load(&s->stopping))
             usleep(5000);
         return false;
@@ -94,30 +94,30 @@ static bool serve(struct stub *s, const struct stub_request *r)
         bool ok = fread(bytes, 1, (size_t)len, f) == (size_t)len;
         snprintf(head, sizeof(head),
                  "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %ld\r\n\r\n", len);
-        ok = ok && stub_puts(fd, head) && stub_write(fd, bytes, (size_t)len);
+        ok = ok && http_puts(fd, head) && http_write(fd, bytes, (size_t)len);
         free(bytes);
         return ok;
     }
     if (strcmp(p, "/loop") == 0)
-        return stub_reply(fd, 302, "Location: /loop\r\n", "");
+        return http_reply(fd, 302, "Location: /loop\r\n", "");
     if (strcmp(p, "/hop") == 0)
-        return stub_reply(fd, 302, "Location: /ok\r\n", "moved");
+        return http_reply(fd, 302, "Location: /ok\r\n", "moved");
     if (strcmp(p, "/to-other") == 0) {
         snprintf(header, sizeof(header), "Location: http://127.0.0.1:%d/secret-echo\r\n",
                  atomic_load(&other_port));
-        return stub_reply(fd, 302, header, "");
+        return http_reply(fd, 302, header, "");
     }
     if (strcmp(p, "/to-private") == 0) /* another port of this machine: not the configured base */
-        return stub_reply(fd, 302, "Location: http://127.0.0.1:9/ok\r\n", "");
+        return http_reply(fd, 302, "Location: http://127.0.0.1:9/ok\r\n", "");
     if (strcmp(p, "/to-file") == 0)
-        return stub_reply(fd, 302, "Location: file:///etc/passwd\r\n", "");
+        return http_reply(fd, 302, "Location: file:///etc/passwd\r\n", "");
     if (strcmp(p, "/to-https-private") == 0)
-        return stub_reply(fd, 302, "Location: https://127.0.0.1:9/ok\r\n", "");
-    return stub_reply(fd, 404, "", "{\"ok\":false}");
+        return http_reply(fd, 302, "Location: https://127.0.0.1:9/ok\r\n", "");
+    return http_reply(fd, 404, "", "{\"ok\":false}");
 }
 
 static struct {
-    struct stub server;
+    struct http_server server;
     struct net_engine *engine;
     char base[64];
     char dir[64];
@@ -136,7 +136,7 @@ static int setup(void **state)
     snprintf(command, sizeof(command), "%s/bomb.gz", world.dir);
     bomb = fopen(command, "re");
     assert_non_null(bomb);
-    assert_true(stub_start(&world.server, serve, bomb));
+    assert_true(http_server_start(&world.server, serve, bomb));
     struct err e = {0};
     assert_true(net_engine_create(false, &world.engine, &e));
     snprintf(world.base, sizeof(world.base), "http://127.0.0.1:%d", world.server.port);
@@ -148,7 +148,7 @@ static int teardown(void **state)
 {
     (void)state;
     net_engine_destroy(world.engine);
-    stub_stop(&world.server);
+    http_server_stop(&world.server);
     fclose(world.server.ctx);
     fs_remove(world.dir);
     return 0;
@@ -262,11 +262,11 @@ static void once_is_once(void **state)
 {
     (void)state;
     for (int once = 0; once < 2; once++) {
-        struct stub server;
+        struct http_server server;
         struct net_engine *engine;
         struct err e = {0};
         char url[64];
-        assert_true(stub_start(&server, serve, NULL));
+        assert_true(http_server_start(&server, serve, NULL));
         assert_true(net_engine_create(false, &engine, &e));
         snprintf(url, sizeof(url), "http://127.0.0.1:%d/second-dies", server.port);
         assert_true(net_trust_base(engine, url, &e));
@@ -285,7 +285,7 @@ static void once_is_once(void **state)
         else
             assert_true(seen > 2); /* else this test proves nothing */
         net_engine_destroy(engine);
-        stub_stop(&server);
+        http_server_stop(&server);
     }
 }
 
@@ -494,10 +494,10 @@ static void shutdown_ends_everything(void **state)
 static void keys_do_not_follow_redirects(void **state)
 {
     (void)state;
-    struct stub other;
+    struct http_server other;
     struct err e = {0};
     AUTO(net_reply_free) struct net_reply reply;
-    assert_true(stub_start(&other, serve, NULL));
+    assert_true(http_server_start(&other, serve, NULL));
     const char *key[] = {"Authorization: Bearer secret"};
     struct net_request r = {.headers = key, .header_count = 1};
     assert_int_equal(get("/secret-echo", r, &reply, &e), NET_REPLY);
@@ -515,7 +515,7 @@ static void keys_do_not_follow_redirects(void **state)
     atomic_store(&other_port, world.server.port); /* the same origin may have it again */
     assert_int_equal(get("/to-other", r, &reply, &e), NET_REPLY);
     assert_string_equal(reply.body, "leaked");
-    stub_stop(&other);
+    http_server_stop(&other);
 }
 
 static void addresses_are_judged(void **state)

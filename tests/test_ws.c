@@ -12,7 +12,7 @@
 #include "core/base/proc.h"
 #include "core/base/strbuf.h"
 #include "core/net/ws.h"
-#include "tests/http_stub.h"
+#include "tests/http_server.h"
 
 /* --- server side --- */
 
@@ -42,8 +42,8 @@ static void put_frame(int fd, int op, bool fin, const void *bytes, size_t len)
             head[2 + i] = (unsigned char)((uint64_t)len >> (56 - 8 * i));
         n = 10;
     }
-    stub_write(fd, head, n);
-    stub_write(fd, bytes, len);
+    http_write(fd, head, n);
+    http_write(fd, bytes, len);
 }
 
 static bool get(int fd, void *bytes, size_t len)
@@ -83,13 +83,13 @@ static bool get_frame(int fd, struct frame *f)
     return true;
 }
 
-static bool upgrade(const struct stub_request *r)
+static bool upgrade(const struct http_request *r)
 {
     char key[100] = "";
     char joined[200];
     unsigned char sha[20];
     char accept[40], reply[300];
-    stub_header(r->head, "sec-websocket-key", key, sizeof(key));
+    http_header(r->head, "sec-websocket-key", key, sizeof(key));
     snprintf(joined, sizeof(joined), "%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
     lws_SHA1((unsigned char *)joined, strlen(joined), sha);
     lws_b64_encode_string((char *)sha, 20, accept, sizeof(accept));
@@ -97,11 +97,11 @@ static bool upgrade(const struct stub_request *r)
              "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
              "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
              accept);
-    return stub_puts(r->fd, reply);
+    return http_puts(r->fd, reply);
 }
 
 static struct {
-    struct stub server;
+    struct http_server server;
     struct ws_engine *engine;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -151,7 +151,7 @@ static void big(int fd, size_t len)
     free(bytes);
 }
 
-static bool serve(struct stub *s, const struct stub_request *r)
+static bool serve(struct http_server *s, const struct http_request *r)
 {
     static const unsigned char bye[] = "\x0f\xa4 not \xff you";
     (void)s;
@@ -160,11 +160,11 @@ static bool serve(struct stub *s, const struct stub_request *r)
     snprintf(w.head, sizeof(w.head), "%s %s\n%s", r->method, r->path, r->head);
     pthread_mutex_unlock(&w.lock);
     if (strcmp(p, "/401") == 0)
-        return stub_reply(r->fd, 401, "", "{}") && false;
+        return http_reply(r->fd, 401, "", "{}") && false;
     if (strcmp(p, "/503") == 0)
-        return stub_reply(r->fd, 503, "", "busy") && false;
+        return http_reply(r->fd, 503, "", "busy") && false;
     if (strcmp(p, "/reset") == 0) {
-        stub_reset(r->fd);
+        http_reset(r->fd);
         return false;
     }
     if (strcmp(p, "/silent") == 0) {
@@ -188,7 +188,7 @@ static bool serve(struct stub *s, const struct stub_request *r)
         put_frame(r->fd, CLOSE, true, bye, sizeof(bye) - 1);
     } else if (strcmp(p, "/cut") == 0) {
         put_frame(r->fd, TEXT, false, "half", 4);
-        stub_reset(r->fd);
+        http_reset(r->fd);
         return false;
     } else if (strcmp(p, "/junk") == 0) {
         put_frame(r->fd, 0xb, true, "reserved op", 11);
@@ -281,7 +281,7 @@ static int setup(void **state)
     struct err e = {0};
     w.opened = w.closed = w.messages = w.close_seen = w.got_count = w.pongs = 0;
     w.end = (struct ws_end){0};
-    assert_true(stub_start(&w.server, serve, NULL));
+    assert_true(http_server_start(&w.server, serve, NULL));
     assert_true(ws_engine_create(false, &w.engine, &e));
     return 0;
 }
@@ -290,7 +290,7 @@ static int teardown(void **state)
 {
     (void)state;
     ws_engine_destroy(w.engine);
-    stub_stop(&w.server);
+    http_server_stop(&w.server);
     return 0;
 }
 
@@ -314,12 +314,12 @@ static void request_is_as_told(void **state)
     assert_false(w.is_text);
     assert_true(str_starts(w.head, "GET /echo?v=10&key=%20x\n"));
     char value[200];
-    assert_true(stub_header(w.head, "x-key", value, sizeof(value)));
+    assert_true(http_header(w.head, "x-key", value, sizeof(value)));
     assert_string_equal(value, "secret one");
-    assert_true(stub_header(w.head, "user-agent", value, sizeof(value)));
+    assert_true(http_header(w.head, "user-agent", value, sizeof(value)));
     assert_string_equal(value, "NanoTik");
-    assert_false(stub_header(w.head, "sec-websocket-extensions", value, sizeof(value)));
-    assert_true(stub_header(w.head, "host", value, sizeof(value)));
+    assert_false(http_header(w.head, "sec-websocket-extensions", value, sizeof(value)));
+    assert_true(http_header(w.head, "host", value, sizeof(value)));
     assert_true(str_starts(value, "127.0.0.1"));
     ws_close(ws, 4000, "restart");
     await(&w.closed, 1);
@@ -428,10 +428,10 @@ static void every_end_is_told_once(void **state)
 static void nobody_listens(void **state)
 {
     (void)state;
-    struct stub other;
-    assert_true(stub_start(&other, serve, NULL));
+    struct http_server other;
+    assert_true(http_server_start(&other, serve, NULL));
     int port = other.port;
-    stub_stop(&other);
+    http_server_stop(&other);
     char url[200];
     struct ws_request r = request(url, "");
     snprintf(url, sizeof(url), "ws://localhost:%d/?token=sesame", port);

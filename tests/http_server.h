@@ -1,13 +1,13 @@
 /*
- * http_stub - a loopback HTTP server for tests, one thread per connection, keep-alive.
+ * http_server - a loopback HTTP server for tests, one thread per connection, keep-alive.
  *
  * What:    parses a request (any body length) and gives it to `handler`, which writes the raw
  *          reply to the socket itself and so can be slow, rude or wrong. Returning false closes
- *          the connection; stub_reset() closes it with RST.
- * Owner:   stub_start / stub_stop on one thread; handlers run on connection threads.
+ *          the connection; http_reset() closes it with RST.
+ * Owner:   http_server_start / http_server_stop on one thread; handlers run on connection threads.
  */
-#ifndef NANOTIK_TESTS_HTTP_STUB_H
-#define NANOTIK_TESTS_HTTP_STUB_H
+#ifndef NANOTIK_TESTS_HTTP_SERVER_H
+#define NANOTIK_TESTS_HTTP_SERVER_H
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -23,9 +23,9 @@
 
 #include "core/base/base.h"
 
-enum { STUB_CONNECTIONS_MAX = 256, STUB_HEAD_MAX = 16384, STUB_BODY_MAX = 1 << 20 };
+enum { HTTP_CONNECTIONS_MAX = 256, HTTP_HEAD_MAX = 16384, HTTP_BODY_MAX = 1 << 20 };
 
-struct stub_request {
+struct http_request {
     int fd;
     char method[16];
     char path[2048];
@@ -35,28 +35,28 @@ struct stub_request {
     int nth; /* request number on this server, from 1 */
 };
 
-struct stub;
-typedef bool stub_handler(struct stub *s, const struct stub_request *r);
+struct http_server;
+typedef bool http_handler(struct http_server *s, const struct http_request *r);
 
-struct stub {
+struct http_server {
     int listener, port;
-    stub_handler *handler;
+    http_handler *handler;
     void *ctx;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_t threads[STUB_CONNECTIONS_MAX];
-    int fds[STUB_CONNECTIONS_MAX];
+    pthread_t threads[HTTP_CONNECTIONS_MAX];
+    int fds[HTTP_CONNECTIONS_MAX];
     size_t count;
     atomic_int requests, connections;
     atomic_bool stopping;
 };
 
-struct stub_connection {
-    struct stub *s;
+struct http_connection {
+    struct http_server *s;
     int fd;
 };
 
-static inline bool stub_write(int fd, const void *bytes, size_t len)
+static inline bool http_write(int fd, const void *bytes, size_t len)
 {
     const char *p = bytes;
     while (len > 0) {
@@ -69,27 +69,27 @@ static inline bool stub_write(int fd, const void *bytes, size_t len)
     return true;
 }
 
-static inline bool stub_puts(int fd, const char *text)
+static inline bool http_puts(int fd, const char *text)
 {
-    return stub_write(fd, text, strlen(text));
+    return http_write(fd, text, strlen(text));
 }
 
-static inline bool stub_reply(int fd, int status, const char *extra_headers, const char *body)
+static inline bool http_reply(int fd, int status, const char *extra_headers, const char *body)
 {
     char head[1024];
     snprintf(head, sizeof(head),
              "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n",
              status, strlen(body), extra_headers);
-    return stub_puts(fd, head) && stub_puts(fd, body);
+    return http_puts(fd, head) && http_puts(fd, body);
 }
 
-static inline void stub_reset(int fd)
+static inline void http_reset(int fd)
 {
     struct linger now = {.l_onoff = 1};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
-static inline bool stub_header(const char *head, const char *name, char *value, size_t size)
+static inline bool http_header(const char *head, const char *name, char *value, size_t size)
 {
     size_t n = strlen(name);
     for (const char *p = head; p && *p; p = strstr(p, "\r\n") ? strstr(p, "\r\n") + 2 : NULL)
@@ -103,13 +103,13 @@ static inline bool stub_header(const char *head, const char *name, char *value, 
 }
 
 /* Reads one request; false at the end of the connection. */
-static inline bool stub_read(int fd, struct stub_request *r)
+static inline bool http_read(int fd, struct http_request *r)
 {
     size_t have = 0;
     char *end = NULL;
     r->head[0] = '\0';
     while (!end) {
-        ssize_t n = have < STUB_HEAD_MAX ? recv(fd, r->head + have, 1, 0) : 0;
+        ssize_t n = have < HTTP_HEAD_MAX ? recv(fd, r->head + have, 1, 0) : 0;
         if (n <= 0)
             return false;
         have += (size_t)n;
@@ -120,10 +120,10 @@ static inline bool stub_read(int fd, struct stub_request *r)
     char length[32] = "0";
     if (sscanf(r->head, "%15s %2047s", r->method, r->path) != 2)
         return false;
-    stub_header(r->head, "content-length", length, sizeof(length));
+    http_header(r->head, "content-length", length, sizeof(length));
     r->len = strtoul(length, NULL, 10);
     free(r->body);
-    size_t kept = r->len < STUB_BODY_MAX ? r->len : STUB_BODY_MAX;
+    size_t kept = r->len < HTTP_BODY_MAX ? r->len : HTTP_BODY_MAX;
     r->body = calloc(1, kept + 1);
     for (size_t got = 0; got < r->len;) {
         char rest[16384];
@@ -137,12 +137,12 @@ static inline bool stub_read(int fd, struct stub_request *r)
     return true;
 }
 
-static inline void *stub_serve(void *arg)
+static inline void *http_serve(void *arg)
 {
-    struct stub_connection c = *(struct stub_connection *)arg;
+    struct http_connection c = *(struct http_connection *)arg;
     free(arg);
-    struct stub_request r = {.fd = c.fd, .head = calloc(1, STUB_HEAD_MAX + 1)};
-    while (!atomic_load(&c.s->stopping) && stub_read(c.fd, &r)) {
+    struct http_request r = {.fd = c.fd, .head = calloc(1, HTTP_HEAD_MAX + 1)};
+    while (!atomic_load(&c.s->stopping) && http_read(c.fd, &r)) {
         r.nth = atomic_fetch_add(&c.s->requests, 1) + 1;
         if (!c.s->handler(c.s, &r))
             break;
@@ -158,22 +158,22 @@ static inline void *stub_serve(void *arg)
     return NULL;
 }
 
-static inline void *stub_main(void *arg)
+static inline void *http_server_main(void *arg)
 {
-    struct stub *s = arg;
+    struct http_server *s = arg;
     for (;;) {
         int fd = accept(s->listener, NULL, NULL);
         if (fd < 0)
             return NULL;
-        struct stub_connection *c = malloc(sizeof(*c));
-        *c = (struct stub_connection){.s = s, .fd = fd};
+        struct http_connection *c = malloc(sizeof(*c));
+        *c = (struct http_connection){.s = s, .fd = fd};
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
         pthread_mutex_lock(&s->lock);
-        bool room = s->count < STUB_CONNECTIONS_MAX && !atomic_load(&s->stopping);
+        bool room = s->count < HTTP_CONNECTIONS_MAX && !atomic_load(&s->stopping);
         if (room) {
             atomic_fetch_add(&s->connections, 1);
             s->fds[s->count] = fd;
-            room = pthread_create(&s->threads[s->count], NULL, stub_serve, c) == 0;
+            room = pthread_create(&s->threads[s->count], NULL, http_serve, c) == 0;
             s->count += room;
         }
         pthread_mutex_unlock(&s->lock);
@@ -184,9 +184,9 @@ static inline void *stub_main(void *arg)
     }
 }
 
-static inline bool stub_start(struct stub *s, stub_handler *handler, void *ctx)
+static inline bool http_server_start(struct http_server *s, http_handler *handler, void *ctx)
 {
-    *s = (struct stub){.handler = handler, .ctx = ctx};
+    *s = (struct http_server){.handler = handler, .ctx = ctx};
     pthread_mutex_init(&s->lock, NULL);
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -195,10 +195,10 @@ static inline bool stub_start(struct stub *s, stub_handler *handler, void *ctx)
         listen(s->listener, 128) != 0 || getsockname(s->listener, (struct sockaddr *)&a, &len) != 0)
         return false;
     s->port = ntohs(a.sin_port);
-    return pthread_create(&s->thread, NULL, stub_main, s) == 0;
+    return pthread_create(&s->thread, NULL, http_server_main, s) == 0;
 }
 
-static inline void stub_stop(struct stub *s)
+static inline void http_server_stop(struct http_server *s)
 {
     atomic_store(&s->stopping, true);
     shutdown(s->listener, SHUT_RDWR);
