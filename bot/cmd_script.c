@@ -17,6 +17,8 @@
 
 /* --- words --- */
 
+#define WIDE_COLON "\xEF\xBC\x9A" /* U+FF1A, as a Chinese keyboard types it */
+
 /* Takes `word` off the front of *at when a blank or the end follows. */
 static bool take_word(const char **at, const char *word)
 {
@@ -31,18 +33,21 @@ static bool take_word(const char **at, const char *word)
     return true;
 }
 
-/* "3 ", "3:", "3." at the front: the number, else 0. *ret_marked: with a mark behind it. */
-static int take_number(const char **at, bool *ret_marked)
+/* "3 ", "3:", "3." at the front: the number, else 0. *ret_colon: with a colon behind it, narrow or wide. */
+static int take_number(const char **at, bool *ret_colon)
 {
     size_t digits = strspn(*at, "0123456789");
     if (digits == 0 || digits > 3)
         return 0;
     int number = (int)strtol(*at, NULL, 10);
     const char *end = *at + digits;
-    *ret_marked = *end == ':' || *end == '.' || *end == ')';
-    if (!*ret_marked && *end != ' ' && *end != '\n' && *end != '\0')
+    size_t mark = *end == ':' || *end == '.' || *end == ')' ? 1
+                  : str_starts(end, WIDE_COLON)             ? 3
+                                                            : 0;
+    *ret_colon = mark == 3 || *end == ':';
+    if (!mark && *end != ' ' && *end != '\n' && *end != '\0')
         return 0;
-    end += *ret_marked;
+    end += mark;
     *at = end + strspn(end, " \n");
     return number;
 }
@@ -128,15 +133,13 @@ static bool must_be_still(const struct target *t, struct err *e)
            err_set(e, ERR_NOT_FOUND, "script.none", "no script of job %s", t->job.id);
 }
 
-/* "2 words", "2: words", "2 search: words". Without a mark, and typed beside the draft, the number has
-   to be a scene's: "10 facts" may be a topic. */
+/* "2: words", "2: search: words"; where the draft is named also without the colon. Typed beside it only a
+   colon makes the number a scene's: "5 reasons", "3. Liga" are topics. */
 static bool edit_scene(struct target *t, const char *at, bool *ret_known, struct err *e)
 {
-    bool marked = false;
-    int scene = take_number(&at, &marked);
-    bool sure = t->named || t->in_work || marked;
-    bool fits = scene >= 1 && (sure || (size_t)scene <= t->story.scene_count);
-    *ret_known = fits && *at;
+    bool colon = false;
+    int scene = take_number(&at, &colon);
+    *ret_known = scene >= 1 && (t->named || colon) && *at;
     if (!*ret_known)
         return true;
     if (!must_be_still(t, e))
@@ -148,13 +151,13 @@ static bool edit_scene(struct target *t, const char *at, bool *ret_known, struct
 /* "drop 2", "move 3 1", "add 2 words", or a scene's words. *ret_known false: no such. */
 static bool edit(struct target *t, const char *words, bool *ret_known, struct err *e)
 {
-    bool marked = false;
+    bool colon = false;
     const char *at = words;
     bool drop = take_word(&at, "drop"), move = !drop && take_word(&at, "move");
     bool add = !drop && !move && take_word(&at, "add");
     if (!drop && !move && !add)
         return edit_scene(t, words, ret_known, e);
-    int scene = take_number(&at, &marked), to = move ? take_number(&at, &marked) : scene;
+    int scene = take_number(&at, &colon), to = move ? take_number(&at, &colon) : scene;
     *ret_known = scene > 0 && to > 0 && (*at != '\0') == add;
     if (!*ret_known)
         return true;
@@ -180,7 +183,7 @@ static bool say_no_scene(struct command_ctx *ctx, const struct target *t, struct
 static bool act(struct command_ctx *ctx, struct target *t, const char *words, bool *ret_known,
                 struct err *e)
 {
-    bool marked = false;
+    bool colon = false;
     const char *at = words;
     *ret_known = true;
     if (!*at)
@@ -198,7 +201,7 @@ static bool act(struct command_ctx *ctx, struct target *t, const char *words, bo
     if (take_word(&at, "rewrite"))
         return must_be_quoted(&t->job, e) && order(ctx, &t->job, at, e);
     if (take_word(&at, "show")) {
-        int from = take_number(&at, &marked);
+        int from = take_number(&at, &colon);
         if (!*at)
             return show_script(ctx, t, from, e);
     }

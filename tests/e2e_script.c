@@ -98,7 +98,7 @@ static void seen_changed_and_made(void **state)
     session_expect(s, "/go ", SOON_MS);
     site_audit_is(p, "select count(*) from holds", "0");
     assert_int_equal(scripts(), 1);
-    session_say(s, "/script 1 A whale sings under the moon.\n");
+    session_say(s, "/script 1: A whale sings under the moon.\n");
     session_expect(s, ") A whale sings under the moon.", SOON_MS);
     session_say(s, "/script add 2 Then it sleeps.\n");
     session_expect(s, "2. (", SOON_MS);
@@ -115,7 +115,7 @@ static void seen_changed_and_made(void **state)
     session_expect(s, "The sea never stands still", SOON_MS);
     assert_int_equal(scripts(), 2);
     last_request_holds("more jokes");
-    session_say(s, "/script 1 Whales sing to the moon all night long here.\n");
+    session_say(s, "/script 1： Whales sing to the moon all night long here.\n");
     session_expect(s, "Whales sing", SOON_MS);
     session_say(s, "/script go\n");
     session_path(s, ".mp4\n", RENDER_MS, film);
@@ -149,7 +149,7 @@ static void bounds_failures_and_another_topic(void **state)
     fake_llm_do(&llm, "set", "{\"latency\":4000}");
     session_say(s, "/script new The moon 8s\n");
     session_expect(s, "being written", SOON_MS);
-    session_say(s, "/script 1 too early\n");
+    session_say(s, "/script 1: too early\n");
     session_expect(s, "being written right now", SOON_MS);
     session_say(s, "/script new Stars 8s\n");
     session_expect(s, "is being written already", SOON_MS);
@@ -162,6 +162,32 @@ static void bounds_failures_and_another_topic(void **state)
     assert_int_equal(scripts(), 3);
     site_audit_is(p, "select count(*) from holds", "0");
     site_audit_is(p, "select count(*) from jobs where topic = 'Stars'", "0");
+}
+
+/* Beside an open draft of five scenes a number without a colon begins a topic. */
+static void a_topic_may_begin_with_a_number(void **state)
+{
+    struct site *p = *state;
+    struct settings env;
+    settings_make(&env);
+    struct session *s = session_run(p, false, env.list);
+    session_say(s, "/script How tides work 8s\n");
+    session_expect(s, "The sea never stands still", SOON_MS);
+    for (int i = 2; i <= 5; i++) {
+        AUTO(free_ptr) char *add = str_printf("/script add %d It rises.\n", i);
+        AUTO(free_ptr) char *scene = str_printf("%d. (", i);
+        session_say(s, add);
+        session_expect(s, scene, SOON_MS);
+    }
+    session_say(s, "/script 5 reasons why whales sing 8s\n");
+    session_expect(s, "being written", SOON_MS);
+    session_expect(s, "The sea never stands still", SOON_MS);
+    session_finish(s, SOON_MS);
+    assert_int_equal(scripts(), 2);
+    site_audit_is(p,
+                  "select count(*) from jobs where state = 'quoted' and"
+                  " (topic = '5 reasons why whales sing' or story like '%It rises%')",
+                  "2");
 }
 
 /* A refusal is the person's to hear, and nothing that another try would change. */
@@ -234,7 +260,7 @@ static void refused_counted_paused_and_pardoned(void **state)
     assert_int_equal(scripts(), 0);
     session_say(s, "/script How tides work 8s\n");
     session_expect(s, "The sea never stands still", SOON_MS);
-    session_say(s, "/script 1 How to build a pipe bomb.\n");
+    session_say(s, "/script 1: How to build a pipe bomb.\n");
     session_expect(s, "strike 2 of 3", SOON_MS);
     fake_llm_do(&llm, "fault", "{\"kind\":\"status\",\"code\":503,\"times\":3}");
     session_say(s, "/script rewrite\n"); /* a provider's bad day is nobody's strike */
@@ -360,6 +386,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(seen_changed_and_made),
         CASE(bounds_failures_and_another_topic),
+        CASE(a_topic_may_begin_with_a_number),
         CASE(a_rewrite_that_fails_leaves_the_script),
         CASE(killed_at_each_step),
         CASE(refused_counted_paused_and_pardoned),
