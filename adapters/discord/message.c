@@ -2,6 +2,7 @@
 #include "adapters/discord/discord_internal.h"
 #include "core/base/utf8.h"
 #include "core/net/json.h"
+#include "core/port/card_text.h"
 
 enum {
     CONTENT_UNITS = 1990, /* of 2000 UTF-16 units */
@@ -14,7 +15,6 @@ enum {
     URL_MAX = 512,
     ROWS_MAX = 5,
     ROW_MAX = 5,
-    BAR_CELLS = 12,
 };
 
 struct page {
@@ -77,36 +77,18 @@ static void put_break(struct page *p)
         put_raw(p, "\n");
 }
 
-static const char *stage_mark(enum card_stage_state state)
-{
-    switch (state) {
-    case STAGE_DONE:
-        return "✅ ";
-    case STAGE_RUNNING:
-        return "▶️ ";
-    case STAGE_FAILED:
-        return "❌ ";
-    case STAGE_WAITING:
-        break;
-    }
-    return "▫️ ";
-}
-
 static void put_progress(struct page *p, const struct card *card)
 {
     for (size_t i = 0; i < MIN(card->stage_count, CARD_STAGES_MAX); i++) {
         put_break(p);
-        put_raw(p, stage_mark(card->stages[i].state));
+        put_raw(p, card_stage_mark(card->stages[i].state));
         put_text(p, card->stages[i].label, 60);
     }
     if (card->percent >= 0) {
-        char number[24];
-        int percent = MIN(card->percent, 100);
+        char bar[CARD_BAR_TEXT];
+        card_bar(card->percent, bar);
         put_break(p);
-        for (int i = 0; i < BAR_CELLS; i++)
-            put_raw(p, i * 100 < percent * BAR_CELLS ? "▰" : "▱");
-        snprintf(number, sizeof(number), " %d %%", percent);
-        put_raw(p, number);
+        put_raw(p, bar);
     }
     if (card->eta && *card->eta) {
         put_raw(p, card->percent >= 0 ? " · " : "\n");

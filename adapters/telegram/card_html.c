@@ -3,13 +3,13 @@
 #include "adapters/telegram/decode.h"
 #include "core/base/utf8.h"
 #include "core/net/json.h"
+#include "core/port/card_text.h"
 
 enum {
     TITLE_UNITS = 256,
     STAGE_UNITS = 60,
     ETA_UNITS = 80,
     LABEL_UNITS = 48,
-    BAR_CELLS = 12,
 };
 
 struct page {
@@ -78,26 +78,11 @@ static void put_break(struct page *p)
         put_raw(p, "\n");
 }
 
-static const char *stage_mark(enum card_stage_state state)
-{
-    switch (state) {
-    case STAGE_DONE:
-        return "✅ ";
-    case STAGE_RUNNING:
-        return "▶️ ";
-    case STAGE_FAILED:
-        return "❌ ";
-    case STAGE_WAITING:
-        break;
-    }
-    return "▫️ ";
-}
-
 static void put_stages(struct page *p, const struct card *card)
 {
     for (size_t i = 0; i < MIN(card->stage_count, CARD_STAGES_MAX); i++) {
         put_break(p);
-        put_raw(p, stage_mark(card->stages[i].state));
+        put_raw(p, card_stage_mark(card->stages[i].state));
         put_text(p, card->stages[i].label, STAGE_UNITS);
     }
 }
@@ -105,13 +90,10 @@ static void put_stages(struct page *p, const struct card *card)
 static void put_progress(struct page *p, const struct card *card)
 {
     if (card->percent >= 0) {
-        int percent = MIN(card->percent, 100);
-        char number[24];
+        char bar[CARD_BAR_TEXT];
+        card_bar(card->percent, bar);
         put_break(p);
-        for (int i = 0; i < BAR_CELLS; i++)
-            put_raw(p, i * 100 < percent * BAR_CELLS ? "▰" : "▱");
-        snprintf(number, sizeof(number), " %d %%", percent);
-        put_raw(p, number);
+        put_raw(p, bar);
     }
     if (card->eta && *card->eta) {
         if (card->percent >= 0)
@@ -129,7 +111,7 @@ static int64_t tail_units(const struct card *card)
     for (size_t i = 0; i < MIN(card->stage_count, CARD_STAGES_MAX); i++)
         units += 5 + MIN(STAGE_UNITS, (int64_t)strlen(card->stages[i].label));
     if (card->percent >= 0)
-        units += BAR_CELLS + 12;
+        units += 24;
     if (card->eta)
         units += ETA_UNITS + 4;
     return units;
