@@ -10,7 +10,6 @@
 #define LOG_MODULE "discord"
 
 enum {
-    POSTS_MAX = 512, /* background requests at one time */
     POST_MS = 5000,
     CALL_MS = 30000,
     TRIES = 4,
@@ -242,79 +241,45 @@ bool dc_call(struct discord *d, struct dc_call *c, struct dc_reply *ret, struct 
 /* --- in the background, on a connection of its own --- */
 
 struct post {
+    struct net_post base;
     struct discord *d;
-    char *url, *body;
-    char name[32], log_name[64], id[DC_ID_MAX];
-    const char *headers[3];
+    char name[32], id[DC_ID_MAX];
     void (*on_done)(struct discord *d, const struct dc_reply *r, const char *id);
 };
 
-static void post_free(struct post *p)
+static void post_done(struct net_post *base, const struct net_reply *reply, struct err *e)
 {
-    free(p->url);
-    free(p->body);
-    free(p);
-}
-
-static void post_done(void *ctx, struct net_reply *reply, const struct err *net_error)
-{
-    struct post *p = ctx;
-    struct discord *d = p->d;
-    struct err e = *net_error;
+    struct post *p = (struct post *)base;
     AUTO(dc_reply_free) struct dc_reply r;
-    read_reply(reply, p->name, &r, &e);
-    net_reply_free(reply);
+    read_reply(reply, p->name, &r, e);
     if (r.action != DC_DONE)
-        log_err(LOG_INFO, LOG_MODULE, &e);
+        log_err(LOG_INFO, LOG_MODULE, e);
     if (p->on_done)
-        p->on_done(d, &r, p->id);
-    post_free(p);
-    pthread_mutex_lock(&d->lock);
-    d->flying--;
-    pthread_cond_broadcast(&d->changed);
-    pthread_mutex_unlock(&d->lock);
+        p->on_done(p->d, &r, p->id);
 }
 
 bool dc_post(struct discord *d, const char *name, const char *method, char *path, char *body,
              void (*on_done)(struct discord *d, const struct dc_reply *r, const char *id),
              const char *id)
 {
-    struct post *p = calloc(1, sizeof(*p));
     AUTO(free_ptr) char *owned_path = path;
+    struct post *p = calloc(1, sizeof(*p));
     struct err e = {0};
-    pthread_mutex_lock(&d->lock);
-    bool room = p && d->flying < POSTS_MAX;
-    d->flying += room;
-    d->warm_ms = clock_mono_ms();
-    pthread_mutex_unlock(&d->lock);
-    if (!room) {
-        free(p);
+    if (!p) {
         free(body);
-        log_warn("%s: too many answers wait", name);
         return false;
     }
-    p->d = d;
-    p->url = dc_url(d, path);
-    p->body = body;
-    p->on_done = on_done;
+    pthread_mutex_lock(&d->lock);
+    d->warm_ms = clock_mono_ms();
+    pthread_mutex_unlock(&d->lock);
+    *p = (struct post){.d = d, .on_done = on_done};
+    p->base = (struct net_post){.url = dc_url(d, path), .body = body, .on_done = post_done};
+    p->base.header_count = put_headers(d, p->base.headers, false, body != NULL);
     str_copy(p->name, sizeof(p->name), name);
     str_copy(p->id, sizeof(p->id), id);
-    snprintf(p->log_name, sizeof(p->log_name), "discord %s", name);
-    struct net_request r = {.log_name = p->log_name,
-                            .url = p->url,
-                            .method = method,
-                            .headers = p->headers,
-                            .header_count = put_headers(d, p->headers, false, body != NULL),
-                            .body = body,
-                            .body_len = body ? strlen(body) : 0,
-                            .total_ms = POST_MS};
-    if (net_submit(d->ack_net, &r, post_done, p, &e))
+    snprintf(p->base.log_name, sizeof(p->base.log_name), "discord %s", name);
+    if (net_post_send(&d->posts, d->ack_net, &p->base, method, POST_MS, &e))
         return true;
     log_err(LOG_WARN, LOG_MODULE, &e);
-    post_free(p);
-    pthread_mutex_lock(&d->lock);
-    d->flying--;
-    pthread_cond_broadcast(&d->changed);
-    pthread_mutex_unlock(&d->lock);
     return false;
 }

@@ -9,6 +9,7 @@
 
 enum {
     EDIT_MS = 5000,
+    POSTS_MAX = 512, /* background requests at one time */
 };
 
 static void discord_stop(void *self)
@@ -58,6 +59,7 @@ static void discord_destroy(void *self)
         pthread_join(d->keeper, NULL);
     ws_engine_destroy(d->own_ws);
     net_engine_destroy(d->ack_net); /* ends what is still under way */
+    net_posts_free(&d->posts);
     for (struct dc_queued *q; (q = d->first);) {
         d->first = q->next;
         dc_event_free(&q->ev);
@@ -156,6 +158,7 @@ bool discord_create(const struct discord_options *o, struct chat_adapter *ret, s
     };
     make_key(d);
     cancel_init(&d->stop, NULL);
+    net_posts_init(&d->posts, POSTS_MAX);
     pthread_mutex_init(&d->gate_lock, NULL);
     pthread_cond_init(&d->gate_changed, NULL);
     pthread_mutex_init(&d->lock, NULL);

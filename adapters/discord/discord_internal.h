@@ -16,6 +16,7 @@
 #include "adapters/discord/limits.h"
 #include "core/base/cancel.h"
 #include "core/base/strbuf.h"
+#include "core/net/post.h"
 #include "core/net/ws.h"
 
 enum {
@@ -116,6 +117,7 @@ struct discord {
     bool keeper_runs;
     pthread_t pen; /* writes down */
     bool pen_runs;
+    struct net_posts posts; /* acknowledgements and last words; each holds a pointer to us */
 
     pthread_mutex_t gate_lock;
     pthread_cond_t gate_changed;
@@ -136,7 +138,6 @@ struct discord {
     size_t inter_next;
     struct dc_queued *first, *last;
     size_t queued;
-    size_t flying; /* background requests that still hold a pointer to us */
     char app[DC_ID_MAX];
     bool sessions_moved, sessions_new; /* new: not only its number */
     bool pen_called, pen_stops;

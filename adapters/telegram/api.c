@@ -8,9 +8,9 @@
 #include "core/net/json.h"
 
 #define LOG_MODULE "telegram"
+#define JSON_TYPE "Content-Type: application/json"
 
 enum {
-    POSTS_MAX = 256, /* background requests at one time */
     POST_MS = 5000,
     UPLOAD_STALL_S = 30,
     RETRY_MAX_MS = 3600000,
@@ -101,12 +101,16 @@ void tg_reply_read(const struct net_reply *reply, const char *method, struct tg_
         tg_error_set(e, ret->action, ret->code, ret->description, method);
 }
 
-static void fill_request(const struct tg_call *c, const char *url, char log_name[static 64],
+static void log_name(const char *method, char ret[static 64])
+{
+    snprintf(ret, 64, "telegram %s", method);
+}
+
+static void fill_request(const struct tg_call *c, const char *url, const char *name,
                          struct net_request *r)
 {
-    static const char *const json_type[] = {"Content-Type: application/json"};
-    snprintf(log_name, 64, "telegram %s", c->method);
-    *r = (struct net_request){.log_name = log_name,
+    static const char *const json_type[] = {JSON_TYPE};
+    *r = (struct net_request){.log_name = name,
                               .url = url,
                               .method = "POST",
                               .parts = c->parts,
@@ -132,9 +136,10 @@ bool tg_call(struct telegram *t, const struct tg_call *c, struct tg_reply *ret, 
 {
     AUTO(net_reply_free) struct net_reply reply = {0};
     AUTO(free_ptr) char *url = tg_url(t, "", c->method);
-    char log_name[64];
+    char name[64];
     struct net_request r;
-    fill_request(c, url, log_name, &r);
+    log_name(c->method, name);
+    fill_request(c, url, name, &r);
     net_call(t->net, &r, &reply, e);
     tg_reply_read(&reply, c->method, ret, e);
     return ret->action == TG_DONE;
@@ -143,64 +148,41 @@ bool tg_call(struct telegram *t, const struct tg_call *c, struct tg_reply *ret, 
 /* --- in the background --- */
 
 struct post {
+    struct net_post base;
     struct telegram *t;
-    char *url, *body;
-    char method[32], log_name[64];
+    char method[32];
     void (*on_done)(struct telegram *t, const struct tg_reply *r, void *ctx);
     void *ctx;
 };
 
-static void post_free(struct post *p)
+static void post_done(struct net_post *base, const struct net_reply *reply, struct err *e)
 {
-    free(p->url);
-    free(p->body);
-    free(p);
-}
-
-static void post_done(void *ctx, struct net_reply *reply, const struct err *net_error)
-{
-    struct post *p = ctx;
-    struct telegram *t = p->t;
-    struct err e = *net_error;
+    struct post *p = (struct post *)base;
     AUTO(tg_reply_free) struct tg_reply r;
-    tg_reply_read(reply, p->method, &r, &e);
-    net_reply_free(reply);
+    tg_reply_read(reply, p->method, &r, e);
     if (p->on_done)
-        p->on_done(t, &r, p->ctx);
+        p->on_done(p->t, &r, p->ctx);
     else if (r.action != TG_DONE && r.action != TG_IGNORE)
-        log_err(LOG_DEBUG, LOG_MODULE, &e);
-    post_free(p);
-    pthread_mutex_lock(&t->lock);
-    t->flying--;
-    pthread_cond_broadcast(&t->changed);
-    pthread_mutex_unlock(&t->lock);
+        log_err(LOG_DEBUG, LOG_MODULE, e);
 }
 
 bool tg_post(struct telegram *t, const char *method, char *body,
              void (*on_done)(struct telegram *t, const struct tg_reply *r, void *ctx), void *ctx)
 {
-    struct post *p = calloc(1, sizeof(*p));
+    struct post *p = cancel_fired(&t->stop) ? NULL : calloc(1, sizeof(*p));
     struct err e = {0};
-    struct net_request r;
     if (!p) {
         free(body);
         return false;
     }
-    *p = (struct post){.t = t, .body = body, .on_done = on_done, .ctx = ctx};
-    p->url = tg_url(t, "", method);
+    *p = (struct post){.t = t, .on_done = on_done, .ctx = ctx};
+    p->base = (struct net_post){.url = tg_url(t, "", method),
+                                .body = body,
+                                .headers = {JSON_TYPE},
+                                .header_count = 1,
+                                .on_done = post_done};
     str_copy(p->method, sizeof(p->method), method);
+    log_name(method, p->base.log_name);
     /* Not cut short by stop(): an answer under way is worth its few seconds. */
-    struct tg_call c = {.method = p->method, .body = p->body, .total_ms = POST_MS};
-    fill_request(&c, p->url, p->log_name, &r);
-    pthread_mutex_lock(&t->lock);
-    bool room = t->flying < POSTS_MAX && !cancel_fired(&t->stop);
-    t->flying += room;
-    pthread_mutex_unlock(&t->lock);
-    if (room && net_submit(t->net, &r, post_done, p, &e))
-        return true;
-    pthread_mutex_lock(&t->lock);
-    t->flying -= room;
-    pthread_mutex_unlock(&t->lock);
-    post_free(p);
-    return false;
+    return net_post_send(&t->posts, t->net, &p->base, "POST", POST_MS, &e);
 }

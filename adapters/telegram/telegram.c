@@ -182,10 +182,8 @@ static void telegram_destroy(void *self)
     cancel_fire(&t->stop);
     if (t->keeper_runs)
         pthread_join(t->keeper, NULL);
-    pthread_mutex_lock(&t->lock);
-    while (t->flying > 0) /* each ends by its own time limit */
-        pthread_cond_wait(&t->changed, &t->lock);
-    pthread_mutex_unlock(&t->lock);
+    net_posts_wait(&t->posts);
+    net_posts_free(&t->posts);
     for (size_t i = 0; i < TG_SLOTS; i++)
         free(t->slots[i].body);
     pace_destroy(t->pace);
@@ -259,6 +257,7 @@ bool telegram_create(const struct telegram_options *o, struct chat_adapter *ret,
         .quiet_edits = true,
     };
     cancel_init(&t->stop, NULL);
+    net_posts_init(&t->posts, TG_POSTS_MAX);
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, NULL);
     t->pace = pace_create();

@@ -15,6 +15,7 @@
 #include "core/base/cancel.h"
 #include "core/base/hash.h"
 #include "core/base/strbuf.h"
+#include "core/net/post.h"
 
 enum {
     TG_FILE_ID_MAX = 256,
@@ -23,6 +24,7 @@ enum {
     TG_ADMIN_CHATS = 512,
     TG_ADMINS_MAX = 50,
     TG_SLOTS = 256,
+    TG_POSTS_MAX = 256, /* background requests at one time */
     TG_BODY_MAX = 64 * 1024,
 };
 
@@ -55,6 +57,7 @@ struct telegram {
     struct cancel stop;
     pthread_t keeper; /* status edits and menus */
     bool keeper_runs;
+    struct net_posts posts; /* each holds a pointer to us */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* --- below: only with lock held --- */
@@ -68,7 +71,6 @@ struct telegram {
     size_t media_next;
     struct tg_admins admins[TG_ADMIN_CHATS];
     struct tg_slot slots[TG_SLOTS];
-    size_t flying; /* background requests that still hold a pointer to us */
 };
 
 /* --- api.c --- */
