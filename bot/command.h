@@ -70,9 +70,9 @@ const struct command *command_nearest(const char *text);
 
 /* --- handlers --- */
 bool cmd_make(struct command_ctx *ctx, struct err *e); /* cmd_make.c */
-bool cmd_go(struct command_ctx *ctx, struct err *e);
-bool cmd_change(struct command_ctx *ctx, struct err *e); /* cmd_change.c */
 bool cmd_again(struct command_ctx *ctx, struct err *e);
+bool cmd_go(struct command_ctx *ctx, struct err *e);     /* cmd_go.c */
+bool cmd_change(struct command_ctx *ctx, struct err *e); /* cmd_change.c */
 bool cmd_script(struct command_ctx *ctx, struct err *e); /* cmd_script.c */
 /* A line that answers the card of a script. *ret_taken false: it does not. */
 bool script_reply(struct command_ctx *ctx, bool *ret_taken, struct err *e);

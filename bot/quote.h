@@ -35,6 +35,8 @@ bool quote_show(struct command_ctx *ctx, const char *id, const char *note_key, s
 struct make_args;
 bool quote_change(struct command_ctx *ctx, const struct job *job, struct storyboard *story,
                   const struct make_args *args, struct err *e);
+/* Holds the credits, queues it, answers. edits_card: in the place of the quote's card. */
+bool quote_start(struct command_ctx *ctx, const char *id, bool edits_card, struct err *e);
 /* Go: holds the credits, queues it, answers. */
 bool quote_go(struct command_ctx *ctx, const struct job *job, struct err *e);
 
