@@ -130,6 +130,8 @@ bool cmd_forget(struct command_ctx *ctx, struct err *e)
         card_button(&doc, ctx->lang, "button.forget", true, "/forget yes");
         return reply_send(ctx, &doc, e);
     }
-    return account_forget(ctx->tx, ctx->account.id, remember_film, ctx, e) &&
+    const struct strike_limits *strikes = &ctx->bot->strikes;
+    return account_forget(ctx->tx, ctx->account.id, strikes->most ? strikes->days : 0,
+                          remember_film, ctx, e) &&
            reply_text(ctx, e, "forget.done");
 }

@@ -10,7 +10,6 @@
 #include "core/base/strbuf.h"
 #include "core/db/seal.h"
 #include "core/db/store_account.h"
-#include "core/db/store_job.h"
 #include "core/db/store_ledger.h"
 #include "tests/fixture_db.h"
 
@@ -225,104 +224,6 @@ static void test_settings(void **state)
     assert_string_equal(find(db, "test", "x", 0).lang, "ar");
 }
 
-/* --- /forget --- */
-
-struct forget {
-    const char *account;
-    int files;
-    char file[64];
-    char job[UUID_TEXT];
-};
-
-static void on_file(void *ctx, const char *path)
-{
-    struct forget *f = ctx;
-    f->files++;
-    str_copy(f->file, sizeof(f->file), path);
-}
-
-static bool forget_body(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct forget *f = ctx;
-    f->files = 0;
-    return account_forget(tx, f->account, on_file, f, e);
-}
-
-static bool make_video_body(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct forget *f = ctx;
-    struct job spec = {.price = 1, .topic = (char *)(uintptr_t) "my secret topic", .lang = "en"};
-    enum job_start started;
-    AUTO(job_free) struct job j = {0};
-    memcpy(spec.account, f->account, UUID_TEXT);
-    spec.addr = (struct chat_addr){.network = "test", .chat = "chat 987654321"};
-    spec.media = (char *)(uintptr_t) "p:secret1\nv:secret2";
-    return job_quote(tx, &spec, "event", f->job, e) && job_start(tx, f->job, &started, e) &&
-           job_claim(tx, "w", &j, e) && job_delivering(tx, &j, "w", "/films/x.mp4", 1, 1, e) &&
-           job_done(tx, &j, "w", "msg 987654321", 1, "my secret title", e);
-}
-
-static bool quote_body(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct forget *f = ctx;
-    enum job_start started;
-    struct job spec = {.price = 0, .topic = (char *)(uintptr_t) "secret quote", .lang = "en"};
-    memcpy(spec.account, f->account, UUID_TEXT);
-    return job_quote(tx, &spec, "event 2", f->job, e) &&
-           (f->files == 0 || job_start(tx, f->job, &started, e));
-}
-
-static bool cancel_body(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct forget *f = ctx;
-    enum job_state s;
-    return job_cancel(tx, f->job, &s, e);
-}
-
-static void test_forget(void **state)
-{
-    (void)state;
-    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
-    struct err e = {0};
-    struct account a = find(db, "test", "x", 1);
-    struct forget f = {.account = a.id};
-    if (!db_run(db, make_video_body, &f, &e))
-        fail_msg("%s", e.detail);
-    assert_int_equal(fixture_db_number(db, "select count(*) from jobs where media <> ''"), 1);
-    assert_int_equal(fixture_db_number(db, "select count(*) from jobs where media ~ 'secret'"), 0);
-    f.files = 1; /* start it */
-    assert_true(db_run(db, quote_body, &f, &e));
-    assert_false(db_run(db, forget_body, &f, &e));
-    assert_int_equal(e.code, ERR_CONFLICT);
-    assert_string_equal(e.user_key, "forget.jobs_running");
-    assert_true(db_run(db, cancel_body, &f, &e));
-    f.files = 0; /* a quote that was never started goes too */
-    assert_true(db_run(db, quote_body, &f, &e));
-
-    for (int i = 0; i < 2; i++) { /* twice is no harm */
-        if (!db_run(db, forget_body, &f, &e))
-            fail_msg("%s", e.detail);
-        assert_int_equal(f.files, i == 0);
-    }
-    assert_string_equal(f.file, "/films/x.mp4");
-    static const char *const tables[] = {"users",      "identities", "settings", "jobs",
-                                         "deliveries", "videos",     "outbox"};
-    for (size_t i = 0; i < COUNT(tables); i++) {
-        AUTO(free_ptr)
-        char *sql = str_printf("select count(*) from %s x where x::text ~ 'secret|987654321|films'",
-                               tables[i]);
-        if (fixture_db_number(db, sql) != 0)
-            fail_msg("%s still tells", tables[i]);
-    }
-    assert_int_equal(fixture_db_number(db, "select count(*) from identities"), 0);
-    assert_int_equal(fixture_db_number(db, "select count(*) from jobs where media <> ''"), 0);
-    assert_int_equal(fixture_db_number(db, "select count(*) from transfers"), 3);
-
-    struct account b = find(db, "test", "x", 1);
-    assert_string_not_equal(b.id, a.id);
-    assert_int_equal(credits(db, &b), 0); /* no second trial */
-}
-
 /* --- sealed addresses --- */
 
 /* A second machine that was not given the key, or a data folder that was lost. */
@@ -406,7 +307,6 @@ int main(void)
         cmocka_unit_test(test_found_by_many_at_once),
         cmocka_unit_test(test_lookup),
         cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_forget),
         cmocka_unit_test(test_other_key_is_refused),
         cmocka_unit_test(test_seal),
         cmocka_unit_test(test_seal_lines),

@@ -105,7 +105,7 @@ static bool body(struct db_tx *tx, void *ctx, struct err *e)
                        " for update skip locked)",
                        NULL, 0, NULL, e);
     case FORGET:
-        return account_forget(tx, c->member, NULL, NULL, e);
+        return account_forget(tx, c->member, 30, NULL, NULL, e);
     }
     return false;
 }

@@ -701,7 +701,7 @@ static void put_old(struct world *w, const char *name, int days)
 static bool forget_body(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct world *w = ctx;
-    return account_forget(tx, w->account, NULL, NULL, e);
+    return account_forget(tx, w->account, 30, NULL, NULL, e);
 }
 
 static void files_without_a_row_are_swept_and_no_others(void **state)

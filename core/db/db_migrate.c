@@ -24,26 +24,28 @@ EMBED(schema_0011, "schema/0011_outbox_due.sql");
 EMBED(schema_0012, "schema/0012_id_key.sql");
 EMBED(schema_0013, "schema/0013_refunds.sql");
 EMBED(schema_0014, "schema/0014_groups.sql");
+EMBED(schema_0015, "schema/0015_strike_marks.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
     const char *name;
     const char *sql;
 } migrations[] = {
-    {"0001_start",      schema_0001},
-    {"0002_notes",      schema_0002},
-    {"0003_speed",      schema_0003},
-    {"0004_leases",     schema_0004},
-    {"0005_drafts",     schema_0005},
-    {"0006_money",      schema_0006},
-    {"0007_job_media",  schema_0007},
-    {"0008_events",     schema_0008},
-    {"0009_kept",       schema_0009},
-    {"0010_guard",      schema_0010},
-    {"0011_outbox_due", schema_0011},
-    {"0012_id_key",     schema_0012},
-    {"0013_refunds",    schema_0013},
-    {"0014_groups",     schema_0014},
+    {"0001_start",        schema_0001},
+    {"0002_notes",        schema_0002},
+    {"0003_speed",        schema_0003},
+    {"0004_leases",       schema_0004},
+    {"0005_drafts",       schema_0005},
+    {"0006_money",        schema_0006},
+    {"0007_job_media",    schema_0007},
+    {"0008_events",       schema_0008},
+    {"0009_kept",         schema_0009},
+    {"0010_guard",        schema_0010},
+    {"0011_outbox_due",   schema_0011},
+    {"0012_id_key",       schema_0012},
+    {"0013_refunds",      schema_0013},
+    {"0014_groups",       schema_0014},
+    {"0015_strike_marks", schema_0015},
 };
 
 enum { LOCK_TRIES = 30 };

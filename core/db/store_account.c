@@ -6,6 +6,7 @@
 #include "core/base/strbuf.h"
 #include "core/db/db_internal.h"
 #include "core/db/seal.h"
+#include "core/db/store_guard.h"
 #include "core/db/store_util.h"
 
 enum { IDENTITY_MAX = 300, SHORT_ID_MIN = 8 };
@@ -125,7 +126,8 @@ bool account_find(struct db_tx *tx, const char *network, const char *platform_id
         if (!make_account(tx, mac, is_group, ret, &made, e))
             return false;
         if (made)
-            return give_trial(tx, identity, ret->id, trial_credits, e);
+            return strike_return(tx, ret->id, mac, e) &&
+                   give_trial(tx, identity, ret->id, trial_credits, e);
     }
     return err_set(e, ERR_RETRY, "error.database", "an account comes and goes");
 }

@@ -43,9 +43,10 @@ bool account_set_settings(struct db_tx *tx, const char *account, const struct st
                           struct err *e);
 
 /* /forget: identities, settings, topics, deliveries, videos' texts go; the ledger keeps the random
-   id only. Refuses ERR_CONFLICT "forget.jobs_running" while jobs live. Paths of files to delete are
-   given to on_file. */
-bool account_forget(struct db_tx *tx, const char *account,
+   id only. Refuses ERR_CONFLICT "forget.jobs_running" while jobs live. Marks that lead nowhere stay:
+   the used trial, today's use of groups' credits, strikes of the last strike_days and a pause that
+   runs. Paths of files to delete are given to on_file. */
+bool account_forget(struct db_tx *tx, const char *account, int strike_days,
                     void (*on_file)(void *ctx, const char *path), void *ctx, struct err *e);
 
 #endif

@@ -6,6 +6,7 @@
 #include "core/db/db_internal.h"
 #include "core/db/store_account.h"
 #include "core/db/store_group.h"
+#include "core/db/store_guard.h"
 #include "core/db/store_job_internal.h"
 #include "core/db/store_util.h"
 
@@ -79,7 +80,7 @@ static bool name_files(struct db_tx *tx, const char *account,
     return true;
 }
 
-bool account_forget(struct db_tx *tx, const char *account,
+bool account_forget(struct db_tx *tx, const char *account, int strike_days,
                     void (*on_file)(void *ctx, const char *path), void *ctx, struct err *e)
 {
     static const char *const steps[] = {
@@ -111,7 +112,8 @@ bool account_forget(struct db_tx *tx, const char *account,
         return err_set(e, ERR_NOT_FOUND, "error.no_account", "not an id");
     if (!lock_wallets(tx, account, e) || !refuse_while_live(tx, account, e) ||
         !drop_quotes(tx, account, e) || !end_kept(tx, account, e) ||
-        !name_files(tx, account, on_file, ctx, e) || !group_keep_use(tx, account, e))
+        !name_files(tx, account, on_file, ctx, e) || !group_keep_use(tx, account, e) ||
+        !strike_keep(tx, account, strike_days, e))
         return false;
     const char *params[] = {account};
     for (size_t i = 0; i < COUNT(steps); i++)

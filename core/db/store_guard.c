@@ -67,6 +67,37 @@ bool strike_clear(struct db_tx *tx, const char *account, const char *actor, cons
                    line, 4, NULL, e);
 }
 
+/* --- what outlasts /forget --- */
+
+bool strike_keep(struct db_tx *tx, const char *account, int days, struct err *e)
+{
+    struct num window = num_make(days);
+    const char *params[] = {account, window.text};
+    return db_exec(tx,
+                   "insert into strike_marks(mac, strikes, pause_until, until)"
+                   " select sha256(i.mac), s.list, p.until,"
+                   "  greatest(s.last + make_interval(days => $2::int), p.until)"
+                   " from identities i cross join (select coalesce(array_agg(at), '{}') list,"
+                   "  max(at) as last from strikes where user_id = $1"
+                   "  and at > clock_timestamp() - make_interval(days => $2::int)) s"
+                   " left join pauses p on p.user_id = i.user_id and p.until > clock_timestamp()"
+                   " where i.user_id = $1 and (s.last is not null or p.until is not null)",
+                   params, 2, NULL, e);
+}
+
+bool strike_return(struct db_tx *tx, const char *account, const char *mac, struct err *e)
+{
+    const char *params[] = {account, mac};
+    return db_exec(tx,
+                   "with mark as (delete from strike_marks where mac = sha256($2::bytea)"
+                   "  returning strikes, pause_until),"
+                   " back as (insert into strikes(user_id, category, at)"
+                   "  select $1, 'earlier', unnest(strikes) from mark)"
+                   " insert into pauses(user_id, until) select $1, pause_until from mark"
+                   " where pause_until is not null",
+                   params, 2, NULL, e);
+}
+
 /* --- calls --- */
 
 void person_name(const char *account, char ret[static PERSON_TEXT])
@@ -119,5 +150,10 @@ bool guard_sweep(struct db_tx *tx, int keep_days, struct err *e)
            db_exec(tx,
                    "delete from strikes where id in (select id from strikes"
                    " where at < clock_timestamp() - interval '400 days' order by id limit $1::int)",
+                   params + 1, 1, NULL, e) &&
+           db_exec(tx,
+                   "delete from strike_marks where mac in (select mac from strike_marks"
+                   " where until <= clock_timestamp() order by until limit $1::int"
+                   " for update skip locked)",
                    params + 1, 1, NULL, e);
 }

@@ -1,7 +1,8 @@
 /*
  * store_guard - strikes of people who ask for what is not made, and what script writers answered.
  *
- * Tables:  strikes, pauses, script_calls; gone with /forget (store_forget).
+ * Tables:  strikes, pauses, script_calls, all gone with /forget (store_forget); strike_marks, which
+ *          is what of a pause outlasts it.
  * Bounds:  a call keeps 16 kB of its answer, a job 40 calls; guard_sweep takes old ones away.
  * Threads: as db_tx.
  */
@@ -28,6 +29,11 @@ bool strike_pause(struct db_tx *tx, const char *account, int *ret_hours, struct 
 /* Takes back all strikes and the pause, with a line in admin_log. */
 bool strike_clear(struct db_tx *tx, const char *account, const char *actor, const char *why,
                   int *ret_count, struct err *e);
+/* Before /forget takes an account's identity: a pause that runs, and strikes of the last `days`, wait
+   for whoever comes back by it. */
+bool strike_keep(struct db_tx *tx, const char *account, int days, struct err *e);
+/* They are those of the account that this identity (its keyed hash) has just got. */
+bool strike_return(struct db_tx *tx, const char *account, const char *mac, struct err *e);
 
 /* An id for the outside: the same for the same account, and nothing else. */
 enum { PERSON_TEXT = 65 };
@@ -35,7 +41,7 @@ void person_name(const char *account, char ret[static PERSON_TEXT]);
 
 bool script_call_add(struct db_tx *tx, const char *job, const char *account,
                      const struct script_call *call, struct err *e);
-/* Calls older than this, in small batches. */
+/* Calls older than this, strikes and marks that mean nothing any more; in small batches. */
 bool guard_sweep(struct db_tx *tx, int keep_days, struct err *e);
 
 #endif
