@@ -147,48 +147,54 @@ static void test_what_goes(void **state)
     assert_int_equal(credits(db, &b), 0); /* no second trial */
 }
 
+/* days_old < 0: no strike; pause_s 0: no pause, < 0: one that is over. */
+static void burden(struct db *db, const char *account, int days_old, int pause_s)
+{
+    AUTO(free_ptr)
+    char *strike = str_printf("insert into strikes(user_id, category, at) select '%s', 'weapons',"
+                              " now() - interval '%d days' where %d >= 0",
+                              account, days_old, days_old);
+    AUTO(free_ptr)
+    char *pause =
+        str_printf("insert into pauses select '%s', now() + interval '%d s' where %d <> 0", account,
+                   pause_s, pause_s);
+    fixture_db_sql(db, strike);
+    fixture_db_sql(db, pause);
+}
+
 /* Whoever is paused begins nothing anew by leaving: what still counts waits for them, the rest goes. */
 static void test_a_pause_stays(void **state)
 {
     static const struct {
-        const char *before; /* $ is the account */
-        int strikes, pauses;
+        int days_old, pause_s;
+        int strikes, pauses; /* that are there again */
         const char *why;
     } rows[] = {
-        {"select 1",                                                                     0, 0, "nothing to keep"     },
-        {"insert into strikes(user_id, category) values ($, 'weapons'), ($, 'weapons')", 2, 0,
-         "they count on"                                                                                             },
-        {"insert into strikes(user_id, category, at) values ($, 'weapons', now() - interval '31 "
-         "days')",                                                              0, 0, "counts no more"      },
-        {"insert into pauses values ($, now() + interval '1 hour')",                     0, 1,
-         "a pause whose strikes are old"                                                                             },
-        {"with s as (insert into strikes(user_id, category) values ($, 'weapons')) insert into "
-         "pauses values ($, now() - interval '1 s')",                           1, 0, "a pause that is over"},
+        {-1, 0,    0, 0, "nothing to keep"              },
+        {0,  0,    1, 0, "it counts on"                 },
+        {31, 0,    0, 0, "it counts no more"            },
+        {0,  3600, 1, 1, "both"                         },
+        {31, 3600, 0, 1, "a pause whose strikes are old"},
+        {0,  -1,   1, 0, "a pause that is over"         },
     };
     (void)state;
-    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
     for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
         struct err e = {0};
-        AUTO(free_ptr) char *person = str_printf("p%zu", i);
-        struct account a = find(db, person, 1);
-        AUTO(strbuf_free) struct strbuf sql = STRBUF(1024);
-        for (const char *c = rows[i].before; *c; c++)
-            *c == '$' ? strbuf_addf(&sql, "'%s'", a.id) : strbuf_addc(&sql, *c);
-        fixture_db_sql(db, strbuf_text(&sql));
+        struct account a = find(db, "anna", 1);
         struct forget f = {.account = a.id};
-        for (int again = 0; again < 2; again++) { /* left twice: the same */
+        burden(db, a.id, rows[i].days_old, rows[i].pause_s);
+        for (int times = 1; times <= 2; times++) { /* left twice: the same */
             if (!db_run(db, forget_body, &f, &e))
                 fail_msg("%s: %s", rows[i].why, e.detail);
             assert_int_equal(fixture_db_number(db, "select count(*) from strikes"), 0);
             assert_int_equal(fixture_db_number(db, "select count(*) from pauses"), 0);
-            a = find(db, person, 1);
-            f.account = a.id;
+            a = find(db, "anna", 1);
             assert_int_equal(fixture_db_number(db, "select count(*) from strike_marks"), 0);
             if (fixture_db_number(db, "select count(*) from strikes") != rows[i].strikes ||
                 fixture_db_number(db, "select count(*) from pauses") != rows[i].pauses)
-                fail_msg("%s, time %d", rows[i].why, again);
+                fail_msg("%s, left for time %d", rows[i].why, times);
         }
-        fixture_db_sql(db, "with s as (delete from strikes) delete from pauses");
     }
 }
 
@@ -204,12 +210,7 @@ static void test_marks_end(void **state)
     AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
     struct err e = {0};
     struct account a = find(db, "anna", 0);
-    AUTO(free_ptr)
-    char *sql =
-        str_printf("with s as (insert into strikes(user_id, category) values ('%s', 'weapons'))"
-                   " insert into pauses values ('%s', now() + interval '90 days')",
-                   a.id, a.id);
-    fixture_db_sql(db, sql);
+    burden(db, a.id, 0, 90 * 24 * 3600);
     struct forget f = {.account = a.id};
     assert_true(db_run(db, forget_body, &f, &e));
     assert_int_equal(
