@@ -1,5 +1,9 @@
 /*
  * `nanotik run`: starts everything in order, waits, stops everything in the opposite order.
+ *
+ * --role: a gateway has the chats, payments, scripts before they are paid, and all cards; a worker
+ * has the jobs, and of the chats only what uploads a film and moves its card. They meet in the
+ * database and nowhere else. Upkeep (janitor) is done by both.
  */
 #define LOG_MODULE "start"
 #include <errno.h>
@@ -42,8 +46,11 @@ struct intake {
     atomic_bool ended, failed, misfit; /* misfit: failed for a wrong setting, such as the token */
 };
 
+enum { ROLE_GATEWAY = 1, ROLE_WORKER = 2, ROLE_ALL = ROLE_GATEWAY | ROLE_WORKER };
+
 struct runner {
     struct cli *cli;
+    int role;
     struct bot bot;
     struct cli_db db;
     struct wire_tools *tools;
@@ -101,7 +108,7 @@ static bool forget_the_dead(struct runner *r, struct err *e)
     return !r->db.cluster || db_run(r->db.db, expire_body, r->worker, e);
 }
 
-static bool start_work(struct runner *r, struct err *e)
+static bool start_workers(struct runner *r, struct err *e)
 {
     char out_dir[1024];
     cli_out_dir(r->cli, out_dir);
@@ -116,10 +123,16 @@ static bool start_work(struct runner *r, struct err *e)
     struct janitor_options janitor = {
         .db = r->db.db,
         .cache = r->bot.tools->cache,
-        .out_dir = out_dir,
+        .out_dir = r->role & ROLE_WORKER ? out_dir : NULL,
         .on_failed = workers.calls.on_failed,
         .ctx = workers.calls.ctx,
     };
+    return (!(r->role & ROLE_WORKER) || workers_start(&workers, &r->bot.workers, e)) &&
+           janitor_start(&janitor, &r->janitor, e);
+}
+
+static bool start_drafter(struct runner *r, struct err *e)
+{
     struct drafter_options drafter = {
         .db = r->db.db,
         .tools = r->bot.tools,
@@ -127,8 +140,7 @@ static bool start_work(struct runner *r, struct err *e)
         .keep_days = (int)config_int(r->cli->config, "NANOTIK_SCRIPT_DAYS"),
         .calls = bot_drafter_calls(&r->bot),
     };
-    return workers_start(&workers, &r->bot.workers, e) &&
-           drafter_start(&drafter, &r->bot.drafter, e) && janitor_start(&janitor, &r->janitor, e);
+    return drafter_start(&drafter, &r->bot.drafter, e);
 }
 
 static bool start_intake(struct runner *r, struct err *e)
@@ -199,11 +211,16 @@ static bool start_all(struct runner *r, struct err *e)
     r->bot.alone = r->db.cluster != NULL;
     r->bot.tools = wire_toolbox(r->tools);
     r->bot.own_words = r->bot.tools->writers[0].ops->own_words;
-    if (!wire_chats_make(r->cli, &r->bot, r->tools, &r->chats, e))
+    bool listens = r->role & ROLE_GATEWAY;
+    if (!wire_chats_make(r->cli, &r->bot, r->tools, listens, &r->chats, e))
         return false;
     move_log(r);
-    return status_start(&r->bot, &r->bot.status, e) && outbox_start(&r->bot, &r->bot.outbox, e) &&
-           sampler_start(&r->bot, &r->bot.sampler, e) && start_work(r, e) && start_pay(r, e) &&
+    if (!status_start(&r->bot, &r->bot.status, e))
+        return false;
+    if (!listens)
+        return start_workers(r, e);
+    return outbox_start(&r->bot, &r->bot.outbox, e) && sampler_start(&r->bot, &r->bot.sampler, e) &&
+           start_workers(r, e) && start_drafter(r, e) && start_pay(r, e) &&
            inbox_start(&r->bot, &r->bot.inbox, e) && start_intake(r, e);
 }
 
@@ -316,13 +333,57 @@ static int run_failed(struct cli *cli, const struct err *e)
     return e->code == ERR_CONFIG ? CLI_CONFIG : CLI_FAILED;
 }
 
+/* 0: usage was told. */
+static int read_role(struct cli *cli)
+{
+    static const struct cli_option options[] = {
+        {"role", 'r', true, '\0'},
+        CLI_CONFIG_OPTION, {0 }
+    };
+    static const struct {
+        const char *name;
+        int role;
+    } roles[] = {
+        {"all",     ROLE_ALL    },
+        {"gateway", ROLE_GATEWAY},
+        {"worker",  ROLE_WORKER },
+    };
+    struct cli_args args = {0};
+    bool ok = true;
+    int role = ROLE_ALL;
+    while (cli_option(cli, &args, options, &ok) == 'r') {
+        role = 0;
+        for (size_t i = 0; i < COUNT(roles); i++)
+            if (strcmp(args.value, roles[i].name) == 0)
+                role = roles[i].role;
+        if (role == 0) {
+            cli_usage(cli, "cli.bad_value", args.value);
+            return 0;
+        }
+    }
+    return ok && cli_words_ok(cli, &args, 0) ? role : 0;
+}
+
+/* Half of the program is of use only where the other half can find it. */
+static bool role_fits(const struct cli *cli, int role, struct err *e)
+{
+    const struct config *c = cli->config;
+    bool chats = config_text(c, "TELEGRAM_BOT_TOKEN")[0] || config_text(c, "DISCORD_BOT_TOKEN")[0];
+    return role == ROLE_ALL || (chats && config_text(c, "DATABASE_URL")[0]) ||
+           err_set(e, ERR_CONFIG, "start.role_alone", "%s", "");
+}
+
 int cli_run(struct cli *cli)
 {
     struct err e = {0};
-    if (!cli_only_config(cli))
+    int role = read_role(cli);
+    if (role == 0)
         return CLI_USAGE;
     struct nano_seed *seed = NULL;
-    if (!cli_load_config(cli, &e) || !nano_seed_load(&seed, &e)) /* before there are threads */
+    if (!cli_load_config(cli, &e) || !role_fits(cli, role, &e))
+        return run_failed(cli, &e);
+    /* Before there are threads; a worker has no use for it. */
+    if (role & ROLE_GATEWAY && !nano_seed_load(&seed, &e))
         return run_failed(cli, &e);
     struct signals *signals = NULL;
     int64_t deadline = config_int(cli->config, "NANOTIK_SHUTDOWN_SECONDS") * 1000;
@@ -332,6 +393,7 @@ int cli_run(struct cli *cli)
     if (!r)
         abort();
     r->cli = cli;
+    r->role = role;
     r->seed = seed;
     int code = CLI_FAILED;
     if (start_all(r, &e)) {

@@ -121,7 +121,9 @@ static void entry_fill(struct entry *entry, const struct job *job)
     entry->job.topic = topic;
     entry->job.story = NULL;
     entry->filled = true;
-    entry->dirty |= !entry->has_progress && (first || place_before != job->place);
+    if (!entry->has_progress) /* once it runs, whoever makes it shows it: perhaps another process */
+        entry->dirty =
+            job->state != JOB_RUNNING && (entry->dirty || first || place_before != job->place);
 }
 
 void status_watch(struct status *s, const char *job_id)

@@ -101,9 +101,10 @@ struct fiat_rate;
 struct fiat_rate *wire_pay_fiat(const struct wire_pay *w); /* NULL: no rate source */
 void wire_pay_free(struct wire_pay *w);                    /* NULL is fine */
 
-/* The chats whose tokens are set, else the terminal. *ret_terminal: the terminal is among them. */
+/* The chats whose tokens are set, else the terminal. listens: they will be run here; without it they
+   only send. */
 struct wire_chats;
-bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_tools *tools,
+bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_tools *tools, bool listens,
                      struct wire_chats **ret, struct err *e);
 void wire_chats_free(struct wire_chats *c); /* destroys the adapters too; NULL is fine */
 /* One of them, in its own file. */

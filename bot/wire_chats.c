@@ -23,7 +23,7 @@ struct wire_chats {
     struct chat_menu menus[MENUS_MAX];
     size_t menu_count;
     struct lease_keeper *polling; /* one process at a time polls for a Telegram token */
-    bool interactive;
+    bool listens, interactive;
 };
 
 /* The command table in each language, for networks that show it while typing. */
@@ -131,7 +131,7 @@ static bool add_telegram(struct wire_chats *c, const struct config *config, stru
         !telegram_create(&options, &c->bot->adapters[c->bot->adapter_count], e))
         return false;
     c->bot->adapter_count++;
-    return start_polling_lease(c, config, token, e);
+    return !c->listens || start_polling_lease(c, config, token, e);
 }
 
 static bool add_discord(struct wire_chats *c, const struct config *config, struct wire_tools *tools,
@@ -165,13 +165,14 @@ static bool add_terminal(struct wire_chats *c, const struct cli *cli, struct err
     return true;
 }
 
-bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_tools *tools,
+bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_tools *tools, bool listens,
                      struct wire_chats **ret, struct err *e)
 {
     struct wire_chats *c = calloc(1, sizeof(*c));
     if (!c)
         return err_set(e, ERR_INTERNAL, "error.internal", "chats: no memory");
     c->bot = bot;
+    c->listens = listens;
     make_menus(c);
     bool ok = add_telegram(c, cli->config, e) && add_discord(c, cli->config, tools, e);
     if (ok && bot->adapter_count == 0)

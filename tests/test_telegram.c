@@ -851,6 +851,25 @@ static void new_videos_are_written_down(void **state)
     w.noting = w.note_fails = false;
 }
 
+/* The first job of a start may be delivered before the server was asked who we are, and a process
+   that only renders never asks. */
+static void notes_do_not_wait_for_the_servers_answer(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char first[CHAT_REF_MAX] = "", second[CHAT_REF_MAX] = "";
+    struct chat_addr to = ana();
+    w.noting = true;
+    assert_true(deliver(&to, "", first, &e));
+    adapter_run();
+    for (int i = 0; i < 1000 && fake_calls(&w.fake, "getUpdates") == 0; i++)
+        usleep(10000);
+    assert_true(deliver(&to, "", second, &e));
+    assert_string_equal(second, first);
+    assert_int_equal(fake_messages(&w.fake, ANA, "video", NULL), 1);
+    w.noting = false;
+}
+
 static void uploads_are_reused(void **state)
 {
     (void)state;
@@ -981,6 +1000,7 @@ int main(void)
         CASE(the_card_becomes_the_video),
         CASE(new_videos_are_repeated_once_at_most),
         CASE(new_videos_are_written_down),
+        CASE(notes_do_not_wait_for_the_servers_answer),
         CASE(uploads_are_reused),
         CASE(too_large_is_said_with_a_size_that_may_fit),
         CASE(a_card_brings_a_file),

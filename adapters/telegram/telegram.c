@@ -224,6 +224,16 @@ static bool token_is_well_formed(const char *token)
     return len >= 20 && len <= 100;
 }
 
+/* The digits before the colon are the bot's id. Notes of films are found under it, also by a process
+   that only sends, or before the first answer of the server. */
+static int64_t token_id(const char *token)
+{
+    char digits[24];
+    int64_t id = 0;
+    snprintf(digits, sizeof(digits), "%.*s", (int)strcspn(token, ":"), token);
+    return str_to_int(digits, 1, INT64_MAX, &id) ? id : 0;
+}
+
 bool telegram_create(const struct telegram_options *o, struct chat_adapter *ret, struct err *e)
 {
     if (!token_is_well_formed(o->token))
@@ -238,6 +248,7 @@ bool telegram_create(const struct telegram_options *o, struct chat_adapter *ret,
     t->net = o->net;
     t->o = *o;
     t->token = str_dup(o->token);
+    t->me.id = token_id(o->token);
     t->base = str_dup(o->api_url);
     for (size_t n = strlen(t->base); n > 0 && t->base[n - 1] == '/'; n--)
         t->base[n - 1] = '\0';

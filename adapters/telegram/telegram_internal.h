@@ -61,7 +61,7 @@ struct telegram {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* --- below: only with lock held --- */
-    struct tg_me me; /* id 0: not known yet */
+    struct tg_me me; /* the id as the token says; the name once run() asked */
     struct pace *pace;
     struct {
         int64_t from, to;
