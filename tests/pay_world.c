@@ -119,7 +119,7 @@ void pay_open(struct pay_world *w, struct db *db, struct fake_node *fake,
     struct nano_payment_options options = {
         .db = db,
         .node = w->node,
-        .wallet = PAY_WALLET,
+        .wallet = o->wallet ? o->wallet : PAY_WALLET,
         .prices = &w->prices,
         .other_balance = o->reader ? other_balance : NULL,
         .other_ctx = w,

@@ -20,6 +20,7 @@
 
 struct pay_options {
     bool watch_only;    /* no seed: everybody pays to the wallet */
+    const char *wallet; /* NULL: PAY_WALLET */
     bool stream;        /* with the WebSocket */
     bool reader;        /* with the MCP reader */
     size_t nodes;       /* 0: one */

@@ -181,6 +181,8 @@ bool nano_read_account(const cJSON *doc, struct nano_account_info *ret, struct e
     if (!confirmed)
         confirmed = json_text(doc, "confirmation_height_frontier", NULL);
     a.frontier_confirmed = nano_hash_parse(confirmed, &sure) && nano_hash_equal(&sure, &a.frontier);
+    if (!nano_hash_parse(json_text(doc, "open_block", NULL), &a.first))
+        a.first = (struct nano_hash){0};
     a.block_count = nano_read_count(doc, "block_count");
     *ret = a;
     return true;

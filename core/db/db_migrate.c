@@ -25,6 +25,7 @@ EMBED(schema_0012, "schema/0012_id_key.sql");
 EMBED(schema_0013, "schema/0013_refunds.sql");
 EMBED(schema_0014, "schema/0014_groups.sql");
 EMBED(schema_0015, "schema/0015_strike_marks.sql");
+EMBED(schema_0016, "schema/0016_wallet_chain.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -46,6 +47,7 @@ static const struct {
     {"0013_refunds",      schema_0013},
     {"0014_groups",       schema_0014},
     {"0015_strike_marks", schema_0015},
+    {"0016_wallet_chain", schema_0016},
 };
 
 enum { LOCK_TRIES = 30 };

@@ -11,16 +11,25 @@
 #include "core/base/log.h"
 #include "core/pay/nano_internal.h"
 
-static void doubt(const struct nano_hash *hash, const char *why)
+/* Told once, not at each look: such a payment is found again by every poll. */
+static void doubt(struct nano_payment *p, const struct nano_hash *hash, const char *why)
 {
     char hex[NANO_HEX];
+    bool told = false;
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < COUNT(p->doubted) && !told; i++)
+        told = nano_hash_equal(&p->doubted[i], hash);
+    if (!told)
+        p->doubted[p->doubted_next++ % COUNT(p->doubted)] = *hash;
+    pthread_mutex_unlock(&p->lock);
     nano_hash_print(hash, hex);
-    log_warn("%s is not credited: %s", hex, why);
+    if (!told)
+        log_warn("%s is not credited: %s", hex, why);
 }
 
 /* The send itself: a signed state block, or nothing that we could judge. */
-static bool is_candidate(const struct nano_block_info *info, const struct nano_hash *hash,
-                         struct nano_checked *ret)
+static bool is_candidate(struct nano_payment *p, const struct nano_block_info *info,
+                         const struct nano_hash *hash, struct nano_checked *ret)
 {
     ret->verdict = NANO_UNKNOWN;
     if (!info->found)
@@ -30,7 +39,7 @@ static bool is_candidate(const struct nano_block_info *info, const struct nano_h
         return false; /* a first block is never a send */
     if (!info->is_signed || !nano_block_verify(&info->block)) {
         if (info->has_subtype && info->subtype == NANO_SEND) {
-            doubt(hash, "its signature is wrong");
+            doubt(p, hash, "its signature is wrong");
             ret->verdict = NANO_UNPROVEN;
         }
         return false;
@@ -39,8 +48,9 @@ static bool is_candidate(const struct nano_block_info *info, const struct nano_h
 }
 
 /* With the block before it: does it send, how much, and where to? */
-static void judge(const struct nano_block_info *send, const struct nano_block_info *before,
-                  const struct nano_hash *hash, struct nano_checked *ret)
+static void judge(struct nano_payment *p, const struct nano_block_info *send,
+                  const struct nano_block_info *before, const struct nano_hash *hash,
+                  struct nano_checked *ret)
 {
     enum nano_subtype subtype;
     struct nano_hash own;
@@ -50,17 +60,17 @@ static void judge(const struct nano_block_info *send, const struct nano_block_in
         return;
     }
     if (!before->is_state) {
-        doubt(hash, "the block before it is of before 2018, so its amount cannot be computed");
+        doubt(p, hash, "the block before it is of before 2018, so its amount cannot be computed");
         return;
     }
     nano_block_hash(&before->block, &own);
     if (!nano_hash_equal(&own, &send->block.previous) ||
         !nano_account_equal(&before->block.account, &send->block.account)) {
-        doubt(hash, "the block before it is another one");
+        doubt(p, hash, "the block before it is another one");
         return;
     }
     if (!nano_block_meaning(&send->block, before->block.balance, &subtype, &ret->amount)) {
-        doubt(hash, "no valid block looks like this");
+        doubt(p, hash, "no valid block looks like this");
         return;
     }
     if (subtype != NANO_SEND) {
@@ -97,7 +107,7 @@ bool nano_check(struct nano_payment *p, const struct nano_hash *hashes, size_t c
     if (!p->o.node.ops->blocks(p->o.node.self, hashes, count, sends, cancel, e))
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (!is_candidate(&sends[i], &hashes[i], &ret[i]))
+        if (!is_candidate(p, &sends[i], &hashes[i], &ret[i]))
             continue;
         previous[candidates] = sends[i].block.previous;
         which[candidates++] = i;
@@ -108,7 +118,7 @@ bool nano_check(struct nano_payment *p, const struct nano_hash *hashes, size_t c
         return false;
     for (size_t i = 0; i < candidates; i++) {
         size_t at = which[i];
-        judge(&sends[at], &befores[i], &hashes[at], &ret[at]);
+        judge(p, &sends[at], &befores[i], &hashes[at], &ret[at]);
         if (!ask_others(p, &hashes[at], &ret[at], cancel, e))
             return false;
     }

@@ -24,6 +24,14 @@ enum {
     NANO_AMOUNT_TAIL = 9999, /* watch-only: an order's amount is up to 0.009999 above the price */
 };
 
+/* Where the walk along the wallet's own chain stands (nano_wallet.c). */
+struct nano_walk {
+    bool known;          /* at was read from the database */
+    struct nano_hash at; /* everything up to this block was looked at; zero: nothing yet */
+    int strays;          /* looks in a row at which it did not lead on */
+    int64_t doubt_since; /* the next block's payment cannot be judged; 0: it can */
+};
+
 struct nano_payment {
     struct nano_payment_options o;
     struct price_list prices;
@@ -39,13 +47,15 @@ struct nano_payment {
     struct cancel stop;
     pthread_t watcher, collector;
     bool watcher_started, collector_started;
-    struct nano_hash wallet_seen; /* watcher only: the wallet's frontier at the last look */
+    struct nano_walk walk; /* watcher only */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* --- below: only with lock held --- */
     struct nano_hash hints[NANO_HINTS];
     size_t hint_count;
-    bool look_at_all; /* the stream came up, or too many hints */
+    bool look_at_all;                     /* the stream came up, or too many hints */
+    struct nano_hash doubted[NANO_BATCH]; /* told in the log (nano_check.c) */
+    size_t doubted_next;
 };
 
 /* --- nano_check.c: what is proven about a payment --- */
@@ -68,11 +78,46 @@ struct nano_checked {
 bool nano_check(struct nano_payment *p, const struct nano_hash *hashes, size_t count,
                 struct nano_checked *ret, const struct cancel *cancel, struct err *e);
 
-/* --- nano_watch.c --- */
-void *nano_watch_main(void *data); /* struct nano_payment */
+/* --- nano_credit.c: one payment becomes credits --- */
+
+struct nano_credit {
+    struct nano_payment *p;
+    const char *ref, *address;
+    const struct nano_checked *checked;
+    const char *account; /* of a claim, or NULL */
+    bool quiet;          /* nobody is told */
+    struct deposit_done done;
+};
+/* The transaction: for db_run, or inside another one. */
+bool nano_credit_body(struct db_tx *tx, void *data, struct err *e);
+/* One of our addresses, or the wallet when everybody pays there. */
+bool nano_credit_is_ours(struct nano_payment *p, const struct nano_account *to, const char *text,
+                         bool *ret, struct err *e);
+/* What nano_check found out: good ones are credited, others told or left. */
+bool nano_credit_checked(struct nano_payment *p, const struct nano_hash *hash,
+                         const struct nano_checked *checked, struct err *e);
 /* Looks at these payments now and credits what is good. */
 bool nano_credit_hashes(struct nano_payment *p, const struct nano_hash *hashes, size_t count,
                         struct err *e);
+/* The same for those that have no row yet. */
+bool nano_credit_new(struct nano_payment *p, const struct nano_hash *hashes, size_t count,
+                     struct err *e);
+/* Something was committed that somebody is to be told of. */
+void nano_tell_after(struct nano_payment *p);
+
+/* --- nano_claim.c --- */
+
+/* The next claim that is due; *ret_found false: none. */
+bool nano_answer_claim(struct nano_payment *p, bool *ret_found, struct err *e);
+
+/* --- nano_wallet.c: watch-only --- */
+
+/* Follows the wallet's own chain from where it was left, at most WALK_MAX blocks. *ret_more: it ended
+   for that reason alone. */
+bool nano_walk_wallet(struct nano_payment *p, bool *ret_more, struct err *e);
+
+/* --- nano_watch.c --- */
+void *nano_watch_main(void *data); /* struct nano_payment */
 
 /* --- nano_collect.c --- */
 void *nano_collect_main(void *data); /* the same */

@@ -72,6 +72,7 @@ struct nano_block_info {
 struct nano_account_info {
     bool opened; /* false: no block of its own yet (money may wait for it all the same) */
     struct nano_hash frontier;
+    struct nano_hash first; /* claim: its first block; zero unknown */
     struct nano_account representative;
     struct raw balance;      /* after the frontier */
     bool frontier_confirmed; /* claim: the frontier itself is cemented */

@@ -14,6 +14,7 @@
 // POST /control/confirm  {hash}   POST /control/drop {hash}: an unconfirmed block is forgotten
 // POST /control/fork     {hash, to?, amount?, confirm?}: an unconfirmed send loses against another one
 // POST /control/change   {from}: the payer's next block only changes its representative
+// POST /control/payer    {from}: its address   POST /control/pocket {from}: it receives all that waits for it
 // POST /control/mark     {hash, legacy?, pruned?}: a block of before 2018; a block whose amount is lost
 // POST /control/fault    {node?, on: ACTION|any|ws|frame|upgrade, kind, times?=1, skip?=0, ...}, times -1: always; kinds
 //                        see `breakReply`, `sendHint` (ws: what goes out) and `onFrame` (frame: what comes in)
@@ -278,6 +279,13 @@ export const control = {
     const entry = world.ledger.put(world.ledger.next(from, balance, NONE), 'change', 0n);
     world.ledger.confirm(entry.hash);
     return { hash: entry.hash };
+  },
+  payer: (world, { from }) => ({ account: world.ledger.payer(from) }),
+  // A wallet that receives by itself.
+  pocket(world, { from }) {
+    const all = world.ledger.receivables(world.ledger.payer(from));
+    for (const send of all) world.ledger.confirm(world.ledger.receive(from, send).hash);
+    return { count: all.length };
   },
   mark(world, { hash, ...marks }) { Object.assign(world.ledger.find(hash), marks); return true; },
   fault: (world, q) => { world.faults.push({ times: 1, skip: 0, ...q }); return true; },
