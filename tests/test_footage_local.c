@@ -285,6 +285,25 @@ static void test_unused_first(void **state)
     s.ops->destroy(s.self);
 }
 
+/* What fits comes before what is new to the chat: it is the operator's own folder. */
+static void test_seen_lately_comes_later(void **state)
+{
+    (void)state;
+    static const char *const recent[] = {"local:b.mp4", "local:c.mp4", "local:ocean.mp4"};
+    PUT("a.mp4", MP4);
+    PUT("b.mp4", MP4);
+    PUT("c.mp4", MP4);
+    PUT("ocean.mp4", MP4);
+    struct footage_source s = open_source();
+    for (uint64_t seed = 0; seed < 5; seed++) {
+        struct footage_query q = {
+            .narration = "The ocean.", .seed = seed, .recent = recent, .recent_count = 3};
+        AUTO(free_ptr) char *got = search(&s, q);
+        assert_string_equal(got, "ocean.mp4|a.mp4|c.mp4|b.mp4");
+    }
+    s.ops->destroy(s.self);
+}
+
 static void test_changes_are_seen(void **state)
 {
     (void)state;
@@ -408,6 +427,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_depth_and_count, setup, teardown),
         cmocka_unit_test_setup_teardown(test_words_choose, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unused_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_seen_lately_comes_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changes_are_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_folder_goes_away, setup, teardown),
         cmocka_unit_test_setup_teardown(test_odd_names, setup, teardown),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "adapters/footage/listed.h"
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/log.h"
@@ -39,6 +40,8 @@ static struct {
     int alike_from;        /* clips with this number and above look the same; -1: none */
     int unlike;            /* but for this one; 0: none */
     bool own_broken[FILES_MAX];
+    const char *const *recent; /* what the chat saw lately */
+    size_t recent_count;
     /* Seen. */
     atomic_int preparing, preparing_most, fetching, fetching_most;
     atomic_int searched_last; /* highest scene that was searched so far */
@@ -55,12 +58,13 @@ static void raise_most(atomic_int *now, atomic_int *most)
 
 static bool is_used(const struct footage_query *q, const char *provider, const char *id)
 {
-    char name[200];
-    snprintf(name, sizeof name, "%s:%s", provider, id);
-    for (size_t i = 0; i < q->used_count; i++)
-        if (strcmp(q->used[i], name) == 0)
-            return true;
-    return false;
+    return footage_place(q->used, q->used_count, provider, id) < q->used_count;
+}
+
+static bool may_come(const struct footage_query *q, const char *id)
+{
+    bool seen = footage_place(q->recent, q->recent_count, "stock", id) < q->recent_count;
+    return !is_used(q, "stock", id) && (!seen || q->again);
 }
 
 static bool has_term(const struct footage_query *q)
@@ -103,7 +107,7 @@ static bool service_search(void *self, const struct footage_query *q, struct foo
         *f = (struct footage){.kind = FOOTAGE_CLIP, .provider = "stock"};
         snprintf(f->id, sizeof f->id, "c%d", i);
         snprintf(f->author, sizeof f->author, "Author %d", i);
-        *ret_count += !is_used(q, "stock", f->id);
+        *ret_count += may_come(q, f->id);
     }
     return true;
 }
@@ -199,6 +203,8 @@ static bool run(const char *topic)
                              .story = &w.story,
                              .out_path = w.out,
                              .cancel = &w.cancel,
+                             .recent = w.recent,
+                             .recent_count = w.recent_count,
                              .own = w.own_files ? &own : NULL};
     storyboard_free(&w.story);
     w.story = (struct storyboard){
@@ -335,6 +341,22 @@ static void a_mood_stands_in_before_backdrops(void **state)
     must_show(four, "look0 look1 look2 look3", "nothing but paint");
 }
 
+static void what_the_chat_saw_comes_before_mood_and_paint(void **state)
+{
+    (void)state;
+    static const char *const seen[] = {"stock:c0", "stock:c2"};
+    w.recent = seen;
+    w.recent_count = COUNT(seen);
+    must_show(four, "c1 c3 c4 c5", "there is enough that it did not see");
+    w.clips = 4;
+    must_show(four, "c1 c3 c0 c2", "not enough: again, each once");
+    w.clips = 3;
+    must_show(four, "c1 c0 c2 look3", "no clip twice in a film");
+    w.clips = 1;
+    w.only_term = "calm nature";
+    must_show(four, "c0 look1 look2 look3", "by mood, seen before: still better than paint");
+}
+
 /* Scenes without luck leave calls for the others, and for the mood. */
 static void calls_are_shared_out(void **state)
 {
@@ -383,6 +405,7 @@ int main(void)
         CASE(stopped_while_services_are_asked),
         CASE(own_files_come_first),
         CASE(a_mood_stands_in_before_backdrops),
+        CASE(what_the_chat_saw_comes_before_mood_and_paint),
         CASE(calls_are_shared_out),
         CASE(a_long_scene_cuts_to_its_second_picture),
     };

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adapters/footage/listed.h"
 #include "core/base/fs.h"
 #include "core/base/hash.h"
 #include "core/base/strbuf.h"
@@ -30,16 +31,6 @@ struct chat_media {
 
 /* --- search --- */
 
-static bool is_used(const struct footage_query *q, const char *id)
-{
-    const size_t n = strlen(FOOTAGE_OWN);
-    for (size_t i = 0; i < q->used_count; i++)
-        if (strncmp(q->used[i], FOOTAGE_OWN, n) == 0 && q->used[i][n] == ':' &&
-            strcmp(q->used[i] + n + 1, id) == 0)
-            return true;
-    return false;
-}
-
 static bool own_search(void *self, const struct footage_query *query, struct footage *ret_hits,
                        size_t max, size_t *ret_count, const struct cancel *cancel, struct err *e)
 {
@@ -48,7 +39,7 @@ static bool own_search(void *self, const struct footage_query *query, struct foo
     *ret_count = 0;
     for (size_t i = 0; i < m->count && *ret_count < max; i++) {
         const struct own_file *f = &m->files[(query->scene + i) % m->count];
-        if (is_used(query, f->id))
+        if (footage_place(query->used, query->used_count, FOOTAGE_OWN, f->id) < query->used_count)
             continue;
         struct footage *hit = &ret_hits[(*ret_count)++];
         *hit = (struct footage){.kind = f->kind, .seed = query->seed + query->scene % MOTIONS};

@@ -2,13 +2,15 @@
  * Which clip of a reply, and which of its files.
  *
  * A clip comes before another by the first of these that tells them apart: orientation, long
- * enough, not in the chat's recent films, does not look like a clip of this film, has the words
+ * enough, longest ago in the chat's recent films, does not look like a clip of this film, has the words
  * that were searched for, not by the neighbouring scene's creator, needs no enlarging, the
  * service's own order.
  */
 #include "adapters/footage/stock_parts.h"
 
 #include <math.h>
+
+#include "adapters/footage/listed.h"
 
 enum { SPARE_MS = 500, SMOOTH_FPS = 23, BEST_FPS = 30, WORDS_MAX = 16 };
 
@@ -123,19 +125,10 @@ struct candidate {
     const struct stock_clip *clip;
     int rendition;
     size_t place;
+    size_t age; /* since the chat saw it: films, more or less; the most for what it did not see */
     int match;
-    bool shaped, long_enough, fresh, fresh_look, other_author, covering;
+    bool shaped, long_enough, fresh_look, other_author, covering;
 };
-
-static bool is_listed(const char *const *list, size_t count, const char *provider, const char *id)
-{
-    size_t n = strlen(provider);
-    for (size_t i = 0; i < count; i++)
-        if (strncmp(list[i], provider, n) == 0 && list[i][n] == ':' &&
-            strcmp(list[i] + n + 1, id) == 0)
-            return true;
-    return false;
-}
 
 static bool consider(const struct choose_scene *scene, const struct stock_page *page, size_t place,
                      struct candidate *ret)
@@ -143,7 +136,9 @@ static bool consider(const struct choose_scene *scene, const struct stock_page *
     const struct footage_query *q = scene->query;
     const struct stock_clip *clip = &page->clips[place];
     int rendition = choose_rendition(clip, q->width, q->height);
-    if (rendition < 0 || is_listed(q->used, q->used_count, scene->provider, clip->id))
+    size_t age = footage_place(q->recent, q->recent_count, scene->provider, clip->id);
+    if (rendition < 0 || (age < q->recent_count && !q->again) ||
+        footage_place(q->used, q->used_count, scene->provider, clip->id) < q->used_count)
         return false;
     const struct stock_rendition *r = &clip->renditions[rendition];
     *ret = (struct candidate){
@@ -154,7 +149,7 @@ static bool consider(const struct choose_scene *scene, const struct stock_page *
         .shaped = stock_shape_of(r->width, r->height) == stock_shape_of(q->width, q->height),
         .long_enough =
             clip->kind == FOOTAGE_PHOTO || clip->duration_ms >= (int64_t)q->need_ms + SPARE_MS,
-        .fresh = !is_listed(q->recent, q->recent_count, scene->provider, clip->id),
+        .age = age,
         .fresh_look = !scene->looks_used || !scene->looks_used(scene->ctx, clip),
         .other_author = !scene->neighbour_author[0] || !clip->author[0] ||
                         strcmp(scene->neighbour_author, clip->author) != 0,
@@ -172,10 +167,11 @@ static int match_level(int match)
 static int compare(const void *va, const void *vb)
 {
     const struct candidate *a = va, *b = vb;
+    const int age = (a->age > b->age) - (a->age < b->age);
     const int by[][2] = {
         {a->shaped,             b->shaped            },
         {a->long_enough,        b->long_enough       },
-        {a->fresh,              b->fresh             },
+        {age,                   -age                 },
         {a->fresh_look,         b->fresh_look        },
         {match_level(a->match), match_level(b->match)},
         {a->other_author,       b->other_author      },

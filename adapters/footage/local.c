@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "adapters/footage/listed.h"
 #include "adapters/footage/local_parts.h"
 #include "core/base/clock.h"
 #include "core/base/rng.h"
@@ -24,6 +25,7 @@ struct local {
 struct ranked {
     const struct local_clip *clip;
     int times_used, score;
+    size_t age; /* since the chat saw it; the most for what it did not see */
     uint64_t shuffle;
 };
 
@@ -54,6 +56,8 @@ static int compare(const void *va, const void *vb)
         return a->times_used < b->times_used ? -1 : 1;
     if (a->score != b->score)
         return a->score > b->score ? -1 : 1;
+    if (a->age != b->age)
+        return a->age > b->age ? -1 : 1;
     if (a->shuffle != b->shuffle)
         return a->shuffle < b->shuffle ? -1 : 1;
     return strcmp(a->clip->id, b->clip->id);
@@ -100,6 +104,7 @@ static bool local_search(void *self, const struct footage_query *query, struct f
             .clip = clip,
             .times_used = times_used(query, clip->id),
             .score = local_score(&scene, clip->words, clip->word_count),
+            .age = footage_place(query->recent, query->recent_count, "local", clip->id),
             .shuffle = shuffle_of(query->seed, clip->id),
         };
     }

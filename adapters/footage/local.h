@@ -4,7 +4,8 @@
  * What:    footage_source "local": every usable file of the folder and its sub-folders (4 deep,
  *          5,000 files), most fitting first. What fits is decided by words of the file's name (and
  *          its folders') that the scene's terms or narration share; clips of which nothing fits are
- *          still offered, in an order that the seed decides, and none twice while another is unused.
+ *          still offered, those first that the chat did not see lately, then as the seed decides; none
+ *          twice while another is unused.
  *          Types go by content: MP4/MOV, Matroska/WebM, JPEG, PNG, WebP. Symbolic links count only
  *          when they stay inside the folder. The folder is looked at again when it changes, and
  *          every minute.

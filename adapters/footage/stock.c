@@ -140,22 +140,10 @@ static void give_back_call(const struct footage_query *q)
 
 /* --- the slots --- */
 
-static bool was_recent(const struct footage_query *q, const struct footage *hit)
-{
-    size_t n = strlen(hit->provider);
-    for (size_t i = 0; i < q->recent_count; i++)
-        if (strncmp(q->recent[i], hit->provider, n) == 0 && q->recent[i][n] == ':' &&
-            strcmp(q->recent[i] + n + 1, hit->id) == 0)
-            return true;
-    return false;
-}
-
 /* Good enough not to look further down the ladder. */
 static bool is_good(const struct footage_query *q, const struct footage *hit)
 {
-    bool long_enough =
-        hit->kind == FOOTAGE_PHOTO || hit->duration_ms >= (int64_t)q->need_ms + GOOD_SPARE_MS;
-    return long_enough && !was_recent(q, hit);
+    return hit->kind == FOOTAGE_PHOTO || hit->duration_ms >= (int64_t)q->need_ms + GOOD_SPARE_MS;
 }
 
 /* Takes over the new hits when they are the first, or the first good ones. */
@@ -208,8 +196,7 @@ static bool stock_search(void *self, const struct footage_query *q, struct foota
             log_err(LOG_WARN, LOG_MODULE, e);
             break;
         }
-        /* Short or seen lately: the other terms may have better, the rest is for when there is
-           nothing at all. */
+        /* Short: the other terms may have better, the rest is for when there is nothing at all. */
         if (*ret_count > 0 && (i + 1 >= ladder.terms || is_good(q, &ret_hits[0])))
             break;
     }

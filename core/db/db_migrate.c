@@ -26,6 +26,7 @@ EMBED(schema_0013, "schema/0013_refunds.sql");
 EMBED(schema_0014, "schema/0014_groups.sql");
 EMBED(schema_0015, "schema/0015_strike_marks.sql");
 EMBED(schema_0016, "schema/0016_wallet_chain.sql");
+EMBED(schema_0017, "schema/0017_clips.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -48,6 +49,7 @@ static const struct {
     {"0014_groups",       schema_0014},
     {"0015_strike_marks", schema_0015},
     {"0016_wallet_chain", schema_0016},
+    {"0017_clips",        schema_0017},
 };
 
 enum { LOCK_TRIES = 30 };

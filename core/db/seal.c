@@ -39,6 +39,12 @@ void seal_mac(enum seal_purpose purpose, const char *text, char ret[static SEAL_
     sodium_bin2hex(ret + 2, SEAL_MAC_TEXT - 2, mac, sizeof(mac));
 }
 
+void seal_lane(const char *network, const char *chat, char ret[static SEAL_MAC_TEXT])
+{
+    AUTO(free_ptr) char *text = str_printf("%s:%s", network, chat);
+    seal_mac(SEAL_LANE, text, ret);
+}
+
 /* The texts in a row, each with its NUL, padded by nothing: they are short. */
 char *seal_addr(const struct chat_addr *addr)
 {

@@ -31,6 +31,8 @@ enum { SEAL_MAC_TEXT = 2 + 2 * MAC_BYTES + 1 };
 void seal_set_key(const unsigned char key[static 32]);
 /* As a bytea parameter: "\x…". */
 void seal_mac(enum seal_purpose purpose, const char *text, char ret[static SEAL_MAC_TEXT]);
+/* What rows of one chat have in common. */
+void seal_lane(const char *network, const char *chat, char ret[static SEAL_MAC_TEXT]);
 
 /* A text to free(). */
 MUST_USE char *seal_addr(const struct chat_addr *addr);

@@ -17,12 +17,6 @@ void outbox_row_free(struct outbox_row *r)
     *r = (struct outbox_row){0};
 }
 
-static void lane_of(const struct chat_addr *addr, char ret[static SEAL_MAC_TEXT])
-{
-    AUTO(free_ptr) char *text = str_printf("%s:%s", addr->network, addr->chat);
-    seal_mac(SEAL_LANE, text, ret);
-}
-
 /* An edit that nobody has tried yet says less than the new one. */
 static bool drop_older_edits(struct db_tx *tx, const struct outbox_row *row, const char *lane,
                              struct err *e)
@@ -44,7 +38,7 @@ static bool drop_older_edits(struct db_tx *tx, const struct outbox_row *row, con
 bool outbox_add(struct db_tx *tx, const struct outbox_row *row, struct err *e)
 {
     char lane[SEAL_MAC_TEXT];
-    lane_of(&row->addr, lane);
+    seal_lane(row->addr.network, row->addr.chat, lane);
     if (!drop_older_edits(tx, row, lane, e))
         return false;
     AUTO(free_ptr) char *addr = seal_addr(&row->addr);

@@ -89,9 +89,8 @@ bool account_forget(struct db_tx *tx, const char *account, int strike_days,
         "update deliveries set path = '', remote_ref = ''"
         " where job_id in (select id from jobs where user_id = $1)",
         "update videos set title = '', path = '' where user_id = $1",
-        "update jobs set topic = '', story = '', addr = '', media = '', card_ref = '', fail_arg = "
-        "'',"
-        " dedupe_key = sha256(id::text::bytea) where user_id = $1",
+        "update jobs set topic = '', story = '', addr = '', lane = null, media = '', card_ref = '',"
+        " fail_arg = '', dedupe_key = sha256(id::text::bytea) where user_id = $1",
         "delete from drafts where user_id = $1",
         "delete from script_calls where user_id = $1",
         "delete from strikes where user_id = $1",

@@ -23,10 +23,9 @@ static char *items_json(const char *network, const struct inbox_item *items, siz
     strbuf_addc(&out, '[');
     for (size_t i = 0; i < count; i++) {
         char event[SEAL_MAC_TEXT], lane[SEAL_MAC_TEXT];
-        AUTO(free_ptr) char *chat = str_printf("%s:%s", network, items[i].addr->chat);
         AUTO(free_ptr) char *body = seal_long(items[i].body);
         seal_mac(SEAL_EVENT, items[i].event_id, event);
-        seal_mac(SEAL_LANE, chat, lane);
+        seal_lane(network, items[i].addr->chat, lane);
         strbuf_addf(&out, "%s{\"n\":%zu,\"e\":\"%s\",\"l\":\"%s\",\"b\":\"", i ? "," : "", i,
                     event + 2, lane + 2);
         strbuf_adds(&out, body);

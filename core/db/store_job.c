@@ -164,6 +164,8 @@ static bool insert_quote(struct db_tx *tx, const struct job *spec, const char *d
     struct num price = num_make(spec->price), estimate = num_make(spec->estimate_ms);
     AUTO(free_ptr) char *addr = seal_addr(&spec->addr);
     AUTO(free_ptr) char *media = seal_lines(spec->media);
+    char lane[SEAL_MAC_TEXT];
+    seal_lane(spec->addr.network, spec->addr.chat, lane);
     const char *params[] = {id,
                             spec->account,
                             dedupe,
@@ -175,12 +177,13 @@ static bool insert_quote(struct db_tx *tx, const struct job *spec, const char *d
                             spec->addr.network,
                             addr,
                             spec->card_ref,
-                            media};
+                            media,
+                            lane};
     int64_t rows;
     if (!exec_change(tx,
                      "insert into jobs(id, user_id, dedupe_key, state, price, estimate_ms, topic,"
-                     " story, lang, network, addr, card_ref, media)"
-                     " values ($1, $2, $3, 'quoted', $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+                     " story, lang, network, addr, card_ref, media, lane)"
+                     " values ($1, $2, $3, 'quoted', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
                      " on conflict (user_id, dedupe_key) where state in ('quoted', 'waiting',"
                      " 'ready', 'running', 'delivering') do nothing",
                      params, COUNT(params), &rows, e))

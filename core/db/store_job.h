@@ -96,8 +96,9 @@ bool job_find(struct db_tx *tx, const char *account, const char *text, struct jo
 /* Newest first. live_only: waiting..delivering. Caller frees each and the array. */
 bool job_list(struct db_tx *tx, const char *account, bool live_only, size_t max, struct job **ret,
               size_t *ret_count, struct err *e);
-/* "provider:id" of the pictures from stock services in the account's last films, this job left out.
-   Texts and list live in the arena. */
+/* "provider:id" of the pictures in the last films of this job's chat, whoever asked for them, this
+   job left out; what was shown last comes first. Not what people sent, not painted ones. Texts and
+   list live in the arena. */
 bool job_recent_footage(struct db_tx *tx, const struct job *j, size_t films, struct arena *a,
                         const char *const **ret, size_t *ret_count, struct err *e);
 /* Live jobs of everybody on this network (NULL: on all), for the end of `make run` and for /queue.

@@ -69,11 +69,13 @@ bool job_send_kept(struct db_tx *tx, const char *id, const struct chat_addr *add
     if (!find_room(tx, h.account, &w, &is_ready, ret, e) || *ret != JOB_STARTED)
         return *ret == JOB_QUEUE_FULL;
     AUTO(free_ptr) char *sealed = seal_addr(addr);
-    const char *params[] = {id, addr->network, sealed, story};
+    char lane[SEAL_MAC_TEXT];
+    seal_lane(addr->network, addr->chat, lane);
+    const char *params[] = {id, addr->network, sealed, story, lane};
     DB_CRASH(tx, "job_send_kept");
     return db_exec(tx,
-                   "update jobs set network = $2, addr = $3, card_ref = '', story = $4, tries = 0,"
-                   " fail_key = '', fail_arg = '', cancel_at = null where id = $1",
+                   "update jobs set network = $2, addr = $3, lane = $5, card_ref = '', story = $4,"
+                   " tries = 0, fail_key = '', fail_arg = '', cancel_at = null where id = $1",
                    params, COUNT(params), NULL, e) &&
            job_enter_queue(tx, id, h.account, JOB_KEPT, is_ready, e);
 }

@@ -152,17 +152,19 @@ bool job_recent_footage(struct db_tx *tx, const struct job *j, size_t films, str
                         const char *const **ret, size_t *ret_count, struct err *e)
 {
     struct num limit = num_make((int64_t)films);
-    const char *params[] = {j->account, j->id, limit.text};
+    const char *params[] = {j->id, limit.text};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx,
-                 "select distinct (f->>'provider') || ':' || (f->>'id')"
-                 " from (select story from jobs where user_id = $1 and id <> $2"
+                 "select name from (select (f->>'provider') || ':' || (f->>'id') name, min(n) n"
+                 " from (select story, row_number() over (order by created_at desc, id desc) n"
+                 "   from jobs where lane = (select lane from jobs where id = $1) and id <> $1"
                  "   and state not in ('quoted', 'cancelled') and octet_length(story) > 0"
-                 "   order by created_at desc limit $3) recent"
-                 " cross join lateral jsonb_array_elements(recent.story::jsonb->'scenes') s"
+                 "   order by n limit $2) films"
+                 " cross join lateral jsonb_array_elements(films.story::jsonb->'scenes') s"
                  " cross join lateral (values (s->'footage'), (s->'second')) each(f)"
-                 " where f->>'provider' not in ('backdrop', 'local', 'chat') order by 1 limit 2000",
-                 params, 3, &rows, e))
+                 " where f->>'provider' not in ('backdrop', 'chat') group by 1) clips"
+                 " order by n, name limit 2000",
+                 params, COUNT(params), &rows, e))
         return false;
     size_t count = 0;
     const char **list = arena_alloc(a, (db_count(rows) + 1) * sizeof(*list));

@@ -231,6 +231,9 @@ static bool forget_addresses(struct db_tx *tx, struct err *e)
         "update jobs set addr = '', media = '', card_ref = '' where id in (select id from jobs"
         " where ended_at < clock_timestamp() - interval '1 day' and addr <> ''"
         " order by id limit $1::int for update skip locked)",
+        "update jobs set lane = null where id in (select id from jobs"
+        " where ended_at < clock_timestamp() - interval '90 days' and lane is not null"
+        " order by id limit $1::int for update skip locked)",
     };
     struct num limit = num_make(RESCUE_ROWS);
     const char *params[] = {limit.text};

@@ -13,13 +13,6 @@ struct move {
     const char *network, *from, *to;
 };
 
-static void mac_of(enum seal_purpose purpose, const struct move *m, const char *chat,
-                   char ret[static SEAL_MAC_TEXT])
-{
-    AUTO(free_ptr) char *text = str_printf("%s:%s", m->network, chat);
-    seal_mac(purpose, text, ret);
-}
-
 /* The new id leads to the group's old account. Where it led to another one already, that one gives
    way only when nothing ever happened on it. */
 static bool move_account(struct db_tx *tx, const struct move *m, struct err *e)
@@ -72,8 +65,8 @@ static bool move_rows(struct db_tx *tx, const struct move *m, const char *select
 static bool move_cards(struct db_tx *tx, const struct move *m, struct err *e)
 {
     char from[SEAL_MAC_TEXT], to[SEAL_MAC_TEXT];
-    mac_of(SEAL_LANE, m, m->from, from);
-    mac_of(SEAL_LANE, m, m->to, to);
+    seal_lane(m->network, m->from, from);
+    seal_lane(m->network, m->to, to);
     const char *lane[] = {m->network, from};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx,
@@ -91,6 +84,17 @@ static bool move_cards(struct db_tx *tx, const struct move *m, struct err *e)
             return false;
     }
     return true;
+}
+
+/* What was shown there counts on. */
+static bool move_history(struct db_tx *tx, const struct move *m, struct err *e)
+{
+    char from[SEAL_MAC_TEXT], to[SEAL_MAC_TEXT];
+    seal_lane(m->network, m->from, from);
+    seal_lane(m->network, m->to, to);
+    const char *params[] = {from, to};
+    return db_exec(tx, "update jobs set lane = $2::bytea where lane = $1::bytea", params,
+                   COUNT(params), NULL, e);
 }
 
 bool chat_move(struct db_tx *tx, const char *network, const char *from, const char *to,
@@ -119,5 +123,5 @@ bool chat_move(struct db_tx *tx, const char *network, const char *from, const ch
                      "select user_id, addr from group_settings where network = $1 and addr <> ''"
                      " order by user_id for update",
                      "update group_settings set addr = $2 where user_id = $1::uuid", e) &&
-           move_cards(tx, &m, e);
+           move_history(tx, &m, e) && move_cards(tx, &m, e);
 }

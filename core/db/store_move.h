@@ -1,8 +1,8 @@
 /*
  * store_move - a chat got a new id: what is kept for it goes along.
  *
- * What:    the group's account (settings, credits), addresses of jobs, orders and claims, and cards
- *          that wait to be sent, in one transaction. Messages of the old chat do not exist in the
+ * What:    the group's account (settings, credits), addresses of jobs, orders and claims, the history
+ *          of clips, and cards that wait to be sent, in one transaction. Messages of the old chat do not exist in the
  *          new one: cards are sent anew there. Repeating it finds nothing more to do.
  * Tables:  identities, jobs, orders, claims, outbox.
  * Threads: as db_tx.

@@ -81,7 +81,7 @@ struct pipeline_run {
     const char *out_path;     /* the film; .jpg and .srt of the same stem beside it */
     const struct cancel *cancel;
     const char *person;        /* as script_request.person; may be NULL */
-    const char *const *recent; /* "provider:id" of the chat's last films; may be NULL */
+    const char *const *recent; /* footage_query.recent; may be NULL */
     size_t recent_count;
     /* The person's own files: the first scenes show them, each once; scenes without pictures from
        anywhere else show them again. Files that turn out unusable are counted in

@@ -19,6 +19,7 @@ enum {
 enum rung_how {
     RUNG_TERMS, /* by the scene's terms, what is used left out */
     RUNG_AGAIN, /* what is used may come again */
+    RUNG_SEEN,  /* what the chat saw lately may come again; asks for nothing new */
     RUNG_MOOD,  /* by the film's mood: when the terms gave nothing anywhere */
 };
 

@@ -15,8 +15,16 @@ static void add_rung(struct finder *f, const struct footage_source *source, enum
         f->rungs[f->rung_count++] = (struct rung){source, how};
 }
 
-/* The person's own files, each once; what is configured; the own files again; what fits the mood;
-   what never fails. */
+static void add_services(struct finder *f, enum rung_how how)
+{
+    const struct toolbox *tools = f->r->tools;
+    for (size_t i = 0; i + 1 < tools->source_count; i++)
+        if (tools->sources[i].ops->prepare) /* others do not go by words alone */
+            add_rung(f, &tools->sources[i], how);
+}
+
+/* The person's own files, each once; what is configured; the own files again; what the chat saw in
+   an earlier film; what fits the mood; what never fails. */
 void hunt_rungs(struct finder *f)
 {
     const struct toolbox *tools = f->r->tools;
@@ -28,9 +36,9 @@ void hunt_rungs(struct finder *f)
         add_rung(f, &tools->sources[i], RUNG_TERMS);
     if (own)
         add_rung(f, own, RUNG_AGAIN);
-    for (size_t i = 0; i < last; i++)
-        if (tools->sources[i].ops->prepare) /* others do not go by words alone */
-            add_rung(f, &tools->sources[i], RUNG_MOOD);
+    if (f->r->run->recent_count > 0)
+        add_services(f, RUNG_SEEN);
+    add_services(f, RUNG_MOOD);
     add_rung(f, &tools->sources[last], RUNG_TERMS);
 }
 
@@ -147,6 +155,7 @@ static void aim(struct hunt *h, enum rung_how how)
     pthread_mutex_unlock(&h->f->r->lock);
     q->used = h->f->used;
     q->used_count = how == RUNG_AGAIN ? 0 : h->seen;
+    q->again = how == RUNG_SEEN || how == RUNG_MOOD; /* rather than paint */
 }
 
 /* --- calls: a scene without luck at one service goes to the next, and leaves some for the others --- */
@@ -162,7 +171,8 @@ static atomic_int *purse(struct hunt *h, size_t rung)
 static int grant_calls(struct hunt *h, size_t rung)
 {
     atomic_int *left = purse(h, rung);
-    int most = h->f->rungs[rung].how == RUNG_MOOD ? INT_MAX : RUNG_CALLS - h->spent[rung];
+    enum rung_how how = h->f->rungs[rung].how;
+    int most = how == RUNG_MOOD ? INT_MAX : how == RUNG_SEEN ? 0 : RUNG_CALLS - h->spent[rung];
     int seen = atomic_load(left), taken;
     do
         taken = MIN(MAX(most, 0), seen);

@@ -55,9 +55,11 @@ struct footage_query {
     const char *style;       /* "" = default */
     const char *const *used; /* "provider:id" already in this film */
     size_t used_count;
-    const char *const *recent; /* the same of the chat's last films: taken only when nothing else
-                                  fits */
+    /* The same of the chat's last films, what was shown last first. A service leaves them out unless
+       `again`; what was shown longest ago comes first then. */
+    const char *const *recent;
     size_t recent_count;
+    bool again;
     /* Calls to its service that this search may make, counted down; the caller shares out what a
        film may make in all. NULL: any number. */
     atomic_int *calls_left;
