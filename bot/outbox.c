@@ -8,6 +8,7 @@
 #include "bot/card_json.h"
 #include "core/base/clock.h"
 #include "core/base/crash.h"
+#include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_chat.h"
@@ -103,6 +104,8 @@ static bool row_give(const struct lane *lane, const struct outbox_row *row,
     AUTO(card_doc_free) struct card_doc doc = {0};
     if (!card_from_json(row->body, &doc, e))
         return false;
+    if (doc.card.picture && !fs_exists(doc.card.picture))
+        doc.card.picture = NULL; /* on another machine, or swept: the words say all of it */
     if (row->edit_ref[0]) {
         if (a->ops->edit(a->self, &row->addr, row->edit_ref, &doc.card, e)) {
             str_copy(ret_ref, CHAT_REF_MAX, row->edit_ref);

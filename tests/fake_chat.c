@@ -48,6 +48,7 @@ static struct fake_message *remember(struct fake_chat *f, int kind, const char *
     m->text = fake_card_text(card);
     m->is_private = card->is_private;
     m->has_progress = card->percent >= 0;
+    m->has_picture = card->picture != NULL;
     m->percent = card->percent;
     pthread_cond_broadcast(&f->changed);
     return m;

@@ -17,7 +17,7 @@ struct fake_message {
     enum { FAKE_SENT, FAKE_EDITED, FAKE_DELIVERED } kind;
     char ref[CHAT_REF_MAX];
     char *text; /* title, lines and "[label|action]" of buttons, one per line */
-    bool is_private, has_progress;
+    bool is_private, has_progress, has_picture;
     int percent;
 };
 

@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "bot/bot.h"
 #include "bot/outbox.h"
 #include "bot/reply.h"
@@ -72,6 +75,7 @@ struct put {
     const char *text;
     const char *job;
     bool sets_card;
+    const char *picture;
 };
 
 static bool put_body(struct db_tx *tx, void *data, struct err *e)
@@ -80,12 +84,13 @@ static bool put_body(struct db_tx *tx, void *data, struct err *e)
     AUTO(card_doc_free) struct card_doc doc;
     card_begin(&doc, "en");
     card_add_line(&doc, p->text);
+    doc.card.picture = p->picture;
     return outbox_put(tx, &p->w->addr, &doc, p->job, NULL, p->sets_card, e);
 }
 
 static void put(struct world *w, const char *text, const char *job, bool sets_card)
 {
-    struct put p = {w, text, job, sets_card};
+    struct put p = {.w = w, .text = text, .job = job, .sets_card = sets_card};
     struct err e = {0};
     assert_true(db_run(w->bot.db, put_body, &p, &e));
     outbox_wake(w->bot.outbox);
@@ -181,6 +186,46 @@ static void test_permanent_failure_frees_the_lane(void **state)
     assert_string_equal(w.chat.messages[0].text, "second\n");
     assert_int_equal(
         fixture_db_number(w.bot.db, "select count(*) from outbox where state = 'dead'"), 1);
+    world_close(&w);
+}
+
+/* A payment that somebody else drew: address and amount are in its words. */
+static void test_a_picture_of_another_machine_is_left_out(void **state)
+{
+    (void)state;
+    struct world w;
+    char here[] = "/tmp/test-outbox-XXXXXX";
+    world_open(&w, true);
+    int fd = mkstemp(here);
+    assert_true(fd >= 0);
+    close(fd);
+    const char *const pictures[] = {here, "/nowhere/at/all.png"};
+    for (int i = 0; i < 2; i++) {
+        struct put p = {.w = &w, .text = "nano:address", .picture = pictures[i]};
+        struct err e = {0};
+        assert_true(db_run(w.bot.db, put_body, &p, &e));
+        outbox_wake(w.bot.outbox);
+        assert_true(fake_chat_wait(&w.chat, (size_t)i + 1));
+        assert_string_equal(w.chat.messages[i].text, "nano:address\n");
+        assert_int_equal(w.chat.messages[i].has_picture, i == 0);
+    }
+    unlink(here);
+    world_close(&w);
+}
+
+/* Whoever took the order does not draw over the card of whoever makes the film. */
+static void test_a_job_that_runs_elsewhere_is_shown_there(void **state)
+{
+    (void)state;
+    struct world w;
+    AUTO(job_free) struct job job = {0};
+    world_open(&w, true);
+    start_job(&w, &job);
+    put(&w, "starting", w.job, true);
+    assert_true(fake_chat_wait(&w.chat, 1));
+    status_watch(w.bot.status, w.job);
+    cancel_wait(NULL, 1000); /* it looks at the job every 300 ms */
+    assert_int_equal(fake_chat_count(&w.chat), 1);
     world_close(&w);
 }
 
@@ -368,6 +413,8 @@ int main(void)
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_retry_then_sent_once),
         cmocka_unit_test(test_permanent_failure_frees_the_lane),
+        cmocka_unit_test(test_a_picture_of_another_machine_is_left_out),
+        cmocka_unit_test(test_a_job_that_runs_elsewhere_is_shown_there),
         cmocka_unit_test(test_status_card_moves),
         cmocka_unit_test(test_lost_card_is_sent_anew),
         cmocka_unit_test(test_card_of_an_ended_job_is_not_sent),
