@@ -205,6 +205,8 @@ enum { DC_PRIVATE = 64 };
    flags < 0: none. */
 void dc_put_message(struct discord *d, struct strbuf *out, const struct card *card,
                     const char *mention, const char *last, int flags);
+/* A JSON string for places that show no markup: as it is, at most `units` UTF-16 units of it. */
+void dc_put_plain(struct strbuf *out, const char *text, int units);
 void dc_nonce(char ret[static DC_NONCE_SIZE], const char *a, const char *b);
 const struct chat_menu *dc_menu(const struct discord *d, const char *lang);
 

@@ -29,7 +29,8 @@ static int units_of(int32_t cp)
 
 static bool is_markup(int32_t c)
 {
-    return c == '*' || c == '_' || c == '~' || c == '|' || c == '<' || c == '[' || c == '\\';
+    return c == '*' || c == '_' || c == '~' || c == '|' || c == '<' || c == '[' || c == '`' ||
+           c == '\\';
 }
 
 static void put_raw(struct page *p, const char *text)
@@ -45,22 +46,43 @@ static bool starts_link(const char *text)
     return str_starts(text, "http://") || str_starts(text, "https://");
 }
 
+/* What Discord too takes for a part of a link; whatever else comes is text again. */
+static bool in_link(int32_t c)
+{
+    return c > ' ' && c < 0x7f && !strchr("<>[]|\\`\"", (int)c);
+}
+
+/* Bytes of the code span that begins here, marks included; 0: none. Only what Discord reads as one in
+   any case, so that a single mark in somebody's topic does not turn the rest into anything. */
+static size_t code_span(const char *text)
+{
+    if (text[0] != '`' || text[1] == '`')
+        return 0;
+    size_t len = strcspn(text + 1, "`\n");
+    bool closed = len > 0 && text[1 + len] == '`' && text[2 + len] != '`';
+    return closed ? len + 2 : 0;
+}
+
 /* The text with its markup made harmless, except code spans (the catalog's) and links; at most
    `units`, with an ellipsis when cut. */
 static void put_text(struct page *p, const char *text, int units)
 {
-    size_t len = strlen(text);
-    bool code = false, link = false, line_start = true;
+    size_t len = strlen(text), code_from = 0, code_to = 0;
+    bool link = false, line_start = true;
     int end = p->left - MIN(units, p->left);
     for (size_t at = 0; at < len;) {
         size_t before = at;
+        if (before >= code_to) {
+            code_from = before;
+            code_to = before + code_span(text + before);
+        }
         int32_t c = utf8_next(text, len, &at);
-        link = c != ' ' && c != '\n' && (link || starts_link(text + before));
-        code ^= c == '`';
+        bool code = before < code_to;
+        link = in_link(c) && (link || starts_link(text + before));
         bool quoted = line_start && (c == '#' || c == '>' || c == '-');
         bool escape = !code && !link && (is_markup(c) || quoted);
         if (p->left - units_of(c) - escape - 1 < end) {
-            put_raw(p, code ? "`…" : "…");
+            put_raw(p, code && before > code_from ? "`…" : "…");
             return;
         }
         if (escape)
@@ -133,8 +155,7 @@ static void put_content(struct page *p, const struct card *card, const char *men
         put_raw(p, "…"); /* an empty message is refused */
 }
 
-/* As it is, for places that show no markup; at most `units`. */
-static void put_plain(struct strbuf *out, const char *text, int units)
+void dc_put_plain(struct strbuf *out, const char *text, int units)
 {
     size_t len = strlen(text), end = 0;
     for (size_t at = 0; at < len; end = at) {
@@ -161,7 +182,7 @@ static bool put_button(struct discord *d, struct strbuf *out, const struct chat_
     if (!link && !acts(b))
         return false;
     strbuf_addf(out, "{\"type\":2,\"style\":%d,\"label\":", link ? 5 : first ? 1 : 2);
-    put_plain(out, b->label, LABEL_UNITS);
+    dc_put_plain(out, b->label, LABEL_UNITS);
     if (!link)
         dc_sign(d->key, b->action, nth, custom);
     strbuf_adds(out, link ? ",\"url\":" : ",\"custom_id\":");
@@ -197,7 +218,7 @@ static void put_select(struct discord *d, struct strbuf *out, const struct card 
     for (size_t i = at; i < at + count; i++) {
         dc_sign(d->key, card->buttons[i].action, (int)i, custom);
         strbuf_adds(out, i > at ? ",{\"label\":" : "{\"label\":");
-        put_plain(out, card->buttons[i].label, OPTION_UNITS);
+        dc_put_plain(out, card->buttons[i].label, OPTION_UNITS);
         strbuf_adds(out, ",\"value\":");
         json_put_text(out, custom);
         strbuf_addc(out, '}');
