@@ -266,21 +266,27 @@ static void limits_are_kept(void **state)
     }
     assert_int_equal(dfake_number(&w.fake, "tooFast"), 0);
     /* 429 of every kind, pages of a proxy, cut connections: an edit gets through in the end. */
-    static const char *const faults[] = {
-        "{\"match\":\"PATCH\",\"status\":429,\"headers\":{\"X-RateLimit-Scope\":\"shared\"},"
-        "\"body\":{\"message\":\"x\",\"retry_after\":0.2,\"global\":false}}",
-        "{\"match\":\"PATCH\",\"status\":429,\"headers\":{\"X-RateLimit-Global\":\"true\"},"
-        "\"body\":{\"message\":\"x\",\"retry_after\":0.2,\"global\":true}}",
-        "{\"match\":\"PATCH\",\"status\":429,\"headers\":{\"Retry-After\":\"1\"},"
-        "\"html\":\"<html>slow down</html>\"}",
-        "{\"match\":\"PATCH\",\"status\":502,\"html\":\"<html>bad gateway</html>\"}",
-        "{\"match\":\"PATCH\",\"reset\":true}",
+    static const struct {
+        const char *fault;
+        int64_t least_ms; /* that it has to be left alone */
+    } faults[] = {
+        {"{\"match\":\"PATCH\",\"status\":429,\"headers\":{\"X-RateLimit-Scope\":\"shared\"},"
+         "\"body\":{\"message\":\"x\",\"retry_after\":0.2,\"global\":false}}", 200 },
+        {"{\"match\":\"PATCH\",\"status\":429,\"headers\":{\"X-RateLimit-Global\":\"true\"},"
+         "\"body\":{\"message\":\"x\",\"retry_after\":0.2,\"global\":true}}",  200 },
+        {"{\"match\":\"PATCH\",\"status\":429,\"headers\":{\"Retry-After\":\"1\"},"
+         "\"html\":\"<html>slow down</html>\"}",                               1000},
+        {"{\"match\":\"PATCH\",\"status\":502,\"html\":\"<html>bad gateway</html>\"}",  0   },
+        {"{\"match\":\"PATCH\",\"reset\":true}",                                        0   },
     };
     for (size_t i = 0; i < COUNT(faults); i++) {
         struct card card = dbot_text_card("After a fault");
-        dfake_do(&w.fake, "fault", "%s", faults[i]);
+        dfake_do(&w.fake, "fault", "%s", faults[i].fault);
+        int64_t begin = clock_mono_ms();
         if (!w.chat.ops->edit(w.chat.self, &h.addr, ref, &card, &e))
             fail_msg("fault %zu: %s", i, e.detail);
+        if (clock_mono_ms() - begin < faults[i].least_ms)
+            fail_msg("fault %zu: asked again too soon", i);
     }
     fake_node_no_complaints(&w.fake);
 }

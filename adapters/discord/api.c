@@ -18,6 +18,7 @@ enum {
     RETRY_MAX_MS = 3600000,
 };
 
+#define NOT_JSON "not JSON"
 #define AGENT "User-Agent: DiscordBot (https://github.com/nanotik/nanotik, 1)"
 
 char *dc_url(struct discord *d, const char *path)
@@ -84,7 +85,7 @@ static void read_answer(const struct net_reply *reply, struct dc_reply *ret)
     if (json)
         read_refusal(doc, ret);
     else
-        str_copy(ret->detail, sizeof(ret->detail), "not JSON");
+        str_copy(ret->detail, sizeof(ret->detail), NOT_JSON);
     ret->action = dc_classify(reply->status, ret->code);
     if (ret->action == DC_WAIT && ret->retry_ms == 0)
         ret->retry_ms = json ? 1000 : 5000;
@@ -120,8 +121,7 @@ static double header_number(const struct net_reply *reply, const char *name)
     return end == text || !isfinite(value) || value < 0 || value > 1e9 ? -1 : value;
 }
 
-static void note_limits(struct discord *d, const struct dc_call *c, const struct net_reply *reply,
-                        const struct dc_reply *r)
+static struct limit_news read_news(const struct net_reply *reply, const struct dc_reply *r)
 {
     struct limit_news n = {.status = reply->status,
                            .bucket = net_reply_header(reply, "X-RateLimit-Bucket"),
@@ -130,27 +130,36 @@ static void note_limits(struct discord *d, const struct dc_call *c, const struct
                            .reset_after = header_number(reply, "X-RateLimit-Reset-After"),
                            .scope = net_reply_header(reply, "X-RateLimit-Scope"),
                            .retry_ms = r->retry_ms};
-    /* A page that is no JSON comes from in front of Discord and means the whole address. */
     n.global = strcmp(net_reply_header(reply, "X-RateLimit-Global"), "true") == 0 ||
-               strcmp(n.scope, "global") == 0 ||
-               (reply->status == 429 && strcmp(r->detail, "not JSON") == 0);
+               strcmp(n.scope, "global") == 0;
+    /* A page comes from in front of Discord and means the whole address. */
+    n.address = reply->status == 429 && strcmp(r->detail, NOT_JSON) == 0;
+    return n;
+}
+
+static void note_limits(struct discord *d, const struct dc_call *c, const struct limit_call *turn,
+                        const struct net_reply *reply, const struct dc_reply *r)
+{
+    const struct limit_news n = read_news(reply, r);
     pthread_mutex_lock(&d->lock);
-    limits_done(d->limits, c->route, c->major, &n, clock_mono_ms());
+    limits_done(d->limits, turn, &n, clock_mono_ms());
     pthread_mutex_unlock(&d->lock);
     if (reply->status == 429)
         log_warn("%s: asked to wait %lld ms%s", c->name, (long long)r->retry_ms,
-                 n.global ? ", all routes" : "");
+                 n.global || n.address ? ", all routes" : "");
 }
 
-static bool wait_turn(struct discord *d, const struct dc_call *c, struct err *e)
+static bool wait_turn(struct discord *d, const struct dc_call *c, struct limit_call *ret_turn,
+                      struct err *e)
 {
+    *ret_turn =
+        (struct limit_call){.route = c->route, .major = c->major, .counts = !c->is_token_path};
     int64_t begin = clock_mono_ms();
     for (;;) {
         int64_t now = clock_mono_ms();
         pthread_mutex_lock(&d->lock);
         bool dead = d->token_dead && !c->is_token_path;
-        int64_t wait =
-            dead ? 0 : limits_take(d->limits, c->route, c->major, !c->is_token_path, now);
+        int64_t wait = dead ? 0 : limits_take(d->limits, ret_turn, now);
         pthread_mutex_unlock(&d->lock);
         if (dead)
             return dc_error_set(e, DC_TOKEN, 401, 0, c->name, "");
@@ -177,8 +186,8 @@ static size_t put_headers(struct discord *d, const char **list, bool with_token,
     return n;
 }
 
-static void call_once(struct discord *d, const struct dc_call *c, struct dc_reply *ret,
-                      struct err *e)
+static void call_once(struct discord *d, const struct dc_call *c, const struct limit_call *turn,
+                      struct dc_reply *ret, struct err *e)
 {
     AUTO(net_reply_free) struct net_reply reply = {0};
     AUTO(free_ptr) char *url = dc_url(d, c->path);
@@ -204,7 +213,7 @@ static void call_once(struct discord *d, const struct dc_call *c, struct dc_repl
     }
     net_call(d->net, &r, &reply, e);
     read_reply(&reply, c->name, ret, e);
-    note_limits(d, c, &reply, ret);
+    note_limits(d, c, turn, &reply, ret);
     if (ret->action == DC_TOKEN && !c->is_token_path) {
         pthread_mutex_lock(&d->lock);
         d->token_dead = true; /* every further request would only add to a ban */
@@ -218,12 +227,13 @@ bool dc_call(struct discord *d, struct dc_call *c, struct dc_reply *ret, struct 
     int network = 0;
     *ret = (struct dc_reply){.action = DC_RETRY};
     for (int i = 0; i < TRIES; i++) {
+        struct limit_call turn;
         dc_reply_free(ret);
-        if (!wait_turn(d, c, e)) {
+        if (!wait_turn(d, c, &turn, e)) {
             ret->action = e->code == ERR_CONFIG ? DC_TOKEN : DC_RETRY;
             return false;
         }
-        call_once(d, c, ret, e);
+        call_once(d, c, &turn, ret, e);
         if (ret->action == DC_DONE)
             return true;
         if (ret->action == DC_WAIT)

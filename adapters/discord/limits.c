@@ -12,7 +12,6 @@ enum {
     INVALID_SLICES = 10,
     INVALID_MAX = 5000, /* half of what brings a ban */
     INVALID_REST_MS = 60000,
-    STALE_MS = 120000, /* a request that was never reported */
 };
 
 struct slot {
@@ -28,7 +27,8 @@ struct limits {
     } routes[ROUTES];
     size_t route_next;
     struct slot slots[SLOTS];
-    int64_t until_ms; /* of all */
+    int64_t until_ms; /* of all that count */
+    int64_t rest_ms;  /* of everything */
     int64_t sent_ms[PER_SECOND];
     int sent_next;
     int64_t invalid[INVALID_SLICES];
@@ -85,16 +85,25 @@ static void learn_bucket(struct limits *l, const char *route, const char *bucket
         l->route_next = (l->route_next + 1) % ROUTES;
 }
 
+/* The slot of this key; NULL when it gave way to another one. */
+static struct slot *look_up(struct limits *l, uint64_t key)
+{
+    for (uint64_t i = 0; i < PROBES && key; i++)
+        if (l->slots[((key >> 20) + i) % SLOTS].key == key)
+            return &l->slots[((key >> 20) + i) % SLOTS];
+    return NULL;
+}
+
 static struct slot *find(struct limits *l, uint64_t bucket, const char *major, int64_t now)
 {
     uint64_t key = (bucket * 0x9e3779b97f4a7c15u ^ hash2(major, "")) | 1;
-    struct slot *oldest = NULL;
+    struct slot *known = look_up(l, key), *oldest = NULL;
+    if (known) {
+        known->used_ms = now;
+        return known;
+    }
     for (uint64_t i = 0; i < PROBES; i++) {
         struct slot *s = &l->slots[((key >> 20) + i) % SLOTS];
-        if (s->key == key) {
-            s->used_ms = now;
-            return s;
-        }
         int64_t age = s->key ? MAX(s->used_ms, s->until_ms) : INT64_MIN;
         int64_t best = !oldest       ? INT64_MAX
                        : oldest->key ? MAX(oldest->used_ms, oldest->until_ms)
@@ -110,8 +119,6 @@ static int64_t slot_wait(struct slot *s, int64_t now)
 {
     if (now < s->until_ms)
         return s->until_ms - now;
-    if (s->flying > 0 && now - s->used_ms > STALE_MS)
-        s->flying = 0;
     if (s->limit <= 0)
         return s->flying > 0 ? 20 : 0;
     if (now >= s->reset_ms)
@@ -124,25 +131,22 @@ static int64_t slot_wait(struct slot *s, int64_t now)
 int64_t limits_wait(struct limits *l, const char *route, const char *major, int64_t now_ms)
 {
     struct slot *s = find(l, bucket_of(l, route), major, now_ms);
-    return MAX(slot_wait(s, now_ms), l->until_ms - now_ms);
+    return MAX(slot_wait(s, now_ms), MAX(l->until_ms, l->rest_ms) - now_ms);
 }
 
-int64_t limits_take(struct limits *l, const char *route, const char *major, bool counts,
-                    int64_t now_ms)
+int64_t limits_take(struct limits *l, struct limit_call *c, int64_t now_ms)
 {
-    struct slot *s = find(l, bucket_of(l, route), major, now_ms);
-    int64_t used = s->used_ms;
-    int64_t wait = slot_wait(s, now_ms);
-    if (counts) {
+    struct slot *s = find(l, bucket_of(l, c->route), c->major, now_ms);
+    int64_t wait = MAX(slot_wait(s, now_ms), l->rest_ms - now_ms);
+    if (c->counts) {
         wait = MAX(wait, l->until_ms - now_ms);
         wait = MAX(wait, l->sent_ms[l->sent_next] + 1000 - now_ms);
     }
-    if (wait > 0) {
-        s->used_ms = used;
+    if (wait > 0)
         return wait;
-    }
     s->flying++;
-    if (counts) {
+    c->slot = s->key;
+    if (c->counts) {
         l->sent_ms[l->sent_next] = now_ms;
         l->sent_next = (l->sent_next + 1) % PER_SECOND;
     }
@@ -163,7 +167,7 @@ static void count_invalid(struct limits *l, int64_t now)
     }
     l->invalid[l->slice]++;
     if (limits_invalid(l) >= INVALID_MAX)
-        l->until_ms = MAX(l->until_ms, now + INVALID_REST_MS);
+        l->rest_ms = MAX(l->rest_ms, now + INVALID_REST_MS);
 }
 
 int64_t limits_invalid(const struct limits *l)
@@ -174,17 +178,28 @@ int64_t limits_invalid(const struct limits *l)
     return sum;
 }
 
-void limits_done(struct limits *l, const char *route, const char *major, const struct limit_news *n,
+void limits_heard(struct limits *l, const struct limit_news *n, int64_t now_ms)
+{
+    bool shared = n->scope && strcmp(n->scope, "shared") == 0;
+    int64_t until = now_ms + MAX(n->retry_ms, 50);
+    if (n->status == 429 && n->global)
+        l->until_ms = MAX(l->until_ms, until);
+    if (n->status == 429 && n->address)
+        l->rest_ms = MAX(l->rest_ms, until);
+    if (n->status == 401 || n->status == 403 || (n->status == 429 && !shared))
+        count_invalid(l, now_ms);
+}
+
+void limits_done(struct limits *l, const struct limit_call *c, const struct limit_news *n,
                  int64_t now_ms)
 {
-    struct slot *taken = find(l, bucket_of(l, route), major, now_ms);
-    if (taken->flying > 0)
+    /* Where it was taken: the route may have come to another bucket meanwhile. */
+    struct slot *taken = look_up(l, c->slot);
+    if (taken && taken->flying > 0)
         taken->flying--;
-    struct slot *s = taken;
-    if (n->bucket && n->bucket[0]) {
-        learn_bucket(l, route, n->bucket);
-        s = find(l, bucket_of(l, route), major, now_ms);
-    }
+    if (n->bucket && n->bucket[0])
+        learn_bucket(l, c->route, n->bucket);
+    struct slot *s = find(l, bucket_of(l, c->route), c->major, now_ms);
     if (n->limit > 0 && n->remaining >= 0 && n->reset_after >= 0) {
         int64_t reset = now_ms + (int64_t)(n->reset_after * 1000.0 + 0.999);
         /* Answers may overtake each other: within a window the smaller number is the newer one. */
@@ -193,14 +208,7 @@ void limits_done(struct limits *l, const char *route, const char *major, const s
         s->reset_ms = MAX(s->reset_ms, reset);
         s->limit = n->limit;
     }
-    bool shared = n->scope && strcmp(n->scope, "shared") == 0;
-    if (n->status == 429) {
-        int64_t until = now_ms + MAX(n->retry_ms, 50);
-        if (n->global)
-            l->until_ms = MAX(l->until_ms, until);
-        else
-            s->until_ms = MAX(s->until_ms, until);
-    }
-    if (n->status == 401 || n->status == 403 || (n->status == 429 && !shared))
-        count_invalid(l, now_ms);
+    if (n->status == 429)
+        s->until_ms = MAX(s->until_ms, now_ms + MAX(n->retry_ms, 50));
+    limits_heard(l, n, now_ms);
 }

@@ -26,16 +26,23 @@ struct limit_news {
     double reset_after;       /* seconds; < 0: not told */
     const char *scope;        /* of a 429: "user", "global", "shared" */
     int64_t retry_ms;         /* of a 429 */
-    bool global;
+    bool global;              /* of a 429: all that counts */
+    bool address;             /* of a 429: everything that this machine asks for */
 };
 
-/* route: method and path template; major: the ids of the path that have limits of their own.
-   counts: false for interaction callbacks and webhooks, which are outside the 50 a second.
-   0: go, and it is in flight until limits_done. Else: ask again in so many ms. */
-int64_t limits_take(struct limits *l, const char *route, const char *major, bool counts,
-                    int64_t now_ms);
-void limits_done(struct limits *l, const char *route, const char *major,
-                 const struct limit_news *news, int64_t now_ms);
+struct limit_call {
+    const char *route; /* method and path template */
+    const char *major; /* the ids of the path that have limits of their own */
+    bool counts;       /* false for interaction callbacks and webhooks: outside the 50 a second */
+    uint64_t slot;     /* the limiter's own: where it is in flight */
+};
+
+/* 0: go, and it is in flight until limits_done. Else: ask again in so many ms. */
+int64_t limits_take(struct limits *l, struct limit_call *c, int64_t now_ms);
+void limits_done(struct limits *l, const struct limit_call *c, const struct limit_news *news,
+                 int64_t now_ms);
+/* The answer to something that never asked for its turn: what it means for all others. */
+void limits_heard(struct limits *l, const struct limit_news *news, int64_t now_ms);
 /* How long this route would have to wait now, for a lane to be polite; nothing is counted. */
 int64_t limits_wait(struct limits *l, const char *route, const char *major, int64_t now_ms);
 int64_t limits_invalid(const struct limits *l); /* invalid requests of the last ten minutes */
