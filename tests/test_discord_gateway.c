@@ -107,6 +107,29 @@ static void identify_and_heartbeat(void **state)
     assert_true(first_min < 8000 && first_max > 32000 && first_max <= 40000); /* jitter */
 }
 
+/* Asked for just before one was due: its answer is still on its way then, the link is not dead. */
+static void a_beat_that_was_asked_for_has_its_time(void **state)
+{
+    (void)state;
+    begin(11);
+    come_live();
+    int64_t due = w.out.wake_ms;
+    for (int i = 0; i < 20; i++) {
+        w.now = due - 20;
+        frame(1);
+        assert_non_null(strstr(w.out.send.text, "\"op\":1"));
+        int64_t asked = w.now;
+        w.now = due;
+        input((struct gw_input){.kind = GW_TICK});
+        assert_int_equal(w.out.close, 0);
+        frame(11);
+        due = asked + 40000;
+    }
+    for (int i = 0; i < 10 && !w.out.close; i++)
+        tick(); /* silence is still noticed */
+    assert_int_equal(w.out.close, 4000);
+}
+
 static void a_dead_link_is_closed_and_resumed(void **state)
 {
     (void)state;
@@ -324,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(identify_and_heartbeat),
+        cmocka_unit_test(a_beat_that_was_asked_for_has_its_time),
         cmocka_unit_test(a_dead_link_is_closed_and_resumed),
         cmocka_unit_test(every_close_code),
         cmocka_unit_test(op_7_and_9),

@@ -6,7 +6,6 @@
 #include "core/net/json.h"
 
 enum {
-    CONNECT_MS = 40000, /* the connection's own limits come first */
     HELLO_MS = 20000,
     START_MS = 60000,
     STEADY_MS = 60000, /* live for so long: the back-off begins anew */
@@ -112,8 +111,10 @@ static void close_link(struct gateway *g, struct gw_output *out, int64_t pause_m
     g->pause_ms = pause_ms;
 }
 
+/* Also when it was asked for: its answer has a whole interval then. */
 static void put_beat(struct gateway *g, struct gw_output *out, int64_t now)
 {
+    g->beat_ms = now + g->beat_every_ms;
     if (!may_send(g, now))
         return;
     if (g->session.seq >= 0)
@@ -152,7 +153,7 @@ static void end(struct gateway *g, struct gw_output *out, const char *key, const
 
 /* --- connecting --- */
 
-static void connect_now(struct gateway *g, struct gw_output *out, int64_t now)
+static void connect_now(struct gateway *g, struct gw_output *out)
 {
     g->resuming = g->session.id[0] != '\0';
     const char *url = g->resuming && g->session.url[0] ? g->session.url : g->url;
@@ -162,7 +163,6 @@ static void connect_now(struct gateway *g, struct gw_output *out, int64_t now)
     snprintf(out->connect, sizeof(out->connect), "%.*s/?v=10&encoding=json%s", (int)len, url,
              g->compress ? "&compress=zlib-stream" : "");
     g->state = GW_CONNECTING;
-    g->at_ms = now + CONNECT_MS;
     g->pause_ms = -1;
     g->beat_every_ms = 0;
     g->beat_unanswered = false;
@@ -317,7 +317,6 @@ static void beat(struct gateway *g, struct gw_output *out, int64_t now)
         return;
     }
     put_beat(g, out, now);
-    g->beat_ms = now + g->beat_every_ms;
 }
 
 static void on_tick(struct gateway *g, struct gw_output *out, int64_t now)
@@ -325,7 +324,7 @@ static void on_tick(struct gateway *g, struct gw_output *out, int64_t now)
     switch (g->state) {
     case GW_PAUSED:
         if (now >= g->at_ms)
-            connect_now(g, out, now);
+            connect_now(g, out);
         return;
     case GW_GREETING:
     case GW_STARTING:
