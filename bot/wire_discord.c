@@ -82,7 +82,11 @@ static size_t complete(void *ctx, const char *command, const char *option, const
     else if (strcmp(what, "script") == 0)
         for (const char *const *s = story_scripts; *s; s++)
             offer(&c, *s);
-    else if (strcmp(what, "lang") == 0 || strcmp(option, "to") == 0)
+    else if (strcmp(what, "music") == 0) {
+        offer(&c, "off");
+        for (const char *const *m = story_moods; *m; m++)
+            offer(&c, *m);
+    } else if (strcmp(what, "lang") == 0 || strcmp(option, "to") == 0)
         for (const char *const *l = i18n_langs(); *l; l++)
             offer(&c, *l);
     return c.count;

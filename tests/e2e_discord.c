@@ -142,9 +142,12 @@ static void press(const char *message, const char *label, const char *where, con
 static void commands_are_all_there(void)
 {
     static const char *const wanted[] = {
-        "\"zh-CN\":\"制作\"", "\"ar\":\"اصنع\"",    "\"autocomplete\":true", "\"max_value\":180",
-        "\"type\":11",        "\"9:16\"",           "\"Make video\"",        "\"name\":\"script\"",
-        "\"name\":\"pay\"",   "\"name\":\"terms\"", "\"name\":\"privacy\"",  "\"name\":\"forget\"",
+        "\"zh-CN\":\"制作\"", "\"ar\":\"اصنع\"",      "\"autocomplete\":true",
+        "\"max_value\":180",  "\"type\":11",          "\"9:16\"",
+        "\"Make video\"",     "\"name\":\"script\"",  "\"name\":\"pay\"",
+        "\"name\":\"terms\"", "\"name\":\"privacy\"", "\"name\":\"forget\"",
+        "\"name\":\"group\"", "\"name\":\"account\"", "\"name\":\"claim\"",
+        "\"name\":\"speed\"",
     };
     AUTO(json_free) cJSON *state = fake_node_state(&fake);
     AUTO(free_ptr) char *all = cJSON_PrintUnformatted(json_array(state, "commands"));

@@ -418,6 +418,19 @@ static void commands_are_registered_when_they_changed(void **state)
                         "/applications/1180000000000000001/guilds/1090000000000000007/commands");
 }
 
+/* Discord is out when the bot starts: the commands come when it is back, without another start. */
+static void commands_wait_for_an_outage(void **state)
+{
+    (void)state;
+    dfake_do(&w.fake, "fault",
+             "{\"match\":\"PUT /applications\",\"times\":4,\"status\":503,\"html\":\"<html>\"}");
+    dbot_adapter_run();
+    for (int i = 0; i < 1500 && dfake_number(&w.fake, "registrations") < 1; i++)
+        usleep(10000);
+    assert_int_equal(dfake_number(&w.fake, "registrations"), 1);
+    assert_int_equal(dfake_lines(&w.fake, "log", "PUT /applications"), 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +445,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(choices_become_menus, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(commands_are_registered_when_they_changed, dbot_setup,
                                         dbot_teardown),
+        cmocka_unit_test_setup_teardown(commands_wait_for_an_outage, dbot_setup, dbot_teardown),
     };
     hash_setup();
     log_init(getenv("LOUD") ? LOG_INFO : LOG_OFF, false);

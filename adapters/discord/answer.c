@@ -12,7 +12,14 @@
 
 #define LOG_MODULE "discord"
 
-enum { LATE_MS = 1000, SLOW_MS = 150, WAIT_S = 6, WARM_MS = 40000, ACK_TRIES = 2 };
+enum {
+    LATE_MS = 1000,
+    SLOW_MS = 150,
+    WAIT_S = 6,
+    WARM_MS = 40000,
+    ACK_TRIES = 2,
+    MODAL_UNITS = 45, /* of a title, of a label */
+};
 
 static char *callback_path(const char *id, const char *token)
 {
@@ -133,13 +140,10 @@ void dc_complete(struct discord *d, const struct dc_event *ev)
         dc_post(d, "complete", "POST", callback_path(ev->id, ev->token), text, NULL, ev->id);
 }
 
-static void put_catalog(struct discord *d, struct strbuf *out, const char *lang, const char *key,
-                        size_t max)
+static void put_catalog(struct discord *d, struct strbuf *out, const char *lang, const char *key)
 {
     AUTO(free_ptr) char *text = d->o.text(d->o.ctx, lang, key);
-    char cut[200];
-    str_copy(cut, MIN(max + 1, sizeof(cut)), text);
-    json_put_text(out, cut);
+    dc_put_plain(out, text, MODAL_UNITS);
 }
 
 void dc_ask_script(struct discord *d, const struct dc_event *ev)
@@ -153,9 +157,9 @@ void dc_ask_script(struct discord *d, const struct dc_event *ev)
     strbuf_adds(&body, "{\"type\":9,\"data\":{\"custom_id\":");
     json_put_text(&body, custom);
     strbuf_adds(&body, ",\"title\":");
-    put_catalog(d, &body, lang, whole ? "discord.script_title" : "discord.edit_title", 45);
+    put_catalog(d, &body, lang, whole ? "discord.script_title" : "discord.edit_title");
     strbuf_adds(&body, ",\"components\":[{\"type\":18,\"label\":");
-    put_catalog(d, &body, lang, whole ? "discord.script_label" : "discord.edit_label", 45);
+    put_catalog(d, &body, lang, whole ? "discord.script_label" : "discord.edit_label");
     strbuf_adds(&body, ",\"component\":{\"type\":4,\"custom_id\":\"text\",\"style\":2,"
                        "\"min_length\":1,\"max_length\":4000}}]}}");
     char *text = strbuf_take(&body);

@@ -11,46 +11,67 @@
 enum {
     KEEP_SECONDS = 400 * 86400,
     PATIENCE_MS = 60000,
-    TEXT_MAX = 100,
+    PAUSES_GROW = 7, /* then one after PAUSE_MAX_MS each */
+    PAUSE_MAX_MS = 60000,
+    TEXT_UNITS = 100,
     SECONDS_MIN = 5,
     SECONDS_MAX = 3600
 };
 
 enum option_type { STRING = 3, INTEGER = 4, ATTACHMENT = 11 };
 
-/* Options by command; those of a command stand together. choices: "a b c". */
+/* Options by command; those of a command stand together, in the order in which the bot wants their
+   words. choices: "a b c". */
 static const struct {
     const char *command, *name;
     enum option_type type;
     bool required, completes;
     const char *choices, *key;
 } options[] = {
-    {"make",      "topic",  STRING,     true,  false, NULL,               "discord.option.topic" },
-    {"make",      "length", INTEGER,    false, false, NULL,               "discord.option.length"},
-    {"make",      "aspect", STRING,     false, false, "9:16 16:9 1:1",    "discord.option.aspect"},
-    {"make",      "tier",   STRING,     false, false, "basic hd premium", "discord.option.tier"  },
-    {"make",      "voice",  STRING,     false, true,  NULL,               "discord.option.voice" },
-    {"make",      "style",  STRING,     false, true,  NULL,               "discord.option.style" },
-    {"make",      "script", STRING,     false, true,  NULL,               "discord.option.told"  },
-    {"make",      "wish",   STRING,     false, false, NULL,               "discord.option.wish"  },
-    {"make",      "media",  ATTACHMENT, false, false, NULL,               "discord.option.media" },
-    {"make",      "media2", ATTACHMENT, false, false, NULL,               "discord.option.media" },
-    {"make",      "media3", ATTACHMENT, false, false, NULL,               "discord.option.media" },
-    {"make",      "media4", ATTACHMENT, false, false, NULL,               "discord.option.media" },
-    {"script",    "topic",  STRING,     false, false, NULL,               "discord.option.script"},
-    {"script",    "change", STRING,     false, false, NULL,               "discord.option.edit"  },
-    {"again",     "video",  STRING,     false, false, NULL,               "discord.option.video" },
-    {"cancel",    "video",  STRING,     false, false, NULL,               "discord.option.video" },
-    {"remix",     "video",  STRING,     false, false, NULL,               "discord.option.video" },
-    {"dub",       "video",  STRING,     false, false, NULL,               "discord.option.video" },
-    {"dub",       "to",     STRING,     false, true,  NULL,               "discord.option.lang"  },
-    {"subtitles", "video",  STRING,     false, false, NULL,               "discord.option.video" },
-    {"send",      "video",  STRING,     false, false, NULL,               "discord.option.video" },
-    {"settings",  "change", STRING,     false, false, NULL,               "discord.option.change"},
-    {"voice",     "name",   STRING,     false, true,  NULL,               "discord.option.voice" },
-    {"style",     "name",   STRING,     false, true,  NULL,               "discord.option.style" },
-    {"lang",      "to",     STRING,     false, true,  NULL,               "discord.option.lang"  },
+    {"make",      "topic",   STRING,     true,  false, NULL,                      "discord.option.topic"  },
+    {"make",      "length",  INTEGER,    false, false, NULL,                      "discord.option.length" },
+    {"make",      "aspect",  STRING,     false, false, "9:16 16:9 1:1",           "discord.option.aspect" },
+    {"make",      "tier",    STRING,     false, false, "basic hd premium",        "discord.option.tier"   },
+    {"make",      "voice",   STRING,     false, true,  NULL,                      "discord.option.voice"  },
+    {"make",      "style",   STRING,     false, true,  NULL,                      "discord.option.style"  },
+    {"make",      "script",  STRING,     false, true,  NULL,                      "discord.option.told"   },
+    {"make",      "wish",    STRING,     false, false, NULL,                      "discord.option.wish"   },
+    {"make",      "speed",   STRING,     false, false, "0.8 0.9 1.0 1.1 1.2 1.3", "discord.option.speed"  },
+    {"make",      "music",   STRING,     false, true,  NULL,                      "discord.option.music"  },
+    {"make",      "lang",    STRING,     false, true,  NULL,                      "discord.option.lang"   },
+    {"make",      "media",   ATTACHMENT, false, false, NULL,                      "discord.option.media"  },
+    {"make",      "media2",  ATTACHMENT, false, false, NULL,                      "discord.option.media"  },
+    {"make",      "media3",  ATTACHMENT, false, false, NULL,                      "discord.option.media"  },
+    {"make",      "media4",  ATTACHMENT, false, false, NULL,                      "discord.option.media"  },
+    {"script",    "topic",   STRING,     false, false, NULL,                      "discord.option.script" },
+    {"script",    "change",  STRING,     false, false, NULL,                      "discord.option.edit"   },
+    {"again",     "video",   STRING,     false, false, NULL,                      "discord.option.video"  },
+    {"cancel",    "video",   STRING,     false, false, NULL,                      "discord.option.video"  },
+    {"remix",     "video",   STRING,     false, false, NULL,                      "discord.option.video"  },
+    {"dub",       "video",   STRING,     false, false, NULL,                      "discord.option.video"  },
+    {"dub",       "to",      STRING,     false, true,  NULL,                      "discord.option.lang"   },
+    {"subtitles", "video",   STRING,     false, false, NULL,                      "discord.option.video"  },
+    {"send",      "video",   STRING,     false, false, NULL,                      "discord.option.video"  },
+    {"credits",   "account", STRING,     false, false, "group",                   "discord.option.account"},
+    {"pay",       "amount",  STRING,     false, false, NULL,                      "discord.option.amount" },
+    {"pay",       "account", STRING,     false, false, "group",                   "discord.option.account"},
+    {"pay",       "claim",   STRING,     false, false, NULL,                      "discord.option.claim"  },
+    {"refund",    "address", STRING,     false, false, NULL,                      "discord.option.address"},
+    {"refund",    "amount",  STRING,     false, false, NULL,                      "discord.option.credits"},
+    {"group",     "change",  STRING,     false, false, NULL,                      "discord.option.group"  },
+    {"settings",  "change",  STRING,     false, false, NULL,                      "discord.option.change" },
+    {"voice",     "name",    STRING,     false, true,  NULL,                      "discord.option.voice"  },
+    {"style",     "name",    STRING,     false, true,  NULL,                      "discord.option.style"  },
+    {"lang",      "to",      STRING,     false, true,  NULL,                      "discord.option.lang"   },
 };
+
+const char *dc_option_name(const char *command, size_t nth)
+{
+    for (size_t i = 0; i < COUNT(options); i++)
+        if (strcmp(options[i].command, command) == 0 && nth-- == 0)
+            return options[i].name;
+    return NULL;
+}
 
 /* What Discord calls the languages of the catalog. Arabic is not in its documented table. */
 static const struct {
@@ -74,24 +95,6 @@ struct builder {
     bool arabic;
 };
 
-/* At most 100 UTF-16 units; a byte is never less than a unit's share. */
-static void put_cut(struct strbuf *out, const char *text)
-{
-    char cut[4 * TEXT_MAX + 1];
-    int units = 0;
-    size_t end = 0, len = strlen(text);
-    for (size_t at = 0; at < len && at < sizeof(cut) - 5; end = at) {
-        unsigned char c = (unsigned char)text[at];
-        int bytes = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-        units += bytes == 4 ? 2 : 1;
-        if (units > TEXT_MAX)
-            break;
-        at += (size_t)bytes;
-    }
-    str_copy(cut, MIN(end + 1, sizeof(cut)), text);
-    json_put_text(out, cut);
-}
-
 /* A text of this language, the caller's: the help of a command, or of a key. "" when none. */
 static char *text_of(const struct builder *b, const struct chat_menu *m, const char *key,
                      const char *command)
@@ -113,7 +116,7 @@ static void put_locales(struct builder *b, const char *lang, const char *text, b
             continue;
         for (size_t n = 0; locales[k].locales[n]; n++) {
             strbuf_addf(b->out, "%s\"%s\":", *any ? "," : "", locales[k].locales[n]);
-            put_cut(b->out, text);
+            dc_put_plain(b->out, text, TEXT_UNITS);
             *any = true;
         }
     }
@@ -128,7 +131,7 @@ static void put_texts(struct builder *b, const char *field, const char *key, con
         AUTO(free_ptr) char *text = text_of(b, m, key, command);
         if (i == 0) { /* also for languages that have none */
             strbuf_addf(b->out, ",\"%s\":", field);
-            put_cut(b->out, text);
+            dc_put_plain(b->out, text, TEXT_UNITS);
             strbuf_addf(b->out, ",\"%s_localizations\":{", field);
         }
         if (*text)
@@ -236,6 +239,28 @@ static bool put(struct discord *d, const char *body, struct dc_reply *r, struct 
     return dc_call(d, &c, r, e);
 }
 
+/* What is in the way may go by itself: an outage of theirs at our start must not leave people without
+   commands until the next one. */
+static bool may_pass(enum dc_action action)
+{
+    return action == DC_RETRY || action == DC_WAIT || action == DC_UNCLEAR;
+}
+
+static bool put_patiently(struct discord *d, const char *body, struct dc_reply *r, struct err *e)
+{
+    for (int i = 0;; i++) {
+        dc_reply_free(r);
+        if (put(d, body, r, e))
+            return true;
+        if (!may_pass(r->action) || cancel_fired(&d->stop))
+            return false;
+        log_err(i == 0 ? LOG_WARN : LOG_INFO, LOG_MODULE, e);
+        int pause = i < PAUSES_GROW ? net_backoff_ms(i) : PAUSE_MAX_MS;
+        if (cancel_wait(&d->stop, (int)MAX(r->retry_ms, pause)))
+            return false;
+    }
+}
+
 void dc_commands_publish(struct discord *d)
 {
     AUTO(strbuf_free) struct strbuf body = STRBUF(1 << 20);
@@ -258,19 +283,19 @@ void dc_commands_publish(struct discord *d)
     snprintf(key, sizeof(key), "discord.commands.%s", d->guild);
     if (d->o.recall && d->o.recall(d->o.ctx, key, known, sizeof(known)) && strcmp(known, hex) == 0)
         return;
-    bool ok = put(d, strbuf_text(&body), &r, &e);
+    bool ok = put_patiently(d, strbuf_text(&body), &r, &e);
     if (!ok && r.code == 50035 && strstr(r.detail, ".ar:")) {
         b.arabic = false;
         build(&b);
-        dc_reply_free(&r);
-        ok = put(d, strbuf_text(&body), &r, &e);
+        ok = put_patiently(d, strbuf_text(&body), &r, &e);
+    }
+    if (!ok) {
+        if (!cancel_fired(&d->stop))
+            log_err(LOG_WARN, LOG_MODULE, &e);
+        return;
     }
     AUTO(dc_notes_free) struct dc_notes notes = {.count = 0};
-    if (ok)
-        dc_notes_add(&notes, KEEP_SECONDS, hex, "%s", key);
+    dc_notes_add(&notes, KEEP_SECONDS, hex, "%s", key);
     dc_keep(d, &notes, false);
-    if (ok)
-        log_info("commands registered");
-    else if (!cancel_fired(&d->stop))
-        log_err(LOG_WARN, LOG_MODULE, &e);
+    log_info("commands registered");
 }

@@ -148,6 +148,7 @@ static const struct {
     {"style",  "style:",  "" },
     {"script", "script:", "" },
     {"music",  "music:",  "" },
+    {"speed",  "speed:",  "" },
     {"lang",   "lang:",   "" },
 };
 
@@ -203,17 +204,37 @@ static void put_make(struct dc_event *ev, const cJSON *data, const cJSON *option
     strbuf_adds(out, topic);
 }
 
-static void put_options(struct dc_event *ev, const cJSON *data, const cJSON *options,
-                        struct strbuf *out)
+static const cJSON *find_option(const cJSON *options, const char *name)
 {
     const cJSON *option;
     cJSON_ArrayForEach(option, options)
     {
-        if (json_int_or(option, "type", 0) == 11)
-            take_attachment(ev, data, option);
-        else
-            strbuf_addf(out, " %s", value_text(ev, option));
+        if (strcmp(json_text(option, "name", ""), name) == 0)
+            return option;
     }
+    return NULL;
+}
+
+static void put_option(struct dc_event *ev, const cJSON *data, const cJSON *option,
+                       struct strbuf *out)
+{
+    if (json_int_or(option, "type", 0) == 11)
+        take_attachment(ev, data, option);
+    else if (strcmp(json_text(option, "name", ""), "claim") == 0)
+        strbuf_addf(out, " claim %s", value_text(ev, option));
+    else
+        strbuf_addf(out, " %s", value_text(ev, option));
+}
+
+/* People fill options in in any order; the bot reads their words in one. */
+static void put_options(struct dc_event *ev, const char *command, const cJSON *data,
+                        const cJSON *options, struct strbuf *out)
+{
+    const char *name;
+    const cJSON *option;
+    for (size_t i = 0; (name = dc_option_name(command, i)); i++)
+        if ((option = find_option(options, name)))
+            put_option(ev, data, option, out);
 }
 
 /* Down through groups and subcommands; their names become words. */
@@ -260,7 +281,7 @@ static bool read_command(struct dc_event *ev, const cJSON *data)
     if (strcmp(name, "make") == 0)
         put_make(ev, data, json_array(data, "options"), &out);
     else
-        put_options(ev, data, walk_down(ev, data, &out), &out);
+        put_options(ev, name, data, walk_down(ev, data, &out), &out);
     ev->event.text = clean(ev, strbuf_text(&out));
     return *name && !out.failed;
 }

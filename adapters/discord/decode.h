@@ -61,4 +61,8 @@ bool dc_ref_get(const char *ref, char ret_message[static DC_ID_MAX],
                 char ret_channel[static DC_ID_MAX], bool *ret_ephemeral);
 bool dc_id_ok(const char *text); /* digits of a snowflake */
 
+/* commands.c: the options of a command in the order in which the bot wants their words; NULL: no
+   more. */
+const char *dc_option_name(const char *command, size_t nth);
+
 #endif

@@ -150,7 +150,10 @@ function checkCommands(world, list) {
     if (c.type === 1 && (!c.description || c.description.length > 100)) throw bad(`${n}.description`, 'bad description');
     if (c.type === 3 && (c.description || c.options?.length)) throw bad(`${n}.description`, 'none for a menu');
     let optional = false;
+    if ((c.options ?? []).length > 25 || new Set((c.options ?? []).map((o) => o.name)).size !== (c.options ?? []).length) throw bad(`${n}.options`, 'options');
     for (const o of c.options ?? []) {
+      if (!/^[-_'\p{Ll}\p{Lo}\p{N}]{1,32}$/u.test(o.name)) throw bad(`${n}.options`, 'bad name');
+      if (o.choices && (!o.choices.length || o.choices.length > 25 || o.choices.some((x) => !x.name || x.name.length > 100))) throw bad(`${n}.options`, 'choices');
       if (!o.description || o.description.length > 100) throw bad(`${n}.options`, 'bad description');
       if (o.required && optional) throw bad(`${n}.options`, 'required after optional');
       if (o.autocomplete && o.choices) throw bad(`${n}.options`, 'choices and autocomplete');
