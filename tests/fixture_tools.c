@@ -272,7 +272,8 @@ static bool search_clips(void *self, const struct footage_query *query, struct f
 static bool fetch_clip(void *self, struct footage *hit, const struct cancel *cancel, struct err *e)
 {
     (void)self;
-    snprintf(hit->path, sizeof hit->path, "%s/%s.clip", fake->folder, hit->id);
+    snprintf(hit->path, sizeof hit->path, "%s/%s.clip",
+             fake->clips_in_cache ? fake->cache_folder : fake->folder, hit->id);
     if (!step(&fake->fetch, "fetch", -1, cancel, e))
         return false;
     return fs_exists(hit->path) || put(hit->path, hit->id, e);

@@ -42,6 +42,7 @@ struct fake_tools {
     int word_ms;          /* how long a spoken word lasts */
     int clips;            /* how many the first source offers */
     int clip_ms;          /* how long each is */
+    bool clips_in_cache;  /* fetched into it, as from a service; else beside it */
     char broken[64];      /* probing a clip with this id fails */
     char broken_late[64]; /* encoding a clip with this id fails */
     int odd_segment;      /* join refuses this one until it was encoded again; -1 */

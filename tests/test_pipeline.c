@@ -1,4 +1,5 @@
 /* The pipeline with fakes: overlap, resume, fall-back, cancel, clean-up. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -594,6 +595,30 @@ static void a_clip_that_was_deleted_since_is_found_again(void **state)
     assert_int_equal(fake_count(x->f, "search0", '<'), 1);
 }
 
+/* Their names say what they are; a date says only when somebody used them. */
+static void clips_that_others_use_meanwhile_change_nothing(void **state)
+{
+    struct fixture *x = *state;
+    const struct timespec old[2] = {{.tv_sec = time(NULL) - 7200}, {.tv_sec = time(NULL) - 7200}};
+    struct stat st;
+    x->f->clips_in_cache = true;
+    must_run(x);
+    for (size_t i = 0; i < SCENES; i++)
+        assert_int_equal(utimensat(AT_FDCWD, x->story.scenes[i].footage.path, old, 0), 0);
+    must_run(x);
+    assert_int_equal(x->result.made, 0);
+    /* In use again, so that the cache keeps them for this run. */
+    assert_int_equal(stat(x->story.scenes[0].footage.path, &st), 0);
+    assert_true(st.st_mtime > old[0].tv_sec + 3600);
+    /* The operator's own files may change under their name. */
+    x->f->clips_in_cache = false;
+    story_reset(x);
+    must_run(x);
+    assert_int_equal(utimensat(AT_FDCWD, x->story.scenes[1].footage.path, old, 0), 0);
+    must_run(x);
+    assert_int_equal(x->result.made, 1);
+}
+
 /* --- errors and cancel --- */
 
 struct stage_row {
@@ -888,6 +913,7 @@ int main(void)
         CASE(a_clip_that_breaks_the_encoder_is_replaced),
         CASE(without_clips_there_are_backdrops),
         CASE(a_clip_that_was_deleted_since_is_found_again),
+        CASE(clips_that_others_use_meanwhile_change_nothing),
         CASE(an_error_anywhere_leaves_no_film_and_no_junk),
         CASE(cancel_at_any_stage_takes_less_than_a_second),
         CASE(cancel_does_not_wait_for_another_run),

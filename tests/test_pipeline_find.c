@@ -35,6 +35,7 @@ static struct {
     struct err err;
     /* Knobs. */
     int clips, own_files, prepare_ms;
+    int clip_ms;           /* as the service says; 0: it does not */
     const char *only_term; /* the service has hits for this term alone; NULL: for all */
     uint64_t jitter;       /* fetches take as long as this seed says; 0: no time */
     int alike_from;        /* clips with this number and above look the same; -1: none */
@@ -104,7 +105,7 @@ static bool service_search(void *self, const struct footage_query *q, struct foo
     atomic_store(&w.searched_last, (int)q->scene);
     for (int i = 0; has_term(q) && i < w.clips && *ret_count < max; i++) {
         struct footage *f = &hits[*ret_count];
-        *f = (struct footage){.kind = FOOTAGE_CLIP, .provider = "stock"};
+        *f = (struct footage){.kind = FOOTAGE_CLIP, .provider = "stock", .duration_ms = w.clip_ms};
         snprintf(f->id, sizeof f->id, "c%d", i);
         snprintf(f->author, sizeof f->author, "Author %d", i);
         *ret_count += may_come(q, f->id);
@@ -395,6 +396,24 @@ static void a_long_scene_cuts_to_its_second_picture(void **state)
     assert_non_null(strstr(film, "Author 1"));
 }
 
+/* Sooner than one clip over again. */
+static void short_clips_come_in_twos(void **state)
+{
+    (void)state;
+    static const char six_seconds[] = "One two three four five six seven eight nine ten eleven "
+                                      "twelve thirteen fourteen fifteen.";
+    w.clip_ms = 4000;
+    must_show(six_seconds, "c0+c1", "neither is long enough");
+    must_show(four, "c0 c1 c2 c3", "short scenes have no room for two");
+    w.clip_ms = 9000;
+    must_show(six_seconds, "c0", "long enough");
+    w.clip_ms = 0;
+    must_show(six_seconds, "c0", "the service does not say");
+    w.clip_ms = 4000;
+    w.clips = 1;
+    must_show(six_seconds, "c0", "there is no other");
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -408,6 +427,7 @@ int main(void)
         CASE(what_the_chat_saw_comes_before_mood_and_paint),
         CASE(calls_are_shared_out),
         CASE(a_long_scene_cuts_to_its_second_picture),
+        CASE(short_clips_come_in_twos),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -356,6 +356,22 @@ static void leave_part(struct download *d)
     unlink(d->tag_path);
 }
 
+/* --- a turn --- */
+
+static atomic_int running;
+
+/* Whoever waits for another's download of the same file takes no turn away. */
+static bool take_turn(const struct cancel *cancel, struct err *e)
+{
+    while (!cancel_fired(cancel)) {
+        if (atomic_fetch_add(&running, 1) < DOWNLOADS_MAX)
+            return true;
+        atomic_fetch_sub(&running, 1);
+        cancel_wait(cancel, LOOK_MS);
+    }
+    return err_set(e, ERR_CANCELLED, "make.cancelled", "clip download: stopped");
+}
+
 static bool fetch_part(struct download *d, struct net_engine *net, const char *url,
                        const struct cancel *cancel, struct err *e)
 {
@@ -365,28 +381,18 @@ static bool fetch_part(struct download *d, struct net_engine *net, const char *u
     if (there)
         return true;
     read_tag(d);
-    bool ok = try_all(d, net, url, cancel, e) && fs_publish(d->part, d->path, e);
+    bool ok = take_turn(cancel, e);
+    if (ok) {
+        ok = try_all(d, net, url, cancel, e);
+        atomic_fetch_sub(&running, 1);
+    }
+    ok = ok && fs_publish(d->part, d->path, e);
     if (ok)
         unlink(d->tag_path);
     else
         leave_part(d);
     close(d->fd);
     return ok;
-}
-
-/* --- a turn --- */
-
-static atomic_int running;
-
-static bool take_turn(const struct cancel *cancel)
-{
-    while (!cancel_fired(cancel)) {
-        if (atomic_fetch_add(&running, 1) < DOWNLOADS_MAX)
-            return true;
-        atomic_fetch_sub(&running, 1);
-        cancel_wait(cancel, LOOK_MS);
-    }
-    return false;
 }
 
 bool stock_download(struct net_engine *net, const char *url, const char *path,
@@ -397,13 +403,9 @@ bool stock_download(struct net_engine *net, const char *url, const char *path,
         utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
         return true;
     }
-    if (!take_turn(cancel))
-        return err_set(e, ERR_CANCELLED, "make.cancelled", "clip download: stopped");
     AUTO(free_ptr) char *part = str_printf("%s.part", path);
     AUTO(free_ptr) char *tag_path = str_printf("%s.tag.part", path);
     struct download d = {
         .path = path, .part = part, .tag_path = tag_path, .fd = -1, .kind = kind, .total = -1};
-    bool ok = fetch_part(&d, net, url, cancel, e);
-    atomic_fetch_sub(&running, 1);
-    return ok;
+    return fetch_part(&d, net, url, cancel, e);
 }

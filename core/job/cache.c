@@ -66,6 +66,12 @@ bool cache_path(struct cache *c, const char key[static HASH_HEX], const char *ex
     return true;
 }
 
+bool cache_holds(const struct cache *c, const char *path)
+{
+    size_t n = strlen(c->folder);
+    return strncmp(path, c->folder, n) == 0 && path[n] == '/';
+}
+
 bool cache_touch(const char *path)
 {
     struct stat st;

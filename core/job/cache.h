@@ -23,6 +23,8 @@ bool cache_open(const char *folder, int64_t max_bytes, struct cache **ret, struc
 /* folder/ab/abcdef….ext ; makes the sub-folder. */
 bool cache_path(struct cache *c, const char key[static HASH_HEX], const char *ext,
                 char ret_path[static CACHE_PATH_MAX], struct err *e);
+/* A file of this cache, wherever the path came from: its name says all that is in it. */
+bool cache_holds(const struct cache *c, const char *path);
 /* True when there; marks it as used now. */
 bool cache_touch(const char *path);
 /* A name beside `path` (same extension) that nobody else uses, in this or another process. */

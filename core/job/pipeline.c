@@ -125,7 +125,7 @@ static bool open_scenes(struct run_state *r, struct err *e)
         struct scene_work *w = &r->scenes[i];
         forget_speech(s);
         w->pace = s->pace;
-        if (find_still_there(s)) {
+        if (find_still_there(r, s)) {
             w->found = s->footage;
             w->second = s->second;
             w->pictured = true;

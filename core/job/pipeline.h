@@ -8,8 +8,8 @@
  *          unfinished scene. Segments do not depend on settings.byte_limit: a run with a smaller one
  *          composes nothing, it joins and fits.
  * Owner:   the toolbox lives as long as the program; a run borrows everything.
- * Threads: pipeline_run blocks its caller; segments and sound run on toolbox.render, speech and
- *          search on two threads of the run; several runs may share a toolbox. Callbacks come on
+ * Threads: pipeline_run blocks its caller; segments and sound run on toolbox.render, speech on
+ *          one thread of the run, search on up to four; several runs may share a toolbox. Callbacks come on
  *          the calling thread, never under a lock.
  * Errors:  the first failure stops the run, all its tasks have ended when it returns; ERR_LIMIT
  *          "make.too_long" (arg = seconds allowed), "make.file_too_large" (arg = bytes). Result:

@@ -153,15 +153,20 @@ void compose_release(struct run_state *r, struct render_task **task)
 
 /* --- inputs and keys --- */
 
-static void key_footage(struct hash *h, const struct footage *f)
+static void key_footage(const struct run_state *r, struct hash *h, const struct footage *f)
 {
     struct stat st;
+    const char *slash = strrchr(f->path, '/');
     hash_int(h, "kind", f->kind);
     hash_text(h, "look", f->look);
     hash_int(h, "seed", (int64_t)f->seed);
     hash_int(h, "in", f->in_ms);
     if (strcmp(f->provider, FOOTAGE_OWN) == 0) {
         hash_text(h, "own", f->id); /* its file is fetched anew by each attempt elsewhere */
+        return;
+    }
+    if (slash && cache_holds(r->tools->cache, f->path)) {
+        hash_text(h, "file", slash + 1);
         return;
     }
     if (f->kind == FOOTAGE_BACKDROP || stat(f->path, &st) != 0)
@@ -205,10 +210,10 @@ static void key_segment(const struct run_state *r, const struct render_task *t,
     hash_int(&h, "frames", t->frames);
     hash_text(&h, "style", s->style);
     hash_text(&h, "title", t->title);
-    key_footage(&h, &t->footage);
+    key_footage(r, &h, &t->footage);
     if (t->second_frame) {
         hash_int(&h, "second", t->second_frame);
-        key_footage(&h, &t->second);
+        key_footage(r, &h, &t->second);
     }
     key_captions(&h, &t->captions);
     hash_end(&h, ret_key);

@@ -19,6 +19,7 @@ enum {
     LOOK_AT_MS = 1000,
     ALIKE_MAX = 2,    /* hits of a scene that are passed over for their look */
     SECOND_MS = 8000, /* slots as long as this change their picture half way */
+    TWO_MS = 4000,    /* shorter ones never */
     CALLS_MIN = 12,   /* to services, of one film; or two a scene */
     MOOD_CALLS = 4,   /* besides: all scenes ask the same then */
 };
@@ -28,14 +29,17 @@ void footage_name(const struct footage *f, char ret[static FOOTAGE_NAME_MAX])
     snprintf(ret, FOOTAGE_NAME_MAX, "%s:%s", f->provider, f->id);
 }
 
-static bool is_there(const struct footage *f)
+static bool is_there(const struct run_state *r, const struct footage *f)
 {
-    return f->kind == FOOTAGE_NONE || f->kind == FOOTAGE_BACKDROP || access(f->path, R_OK) == 0;
+    if (f->kind == FOOTAGE_NONE || f->kind == FOOTAGE_BACKDROP)
+        return true;
+    return cache_holds(r->tools->cache, f->path) ? cache_touch(f->path)
+                                                 : access(f->path, R_OK) == 0;
 }
 
-bool find_still_there(const struct scene *s)
+bool find_still_there(const struct run_state *r, const struct scene *s)
 {
-    return s->footage.kind != FOOTAGE_NONE && is_there(&s->footage) && is_there(&s->second);
+    return s->footage.kind != FOOTAGE_NONE && is_there(r, &s->footage) && is_there(r, &s->second);
 }
 
 void find_choose_in_point(struct footage *f, uint64_t seed, size_t scene, int need_ms)
@@ -174,6 +178,13 @@ static void find_second(struct hunt *h, struct footage *hit)
         keep_look(f, look);
 }
 
+/* Another clip is better than the same one over again. */
+static bool ends_early(const struct footage *hit, int need_ms)
+{
+    return hit->kind == FOOTAGE_CLIP && hit->duration_ms > 0 && hit->duration_ms < need_ms &&
+           need_ms >= TWO_MS;
+}
+
 static bool find_scene(struct finder *f, size_t scene, struct err *e)
 {
     struct scene_work *w = &f->r->scenes[scene];
@@ -186,7 +197,7 @@ static bool find_scene(struct finder *f, size_t scene, struct err *e)
     if (!wait_for(f, f->chosen, &f->chosen_first, scene))
         return nothing_found(h, e);
     bool any = hunt_choose(h);
-    if (any && w->need_ms >= SECOND_MS)
+    if (any && (w->need_ms >= SECOND_MS || ends_early(&h->first, w->need_ms)))
         hunt_choose_second(h, &second);
     pass(f, f->chosen, scene);
     if (!any || !find_first(h, &w->found))

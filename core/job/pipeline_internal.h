@@ -154,8 +154,9 @@ void *speaker_main(void *run_state);
    end with r->closing. find_stop waits for them; fine without find_start. */
 bool find_start(struct run_state *r, struct err *e);
 void find_stop(struct run_state *r);
-/* May the pictures that the storyboard names be used as they stand? */
-bool find_still_there(const struct scene *s);
+/* May the pictures that the storyboard names be used as they stand? Then the cache keeps them for
+   this run. */
+bool find_still_there(const struct run_state *r, const struct scene *s);
 /* A moment of the clip that is not always its first; same seed, same choice. */
 void find_choose_in_point(struct footage *f, uint64_t seed, size_t scene, int need_ms);
 /* This one cannot be used; of the person's own files that is said below the film. Any thread. */
