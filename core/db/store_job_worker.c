@@ -166,7 +166,7 @@ bool job_keep(struct db_tx *tx, const struct job *j, const char *worker, int day
     struct num for_days = num_make(days);
     if (!lock_fenced(tx, j, worker, &h, e))
         return false;
-    const char *params[] = {j->id, for_days.text, fail_key, fail_arg};
+    const char *params[] = {j->id, for_days.text, fail_key, fail_arg ? fail_arg : ""};
     if (!job_move(tx, j->id, h.state, JOB_KEPT, e) ||
         !db_exec(tx,
                  "update jobs set kept_until = clock_timestamp() + make_interval(days => $2::int),"
