@@ -8,11 +8,16 @@
 //      too, which takes it a third of a second
 // OUT  {wrong: [text], checked, blocks: [{by, seed, index, hash, block}], amounts: [{raw, xno}]}
 import { readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import * as currency from 'nanocurrency';
 import web from 'nanocurrency-web';
 import { Block, Wallet } from 'libnemo';
 
+if (!globalThis.crypto) { // Debian 12's Node 18 has it behind a flag, and libnemo's worker wants it
+  const again = ['--experimental-global-webcrypto', ...process.argv.slice(1)];
+  process.exit(spawnSync(process.execPath, again, { stdio: 'inherit' }).status ?? 1);
+}
 const OWN = 20; // blocks of each library
 const ZEROS = '0'.repeat(64);
 const SUPPLY = 133248297920938463463374607431768211455n; // libnemo refuses balances above it
