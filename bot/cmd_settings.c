@@ -102,20 +102,6 @@ bool cmd_settings(struct command_ctx *ctx, struct err *e)
            account_set_settings(ctx->tx, ctx->account.id, &s, e) && show_settings(ctx, &s, true, e);
 }
 
-/* The engines' voice of that name, or NULL. */
-static const struct speech_voice *voice_find(const struct toolbox *tools, const char *name)
-{
-    for (size_t i = 0; i < tools->engine_count; i++) {
-        size_t count = 0;
-        const struct speech_voice *voices =
-            tools->engines[i].ops->voices(tools->engines[i].self, &count);
-        for (size_t v = 0; v < count; v++)
-            if (strcasecmp(voices[v].name, name) == 0)
-                return &voices[v];
-    }
-    return NULL;
-}
-
 static bool show_voices(struct command_ctx *ctx, const struct story_settings *s, struct err *e)
 {
     AUTO(card_doc_free) struct card_doc doc;
@@ -145,7 +131,7 @@ bool cmd_voice(struct command_ctx *ctx, struct err *e)
         return account_set_settings(ctx->tx, ctx->account.id, &s, e) &&
                reply_text(ctx, e, "voice.auto");
     }
-    const struct speech_voice *voice = voice_find(ctx->bot->tools, arg);
+    const struct speech_voice *voice = pipeline_find_voice(ctx->bot->tools, arg, NULL);
     if (!voice && lang[0] && strlen(lang) < sizeof(s.lang)) {
         str_copy(s.lang, sizeof(s.lang), lang); /* "/voice zh": voices of that language */
         s.voice[0] = '\0';

@@ -227,6 +227,7 @@ static void after_commit(struct bot *bot, struct command_ctx *ctx)
         workers_check(bot->workers, ctx->after.cancel);
     if (ctx->after.sample[0]) {
         struct sampler_wish wish = {.addr = ctx->event->addr, .speed = ctx->after.sample_speed};
+        str_copy(wish.user, sizeof(wish.user), ctx->account.id);
         str_copy(wish.lang, sizeof(wish.lang), ctx->lang);
         str_copy(wish.voice, sizeof(wish.voice), ctx->after.sample);
         sampler_ask(bot->sampler, &wish);

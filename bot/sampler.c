@@ -8,6 +8,7 @@
 
 #include "bot/outbox.h"
 #include "bot/reply.h"
+#include "core/base/clock.h"
 #include "core/base/embed.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
@@ -17,12 +18,19 @@
 
 EMBED(voice_samples, "assets/voice_samples.json");
 
-enum { QUEUE = 16, REVISION = 1, SENTENCE_MAX = 600 };
+enum { QUEUE = 16, WAITING_EACH = 4, REVISION = 1, SENTENCE_MAX = 600 };
+/* What may be newly spoken in a day: a service counts each letter. Sentences that are in the cache
+   are free. */
+enum { DAY_MS = 24 * 3600 * 1000, DAY_EACH = 20, DAY_ALL = 400 };
 
 struct sampler {
     struct bot *bot;
     pthread_t thread;
     struct cancel stop;
+    /* --- the sampler's thread only --- */
+    int64_t day_began; /* monotonic */
+    char spoken_for[DAY_ALL][UUID_TEXT];
+    size_t spoken;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* --- with lock held --- */
@@ -37,21 +45,6 @@ struct sample {
     char text[SENTENCE_MAX];
     char lang[16]; /* of the text */
 };
-
-static bool find_voice(const struct toolbox *t, const char *name, struct sample *ret)
-{
-    for (size_t i = 0; i < t->engine_count; i++) {
-        size_t count = 0;
-        const struct speech_voice *v = t->engines[i].ops->voices(t->engines[i].self, &count);
-        for (size_t k = 0; k < count; k++)
-            if (strcasecmp(v[k].name, name) == 0) {
-                ret->engine = &t->engines[i];
-                ret->voice = &v[k];
-                return true;
-            }
-    }
-    return false;
-}
 
 /* A sentence of the voice's own language. */
 static bool find_sentence(struct sample *s, struct err *e)
@@ -75,9 +68,10 @@ static bool speak(struct sampler *s, const struct sample *sample, int speed, con
 {
     char wav[CACHE_PATH_MAX], note[CACHE_PATH_MAX];
     struct speech_result spoken = {0};
-    if (!cache_temp(path, note, e) ||
-        snprintf(wav, sizeof(wav), "%s.wav", note) >= (int)sizeof(wav))
+    if (!cache_temp(path, note, e))
         return false;
+    if (snprintf(wav, sizeof(wav), "%s.wav", note) >= (int)sizeof(wav))
+        return err_set(e, ERR_INTERNAL, "error.disk", "sampler: path too long");
     const struct speech_request request = {.text = sample->text,
                                            .lang = sample->lang,
                                            .voice = sample->voice->name,
@@ -94,13 +88,32 @@ static bool speak(struct sampler *s, const struct sample *sample, int speed, con
     return ok;
 }
 
+/* One more sentence for this person today. */
+static bool count_spoken(struct sampler *s, const char *user, struct err *e)
+{
+    int64_t now = clock_mono_ms();
+    int each = 0;
+    if (now - s->day_began >= DAY_MS) {
+        s->day_began = now;
+        s->spoken = 0;
+    }
+    for (size_t i = 0; i < s->spoken; i++)
+        each += strcmp(s->spoken_for[i], user) == 0;
+    if (each >= DAY_EACH || s->spoken == DAY_ALL)
+        return err_set(e, ERR_LIMIT, "error.internal", "%d samples for one person, %zu for all",
+                       each, s->spoken);
+    str_copy(s->spoken_for[s->spoken++], UUID_TEXT, user);
+    return true;
+}
+
 static bool make_note(struct sampler *s, const struct sampler_wish *w,
                       char ret_path[static CACHE_PATH_MAX], struct err *e)
 {
     struct sample sample = {0};
     char key[HASH_HEX];
     struct hash h;
-    if (!find_voice(s->bot->tools, w->voice, &sample))
+    sample.voice = pipeline_find_voice(s->bot->tools, w->voice, &sample.engine);
+    if (!sample.voice)
         return err_set_arg(e, ERR_UNSUPPORTED, "make.unknown_voice", w->voice, "voice is gone");
     if (!find_sentence(&sample, e))
         return false;
@@ -113,7 +126,8 @@ static bool make_note(struct sampler *s, const struct sampler_wish *w,
     hash_end(&h, key);
     if (!cache_path(s->bot->tools->cache, key, "ogg", ret_path, e))
         return false;
-    return cache_touch(ret_path) || speak(s, &sample, w->speed, ret_path, e);
+    return cache_touch(ret_path) ||
+           (count_spoken(s, w->user, e) && speak(s, &sample, w->speed, ret_path, e));
 }
 
 /* --- the card --- */
@@ -142,24 +156,27 @@ static bool tell_body(struct db_tx *tx, void *data, struct err *e)
     return outbox_put(tx, &w->addr, &doc, NULL, NULL, false, e);
 }
 
-static void serve(struct sampler *s, const struct sampler_wish *w)
+static void tell(struct sampler *s, const struct sampler_wish *w, const char *path)
 {
-    char path[CACHE_PATH_MAX];
     struct err e = {0};
-    bool ok = make_note(s, w, path, &e);
-    if (!ok && cancel_fired(&s->stop))
-        return;
-    if (!ok)
-        log_err(LOG_WARN, LOG_MODULE, &e);
-    struct sample who = {0};
-    bool known = find_voice(s->bot->tools, w->voice, &who);
-    struct telling t = {
-        .wish = w, .label = known ? who.voice->label : w->voice, .path = ok ? path : NULL};
+    const struct speech_voice *voice = pipeline_find_voice(s->bot->tools, w->voice, NULL);
+    struct telling t = {.wish = w, .label = voice ? voice->label : w->voice, .path = path};
     if (!db_run(s->bot->db, tell_body, &t, &e))
         log_err(LOG_WARN, LOG_MODULE, &e);
     outbox_wake(s->bot->outbox);
 }
 
+static void serve(struct sampler *s, const struct sampler_wish *w)
+{
+    char path[CACHE_PATH_MAX];
+    struct err e = {0};
+    bool ok = !cancel_fired(&s->stop) && make_note(s, w, path, &e);
+    if (!ok && !cancel_fired(&s->stop))
+        log_err(LOG_WARN, LOG_MODULE, &e);
+    tell(s, w, ok ? path : NULL);
+}
+
+/* Ends when stopped and nobody waits: those who do are told that it cannot be heard now. */
 static void *sampler_main(void *data)
 {
     struct sampler *s = data;
@@ -169,13 +186,20 @@ static void *sampler_main(void *data)
         while (s->count == 0 && !cancel_fired(&s->stop))
             pthread_cond_wait(&s->changed, &s->lock);
         struct sampler_wish wish = s->queue[0];
-        if (s->count)
+        bool over = s->count == 0;
+        if (!over)
             memmove(s->queue, s->queue + 1, --s->count * sizeof(*s->queue));
         pthread_mutex_unlock(&s->lock);
-        if (cancel_fired(&s->stop))
+        if (over)
             return NULL;
         serve(s, &wish);
     }
+}
+
+static bool is_same(const struct sampler_wish *a, const struct sampler_wish *b)
+{
+    return strcmp(a->voice, b->voice) == 0 && a->speed == b->speed &&
+           strcmp(a->addr.chat, b->addr.chat) == 0 && strcmp(a->addr.network, b->addr.network) == 0;
 }
 
 void sampler_ask(struct sampler *s, const struct sampler_wish *wish)
@@ -184,14 +208,18 @@ void sampler_ask(struct sampler *s, const struct sampler_wish *wish)
         return;
     pthread_mutex_lock(&s->lock);
     bool there = false;
-    for (size_t i = 0; i < s->count; i++)
-        there |= strcmp(s->queue[i].voice, wish->voice) == 0 &&
-                 strcmp(s->queue[i].addr.chat, wish->addr.chat) == 0 &&
-                 strcmp(s->queue[i].addr.network, wish->addr.network) == 0;
-    if (!there && s->count < QUEUE)
+    int each = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        there |= is_same(&s->queue[i], wish);
+        each += strcmp(s->queue[i].user, wish->user) == 0;
+    }
+    bool room = s->count < QUEUE && each < WAITING_EACH;
+    if (!there && room)
         s->queue[s->count++] = *wish;
     pthread_cond_signal(&s->changed);
     pthread_mutex_unlock(&s->lock);
+    if (!there && !room)
+        tell(s, wish, NULL);
 }
 
 bool sampler_start(struct bot *bot, struct sampler **ret, struct err *e)
@@ -200,6 +228,7 @@ bool sampler_start(struct bot *bot, struct sampler **ret, struct err *e)
     if (!s)
         return err_set(e, ERR_INTERNAL, "error.internal", "sampler: no memory");
     s->bot = bot;
+    s->day_began = clock_mono_ms();
     cancel_init(&s->stop, NULL);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);

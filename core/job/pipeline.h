@@ -135,6 +135,9 @@ int64_t pipeline_estimate_ms(const struct toolbox *t, const char *topic,
 /* Finds the engine and checks language and voice before anything is charged. ERR_UNSUPPORTED
    "make.no_voice_for_language" / "make.unknown_voice", arg names it. */
 bool pipeline_check_voice(const struct toolbox *t, const struct story_settings *s, struct err *e);
+/* The voice of that name, in any letter case, and whose it is (ret_engine NULL: not asked); NULL. */
+const struct speech_voice *pipeline_find_voice(const struct toolbox *t, const char *name,
+                                               const struct speech_engine **ret_engine);
 const char *pipeline_stage_name(enum pipeline_stage s); /* "write" ... : catalog key stage.NAME */
 
 #endif

@@ -153,23 +153,11 @@ static bool has_wanted_voice(const struct run_state *r, const struct speech_engi
     return s->voice[0] == '\0' || pipeline_has_voice(engine, s->lang, s->voice);
 }
 
-static const struct speech_voice *voice_of(const struct speech_engine *engine, const char *name)
-{
-    size_t count = 0;
-    const struct speech_voice *voices = engine->ops->voices(engine->self, &count);
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(voices[i].name, name) == 0)
-            return &voices[i];
-    return NULL;
-}
-
 /* The engine's voice nearest to the one asked for: a woman's for a woman's. */
 static const char *stand_in_voice(const struct run_state *r, const struct speech_engine *engine)
 {
     const struct story_settings *s = &r->story->settings;
-    const struct speech_voice *wanted = NULL;
-    for (size_t i = 0; i < r->tools->engine_count && !wanted; i++)
-        wanted = voice_of(&r->tools->engines[i], s->voice);
+    const struct speech_voice *wanted = pipeline_find_voice(r->tools, s->voice, NULL);
     size_t count = 0;
     const struct speech_voice *voices = engine->ops->voices(engine->self, &count);
     for (size_t i = 0; wanted && i < count; i++)

@@ -58,9 +58,26 @@ bool pipeline_has_voice(const struct speech_engine *engine, const char *lang, co
     size_t count = 0;
     const struct speech_voice *voices = engine->ops->voices(engine->self, &count);
     for (size_t i = 0; i < count; i++)
-        if (strcmp(voices[i].name, voice) == 0 && same_language(voices[i].lang, lang))
+        if (strcasecmp(voices[i].name, voice) == 0 && same_language(voices[i].lang, lang))
             return true;
     return false;
+}
+
+const struct speech_voice *pipeline_find_voice(const struct toolbox *t, const char *name,
+                                               const struct speech_engine **ret_engine)
+{
+    for (size_t i = 0; i < t->engine_count; i++) {
+        const struct speech_engine *engine = &t->engines[i];
+        size_t count = 0;
+        const struct speech_voice *voices = engine->ops->voices(engine->self, &count);
+        for (size_t k = 0; k < count; k++)
+            if (strcasecmp(voices[k].name, name) == 0) {
+                if (ret_engine)
+                    *ret_engine = engine;
+                return &voices[k];
+            }
+    }
+    return NULL;
 }
 
 bool pipeline_check_voice(const struct toolbox *t, const struct story_settings *s, struct err *e)
