@@ -137,6 +137,7 @@ struct azure_service {
     struct cancel stop;
     pthread_t refresher;
     bool refreshing;
+    bool list_known; /* the file had a list that we could use */
     pthread_cond_t stopped;
     pthread_mutex_t lock;
     /* --- with lock held --- */
@@ -161,7 +162,8 @@ enum azure_fault azure_rest_speak(struct azure_service *s, const struct azure_jo
 /* The service's list of voices, an array; the caller frees it. */
 bool azure_rest_list(struct azure_service *s, const struct cancel *cancel, cJSON **ret_list,
                      struct err *e);
-/* Keeps the roster like the service's list: from the file, when it is not a day old, else asked for. */
+/* Keeps the roster like the service's list: from the file at once, and asked for whenever that is a
+   day old. */
 bool azure_refresh_start(struct azure_service *s, struct err *e);
 void azure_refresh_stop(struct azure_service *s);
 bool azure_rest_check(struct azure_service *s, const struct cancel *cancel, struct err *e);

@@ -60,7 +60,7 @@ static void hash_list(const cJSON *list, char ret_hex[static HASH_HEX])
     hash_end(&h, ret_hex);
 }
 
-/* False: nothing in it that we know. */
+/* False: nothing in it that we know. One thread at a time: the refresher, or whoever is about to start it. */
 static bool adopt(struct azure_service *s, const cJSON *list)
 {
     struct azure_roster *now = atomic_load(&s->roster);
@@ -91,38 +91,45 @@ static bool rest(struct azure_service *s, int64_t ms)
     return cancel_fired(&s->stop);
 }
 
+/* Asks the service, keeps what it says. */
+static bool ask(struct azure_service *s)
+{
+    AUTO(json_free) cJSON *list = NULL;
+    struct err e = {0};
+    bool ok = azure_rest_list(s, &s->stop, &list, &e);
+    if (ok && !adopt(s, list))
+        ok = err_set(&e, ERR_RETRY, "doctor.azure_down", "azure: a list without our voices");
+    if (ok)
+        write_file(s->list_path, list);
+    else if (!cancel_fired(&s->stop))
+        log_err(LOG_WARN, LOG_MODULE, &e);
+    return ok;
+}
+
 static void *refresher_main(void *service)
 {
     struct azure_service *s = service;
-    int64_t pause = RETRY_MS;
-    for (;;) {
-        AUTO(json_free) cJSON *list = NULL;
-        struct err e = {0};
-        int64_t wait = fresh_for(s->list_path);
-        bool ok = wait > 0 && (list = read_file(s->list_path)) && adopt(s, list);
-        if (!ok) {
-            json_free(&list);
-            list = NULL;
-            ok = azure_rest_list(s, &s->stop, &list, &e);
-            if (ok && !adopt(s, list))
-                ok =
-                    err_set(&e, ERR_RETRY, "doctor.azure_down", "azure: a list without our voices");
-            if (ok)
-                write_file(s->list_path, list);
-            else if (!cancel_fired(&s->stop))
-                log_err(LOG_WARN, LOG_MODULE, &e);
-            wait = ok ? DAY_MS : pause;
-            pause = ok ? RETRY_MS : MIN(pause * 2, (int64_t)RETRY_MAX_MS);
-        }
-        if (rest(s, wait))
-            return NULL;
+    int64_t wait = s->list_known ? fresh_for(s->list_path) : 0, pause = RETRY_MS;
+    while (!rest(s, wait)) {
+        bool ok = ask(s);
+        wait = ok ? DAY_MS : pause;
+        pause = ok ? RETRY_MS : MIN(pause * 2, (int64_t)RETRY_MAX_MS);
     }
+    return NULL;
+}
+
+/* However old: the first job may ask for a voice that only the list knows. */
+static bool adopt_file(struct azure_service *s)
+{
+    AUTO(json_free) cJSON *list = read_file(s->list_path);
+    return list && adopt(s, list);
 }
 
 bool azure_refresh_start(struct azure_service *s, struct err *e)
 {
     if (!s->list_path[0])
         return true;
+    s->list_known = adopt_file(s);
     if (pthread_create(&s->refresher, NULL, refresher_main, s) != 0)
         return err_set(e, ERR_INTERNAL, "error.internal", "azure: no thread");
     s->refreshing = true;

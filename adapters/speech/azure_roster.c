@@ -8,6 +8,7 @@ enum {
     VOICES_MAX = 2000,
     NAME_ROOM = 64, /* story_settings.voice */
     LANG_ROOM = 16,
+    LABEL_ROOM = 41,
     PRIOR_MS = 60000, /* what the documented rate weighs against measured ones */
 };
 
@@ -95,12 +96,14 @@ static void add_other(struct azure_roster *r, const cJSON *item)
     if (!fits || rate <= 0 || is_ours(name) ||
         strcmp(json_text(item, "Status", "GA"), "Deprecated") == 0)
         return;
+    char label[LABEL_ROOM];
+    str_copy(label, sizeof(label), json_text(item, "LocalName", name));
     const char *own = arena_dup(&r->arena, name);
     struct azure_voice v = {
         .name = own,
         .lang = arena_dup(&r->arena, lang),
         .service = own,
-        .label = arena_printf(&r->arena, "%.40s", json_text(item, "LocalName", name)),
+        .label = arena_dup(&r->arena, label),
         .female = female,
         .rate = rate,
     };
