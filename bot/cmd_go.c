@@ -50,6 +50,8 @@ bool quote_start(struct command_ctx *ctx, const char *id, bool edits_card, struc
                           I18N_TEXT("command", arena_printf(&ctx->arena, "/go %s", job_short(id))));
     case JOB_GROUP_CANNOT:
         return own_pays(ctx, id, e);
+    case JOB_CLOSED:
+        return reply_text(ctx, e, "error.closed");
     case JOB_NO_CREDITS:
         break;
     }

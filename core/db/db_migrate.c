@@ -27,6 +27,7 @@ EMBED(schema_0014, "schema/0014_groups.sql");
 EMBED(schema_0015, "schema/0015_strike_marks.sql");
 EMBED(schema_0016, "schema/0016_wallet_chain.sql");
 EMBED(schema_0017, "schema/0017_clips.sql");
+EMBED(schema_0018, "schema/0018_alarms.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -50,6 +51,7 @@ static const struct {
     {"0015_strike_marks", schema_0015},
     {"0016_wallet_chain", schema_0016},
     {"0017_clips",        schema_0017},
+    {"0018_alarms",       schema_0018},
 };
 
 enum { LOCK_TRIES = 30 };

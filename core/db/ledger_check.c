@@ -3,11 +3,14 @@
  * all are looked at in one snapshot: nothing that runs beside it can make a false alarm.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/strbuf.h"
 #include "core/db/store_job.h"
 #include "core/db/store_ledger.h"
 #include "core/db/store_util.h"
+
+enum { FAULT_TEXT = 400 };
 
 #define LIVE "('waiting', 'ready', 'running', 'delivering', 'kept')"
 #define ACTIVE "('ready', 'running', 'delivering')"
@@ -146,5 +149,46 @@ bool ledger_check(struct db_tx *tx, void (*on_fault)(void *ctx, const char *what
         on_fault(ctx, row_text(rows, i, 0));
     if (ret_faults)
         *ret_faults = db_count(rows);
+    return true;
+}
+
+/* --- the alarm --- */
+
+struct watch {
+    void (*on_fault)(void *ctx, const char *what);
+    void *ctx;
+    char first[FAULT_TEXT]; /* that is no mere delay */
+};
+
+static void on_watched(void *ctx, const char *what)
+{
+    struct watch *w = ctx;
+    if (!w->first[0] && !str_starts(what, "late:"))
+        snprintf(w->first, sizeof(w->first), "%s", what);
+    if (w->on_fault)
+        w->on_fault(w->ctx, what);
+}
+
+bool ledger_watch(struct db_tx *tx, void (*on_fault)(void *ctx, const char *what), void *ctx,
+                  bool *ret_closed, struct err *e)
+{
+    struct watch w = {.on_fault = on_fault, .ctx = ctx};
+    if (!ledger_check(tx, on_watched, &w, NULL, e))
+        return false;
+    *ret_closed = w.first[0] != '\0';
+    const char *params[] = {w.first};
+    return *ret_closed ? db_exec(tx,
+                                 "insert into alarms(name, what) values ('ledger', $1)"
+                                 " on conflict (name) do update set what = excluded.what",
+                                 params, 1, NULL, e)
+                       : db_exec(tx, "delete from alarms where name = 'ledger'", NULL, 0, NULL, e);
+}
+
+bool ledger_closed(struct db_tx *tx, bool *ret, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx, "select 1 from alarms where name = 'ledger'", NULL, 0, &rows, e))
+        return false;
+    *ret = db_count(rows) > 0;
     return true;
 }

@@ -301,13 +301,18 @@ static bool group_agrees(struct db_tx *tx, const struct job_head *h, bool *ret, 
 static bool start_quoted(struct db_tx *tx, const char *id, const struct job_head *h,
                          const struct wallet *w, enum job_start *ret, struct err *e)
 {
-    bool may = true;
+    bool may = true, closed = false;
     bool is_ready = w->active < JOB_RUNNING_MAX;
     int64_t waiting = 0;
     if (!is_ready && !job_count_waiting(tx, h->account, &waiting, e))
         return false;
     *ret = JOB_QUEUE_FULL;
     if (waiting >= JOB_WAITING_MAX)
+        return true;
+    *ret = JOB_CLOSED;
+    if (h->price > 0 && !ledger_closed(tx, &closed, e))
+        return false;
+    if (closed)
         return true;
     enum ledger_result held = LEDGER_DONE;
     bool by_group = strcmp(h->payer, h->account) != 0;

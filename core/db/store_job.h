@@ -82,6 +82,7 @@ enum job_start {
     JOB_NO_CREDITS,
     JOB_QUEUE_FULL,
     JOB_GROUP_CANNOT, /* its group is off, short of credits, or the member's day is used up */
+    JOB_CLOSED,       /* the books do not agree: nothing that costs is started (ledger_watch) */
 };
 /* Quoted -> ready or waiting, with the hold, one transaction. NOTIFY at commit. Without credits or
  * room it stays quoted. ERR_CONFLICT "make.quote_gone" once cancelled. */

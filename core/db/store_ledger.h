@@ -5,7 +5,7 @@
  * Verbs:   grant, trial, bonus promo->avail · buy world->avail (core/db/store_deposit.h) ·
  *          refund avail->world, unrefund back (core/db/store_refund.h) · hold avail->held · capture held->revenue (the rest of the hold is
  *          released in the same call) · release held->avail.
- * Tables:  wallets, transfers, entries, holds, admin_log.
+ * Tables:  wallets, transfers, entries, holds, admin_log, alarms.
  * Threads: as db_tx; lock order wallet, hold, job.
  * Source:  facts sheet "jobs and ledger", section 4.
  */
@@ -55,5 +55,11 @@ bool ledger_history(struct db_tx *tx, const char *account, struct ledger_line *r
    (nobody rescues, nobody sends: after an outage it heals by itself). */
 bool ledger_check(struct db_tx *tx, void (*on_fault)(void *ctx, const char *what), void *ctx,
                   size_t *ret_faults, struct err *e);
+/* The same, and remembers it for every process: while a fault of "money:" or "jobs:" is there the books
+   are closed (job_start and refund_agree refuse, refund_waiting finds nothing); payments still count.
+   The first check without one opens them again. */
+bool ledger_watch(struct db_tx *tx, void (*on_fault)(void *ctx, const char *what), void *ctx,
+                  bool *ret_closed, struct err *e);
+bool ledger_closed(struct db_tx *tx, bool *ret, struct err *e);
 
 #endif

@@ -250,9 +250,12 @@ bool refund_agree(struct db_tx *tx, const char *account, const char *id, struct 
     struct num minutes = num_make(REFUND_ASK_MINUTES);
     const char *params[] = {account, id, minutes.text};
     struct wallet w;
-    bool found = false;
-    if (!wallet_lock(tx, account, &w, e) ||
-        !read_one(tx,
+    bool found = false, closed = false;
+    if (!wallet_lock(tx, account, &w, e) || !ledger_closed(tx, &closed, e))
+        return false;
+    if (closed)
+        return err_set(e, ERR_CONFLICT, "error.closed", "the books do not agree");
+    if (!read_one(tx,
                   "select " COLUMNS " from refunds r where r.user_id = $1 and r.state = 'asked'"
                   " and ($2 = '' or r.id::text = $2)"
                   " and r.created_at > clock_timestamp() - make_interval(mins => $3::int)",
@@ -288,6 +291,7 @@ bool refund_waiting(struct db_tx *tx, const char *method, struct refund *ret, bo
     const char *params[] = {method};
     return read_one(tx,
                     "select " COLUMNS " from refunds r where r.state = 'waiting' and r.method = $1"
+                    " and not exists (select 1 from alarms where name = 'ledger')"
                     " order by r.agreed_at, r.id limit 1",
                     params, 1, ret, ret_found, e);
 }

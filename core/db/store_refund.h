@@ -47,7 +47,7 @@ struct refund {
 bool refund_ask(struct db_tx *tx, struct refund *r, struct err *e);
 /* Yes to the question id ("" = the open one): ERR_NOT_FOUND "refund.gone", ERR_CONFLICT
    "refund.changed" (what can go back is not what was shown), ERR_LIMIT "refund.day" (all of the last
-   24 hours would be more than `day`). */
+   24 hours would be more than `day`), ERR_CONFLICT "error.closed" (ledger_watch). */
 bool refund_agree(struct db_tx *tx, const char *account, const char *id, struct raw day,
                   struct refund *ret, struct err *e);
 /* No to it; *ret_found false: there was none. */
@@ -55,7 +55,7 @@ bool refund_cancel(struct db_tx *tx, const char *account, bool *ret_found, struc
 
 /* --- for whoever builds the blocks --- */
 
-/* The oldest that waits. */
+/* The oldest that waits; none while the books are closed. */
 bool refund_waiting(struct db_tx *tx, const char *method, struct refund *ret, bool *ret_found,
                     struct err *e);
 /* waiting -> sent, in the transaction that stores the block. *ret_linked false: somebody else did,

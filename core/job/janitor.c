@@ -35,6 +35,7 @@ struct chore {
     struct janitor *j;
     int count;
     int64_t removed;
+    bool closed;
 };
 
 static bool rescue_body(struct db_tx *tx, void *ctx, struct err *e)
@@ -51,9 +52,8 @@ static void on_fault(void *ctx, const char *what)
 
 static bool ledger_body(struct db_tx *tx, void *ctx, struct err *e)
 {
-    size_t faults = 0;
-    (void)ctx;
-    return ledger_check(tx, on_fault, NULL, &faults, e);
+    struct chore *c = ctx;
+    return ledger_watch(tx, on_fault, NULL, &c->closed, e);
 }
 
 static bool sweep_body(struct db_tx *tx, void *ctx, struct err *e)
@@ -113,8 +113,8 @@ static void *janitor_main(void *janitor)
         struct chore c;
         if (due(&rescue, now, rescue_ms) && run_chore(j, rescue_body, &c) && c.count > 0)
             log_warn("%d jobs of lost workers were taken back", c.count);
-        if (due(&ledger, now, LEDGER_MS))
-            run_chore(j, ledger_body, &c);
+        if (due(&ledger, now, LEDGER_MS) && run_chore(j, ledger_body, &c) && c.closed)
+            log_error("orders and refunds are stopped until the books agree: see `nanotik doctor`");
         if (due(&sweep, now, SWEEP_MS))
             run_chore(j, sweep_body, &c);
         if (j->out_dir && due(&own, now, SWEEP_MS))
