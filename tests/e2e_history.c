@@ -46,7 +46,7 @@ static int open_all(void **state)
     site_shell(p, "ffmpeg -v error -f lavfi -i testsrc2=size=720x1280:rate=30:duration=12 "
                   "-c:v libx264 -preset ultrafast -crf 40 -pix_fmt yuv420p clip.mp4");
     fake_start(&telegram, uploads);
-    fake_stock_start(&stock, clip);
+    fake_stock_start(&stock, clip, NULL);
     fake_do(&telegram, "chat", "{\"id\":%lld}", GROUP);
     fake_stock_tell(&stock, "videos", "[" VIDEO("100") "," VIDEO("101") "]");
     fake_stock_tell(&stock, "hits", "[" HIT "]");

@@ -59,11 +59,17 @@ static struct settings settings_for(const struct fake_node *f, const char *pexel
 static void start(struct site *p, struct fake_node *f)
 {
     AUTO(free_ptr) char *clip = str_printf("%s/clip.mp4", p->folder);
+    AUTO(free_ptr) char *photo = str_printf("%s/photo.jpg", p->folder);
     site_shell(p, "ffmpeg -v error -f lavfi -i testsrc2=size=720x1280:rate=30:duration=12 "
-                  "-c:v libx264 -preset ultrafast -crf 40 -pix_fmt yuv420p clip.mp4");
-    fake_stock_start(f, clip);
+                  "-c:v libx264 -preset ultrafast -crf 40 -pix_fmt yuv420p clip.mp4 && "
+                  "ffmpeg -v error -f lavfi -i testsrc2=size=900x1600 -frames:v 1 photo.jpg");
+    fake_stock_start(f, clip, photo);
     fake_stock_tell(f, "videos", "[" VIDEO("100") "," VIDEO("101") "," VIDEO("102") "]");
     fake_stock_tell(f, "hits", "[" HIT("900") "]");
+    fake_stock_tell(f, "photos",
+                    "[{\"id\":7,\"width\":3000,\"height\":4000,\"photographer\":\"Bo\",\"src\":{"
+                    "\"original\":\"{base}/photo/7.jpeg\"},"
+                    "\"url\":\"https://www.pexels.com/photo/cliffs-7/\"}]");
 }
 
 static void a_chat_sees_no_clip_twice(void **state)
@@ -102,18 +108,17 @@ static void read_story(const char *path, struct storyboard *ret)
 static void the_next_source_stands_in(void **state)
 {
     static const struct {
-        const char *why, *faults[2], *want;
+        const char *why, *fault, *want;
+        bool no_clips;
     } rows[] = {
-        {"both there",                {NULL},                                    "pexels"},
-        {"Pexels is down",
-         {"{\"on\":\"search\",\"kind\":\"status\",\"code\":500,\"times\":3}"},
-         "pixabay"                                                                       },
-        {"both are down",
-         {"{\"on\":\"search\",\"kind\":\"status\",\"code\":500,\"times\":999}"},
-         "backdrop"                                                                      },
-        {"no clip can be downloaded",
-         {"{\"on\":\"clip\",\"kind\":\"html\",\"times\":999}"},
-         "backdrop"                                                                      },
+        {"both there",                NULL,                                                                 "pexels",       false},
+        {"Pexels is down",            "{\"on\":\"search\",\"kind\":\"status\",\"code\":500,\"times\":3}",
+         "pixabay",                                                                                                         false},
+        {"nobody has a clip of it",   NULL,                                                                 "pexels_photo", true },
+        {"both are down",             "{\"on\":\"search\",\"kind\":\"status\",\"code\":500,\"times\":999}",
+         "backdrop",                                                                                                        false},
+        {"no clip can be downloaded", "{\"on\":\"clip\",\"kind\":\"html\",\"times\":999}",
+         "backdrop",                                                                                                        false},
     };
     struct site *p = *state;
     struct fake_node f;
@@ -125,8 +130,9 @@ static void the_next_source_stands_in(void **state)
         AUTO(storyboard_free) struct storyboard story = {0};
         site_shell(p, "rm -rf data/cache");
         fake_stock_tell(&f, "set", "{\"faults\":[]}");
-        if (rows[i].faults[0])
-            fake_stock_tell(&f, "fault", rows[i].faults[0]);
+        if (rows[i].fault)
+            fake_stock_tell(&f, "fault", rows[i].fault);
+        fake_stock_tell(&f, "set", rows[i].no_clips ? "{\"hidden\":true}" : "{\"hidden\":false}");
         const char *args[] = {"make", "The sea is deep.", "-o", film, "--story", path, NULL};
         struct session_options o = {.args = args, .env = env.env};
         if (session_finish(session_start(p, &o), RENDER_MS) != 0)
@@ -144,7 +150,7 @@ static void doctor_asks_with_each_key(void **state)
 {
     struct site *p = *state;
     struct fake_node f;
-    fake_stock_start(&f, NULL);
+    fake_stock_start(&f, NULL, NULL);
     fake_stock_tell(&f, "keys", "{\"pexels\":[\"good-key-22\"],\"pixabay\":[\"good-key-33\"]}");
     AUTO(settings_free)
     struct settings env = settings_for(&f, "bad-key-11,good-key-22", "good-key-33");

@@ -8,9 +8,9 @@
 #include "core/base/strbuf.h"
 #include "core/net/json.h"
 
-void fake_stock_start(struct fake_node *f, const char *clip)
+void fake_stock_start(struct fake_node *f, const char *clip, const char *photo)
 {
-    fake_node_start(f, "stock", (const char *[]){"--clip", clip, NULL});
+    fake_node_start(f, "stock", (const char *[]){"--clip", clip, "--photo", photo, NULL});
 }
 
 void fake_stock_tell(struct fake_node *f, const char *name, const char *body)

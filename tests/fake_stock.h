@@ -6,8 +6,9 @@
 
 #include "tests/fake_node.h"
 
-/* clip: an MP4 that every clip link gives; NULL: one without anything to see in it. */
-void fake_stock_start(struct fake_node *f, const char *clip);
+/* An MP4 that every clip link gives, a JPEG that every photo link gives; NULL: files without anything
+   to see in them. No photo without a clip. */
+void fake_stock_start(struct fake_node *f, const char *clip, const char *photo);
 /* POST /control/NAME with this JSON. */
 void fake_stock_tell(struct fake_node *f, const char *name, const char *body);
 /* How many of "calls" or "clipCalls" there were; a text field of the n-th, valid until the eighth

@@ -23,7 +23,7 @@ int stock_open(void **state)
 {
     (void)state;
     hash_setup();
-    fake_stock_start(&stock_world.fake, NULL);
+    fake_stock_start(&stock_world.fake, NULL, NULL);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/strbuf.h"
+#include "core/net/json.h"
 #include "tests/stock_world.h"
 
 /* --- downloads --- */
@@ -30,6 +31,7 @@ static void files_that_are_not_taken(void **state)
         {"a film cut at its source",          "{\"on\":\"clip\",\"kind\":\"short\"}",                                  1},
         {"gone",                              "{\"on\":\"clip\",\"kind\":\"status\",\"code\":404}",                    1},
         {"a signature that expired",          "{\"on\":\"clip\",\"kind\":\"status\",\"code\":403}",                    1},
+        {"over 200 MiB, and does not say so", "{\"on\":\"clip\",\"kind\":\"endless\"}",                                1},
         {"over 200 MiB",                      "{\"on\":\"clip\",\"kind\":\"huge\"}",                                   1},
         {"leads to a private address",
          "{\"on\":\"clip\",\"kind\":\"redirect\",\"to\":\"https://10.0.0.1/a.mp4\"}",                                  1},
@@ -220,6 +222,63 @@ static void two_jobs_want_the_same_clip(void **state)
     stock_end(&s);
 }
 
+static struct footage clip_number(const struct footage *like, int n)
+{
+    struct footage hit = *like;
+    snprintf(hit.id, sizeof(hit.id), "%d", 100 + n);
+    snprintf(hit.path, sizeof(hit.path), "%s/clip/%d.mp4", stock_world.fake.url, 100 + n);
+    return hit;
+}
+
+static void so_many_downloads_at_once(void **state)
+{
+    (void)state;
+    struct stock_sources s = stock_pexels("key-number-one");
+    struct fetcher f[14];
+    pthread_t threads[COUNT(f)];
+    struct footage hit = stock_one_hit(&s);
+    stock_tell("set", "{\"pauseMs\":10}");
+    for (size_t i = 0; i < COUNT(f); i++) {
+        f[i] = (struct fetcher){.s = &s, .hit = clip_number(&hit, (int)i)};
+        assert_int_equal(pthread_create(&threads[i], NULL, fetch_main, &f[i]), 0);
+    }
+    for (size_t i = 0; i < COUNT(f); i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(f[i].ok);
+    }
+    AUTO(json_free) cJSON *seen = fake_node_state(&stock_world.fake);
+    assert_in_range(json_int_or(seen, "clipsMost", 0), 2, 8);
+    stock_end(&s);
+}
+
+/* Jobs that wait for another's download of the same clip do not keep others from theirs. */
+static void whoever_waits_takes_no_turn(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct stock_sources s = stock_pexels("key-number-one");
+    struct fetcher f[8];
+    pthread_t threads[COUNT(f)];
+    struct footage hit = stock_one_hit(&s), other = clip_number(&hit, 1);
+    stock_tell("fault", "{\"on\":\"clip\",\"kind\":\"slow\",\"ms\":3000}");
+    for (size_t i = 0; i < COUNT(f); i++) {
+        f[i] = (struct fetcher){.s = &s, .hit = hit};
+        assert_int_equal(pthread_create(&threads[i], NULL, fetch_main, &f[i]), 0);
+    }
+    while (stock_calls("clipCalls") == 0)
+        cancel_wait(NULL, 10);
+    cancel_wait(NULL, 100); /* the others have come, too */
+    int64_t began = clock_mono_ms();
+    assert_true(s.videos.ops->fetch(s.videos.self, &other, NULL, &e));
+    assert_in_range(clock_mono_ms() - began, 0, 2000);
+    for (size_t i = 0; i < COUNT(f); i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(f[i].ok);
+    }
+    assert_int_equal(stock_calls("clipCalls"), 2);
+    stock_end(&s);
+}
+
 static void a_download_is_stopped(void **state)
 {
     (void)state;
@@ -262,6 +321,8 @@ static void photos_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        STOCK_CASE(so_many_downloads_at_once),
+        STOCK_CASE(whoever_waits_takes_no_turn),
         STOCK_CASE(files_that_are_not_taken),
         STOCK_CASE(links_of_a_hostile_reply),
         STOCK_CASE(a_redirect_is_followed),

@@ -74,6 +74,33 @@ static void a_used_up_key_waits(void **state)
     stock_end(&s);
 }
 
+/* What is left is in the answers that went well: a 429 has no such headers. */
+static void a_key_is_left_alone_before_it_is_refused(void **state)
+{
+    (void)state;
+    static const char *const waves[] = {"waves"};
+    struct footage hits[4];
+    struct footage_source s;
+    struct err e = {0};
+    stock_tell("videos", "[" STOCK_VIDEO("11", "", "portrait") "]");
+    stock_tell("hits", "[" STOCK_HIT("940008") "]");
+    stock_tell("set", "{\"limit\":1,\"pixabayLeft\":0}"); /* the month's last, the minute's last */
+    struct stock_sources p = stock_pexels("key-number-one,key-number-two");
+    assert_int_equal(stock_find(&p.videos, stock_sea, 1, hits, 4), 1);
+    assert_int_equal(stock_find(&p.videos, waves, 1, hits, 4), 1);
+    assert_string_equal(stock_field("calls", 0, "key"), "key-number-one");
+    assert_string_equal(stock_field("calls", 1, "key"), "key-number-two");
+    stock_end(&p);
+    AUTO(free_ptr) char *base = str_printf("%s/api", stock_world.fake.url);
+    struct stock_options o = stock_options_for("key-number-one,key-number-two", base);
+    assert_true(pixabay_create(&o, &s, &e));
+    assert_int_equal(stock_find(&s, stock_sea, 1, hits, 4), 1);
+    assert_int_equal(stock_find(&s, waves, 1, hits, 4), 1);
+    assert_string_equal(stock_field("calls", 2, "key"), "key-number-one");
+    assert_string_equal(stock_field("calls", 3, "key"), "key-number-two");
+    s.ops->destroy(s.self);
+}
+
 static void pixabay_speaks_plain_text(void **state)
 {
     (void)state;
@@ -206,10 +233,15 @@ static void each_key_is_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STOCK_CASE(a_refused_key_stands_back), STOCK_CASE(no_key_is_accepted),
-        STOCK_CASE(a_used_up_key_waits),       STOCK_CASE(pixabay_speaks_plain_text),
-        STOCK_CASE(answers_that_are_none),     STOCK_CASE(a_film_waits_once_for_a_dead_service),
-        STOCK_CASE(stopped_while_it_waits),    STOCK_CASE(each_key_is_checked),
+        STOCK_CASE(a_key_is_left_alone_before_it_is_refused),
+        STOCK_CASE(a_refused_key_stands_back),
+        STOCK_CASE(no_key_is_accepted),
+        STOCK_CASE(a_used_up_key_waits),
+        STOCK_CASE(pixabay_speaks_plain_text),
+        STOCK_CASE(answers_that_are_none),
+        STOCK_CASE(a_film_waits_once_for_a_dead_service),
+        STOCK_CASE(stopped_while_it_waits),
+        STOCK_CASE(each_key_is_checked),
     };
     return cmocka_run_group_tests(tests, stock_open, stock_close);
 }

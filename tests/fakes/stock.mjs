@@ -11,6 +11,7 @@
 // POST /control/photos  [...]             Pexels' photos
 // POST /control/keys    {pexels: [...], pixabay: [...]}: keys that work; empty: every key does
 // POST /control/fault   {on: search|clip, times?, skip?, kind, ...}; kinds see `serveFault`, `serveClip`
+//                       world.hidden: there are no clips, only photos
 // POST /control/set     {...}             fields of the world
 // GET  /control/state
 import { createServer } from 'node:http';
@@ -22,7 +23,7 @@ export function createWorld({ clip, photo } = {}) {
     clip: clip ? readFileSync(clip) : makeClip(60_000),
     photo: photo ? readFileSync(photo) : Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.alloc(400, 7)]),
     videos: [], hits: [], photos: [], keys: { pexels: [], pixabay: [] }, faults: [], onlyCurrent: false, onlyOld: false,
-    limit: 20000, used: 0, calls: [], clipCalls: [], complaints: [], noTag: false, changes: 0, chunk: 4096, pauseMs: 0,
+    limit: 20000, used: 0, pixabayLeft: 99, hidden: false, calls: [], clipCalls: [], clipsNow: 0, clipsMost: 0, complaints: [], noTag: false, changes: 0, chunk: 4096, pauseMs: 0,
   };
 }
 
@@ -97,7 +98,7 @@ async function servePexels(world, req, res, url, kind) {
   if (q.has('orientation') && !['landscape', 'portrait', 'square'].includes(q.get('orientation'))) complain(world, `Pexels: orientation ${q.get('orientation')}`);
   if (world.keys.pexels.length && !world.keys.pexels.includes(key)) return json(res, 401, { status: 401, code: 'Unauthorized' });
   if (await serveFault(world, req, res)) return undefined;
-  const list = found(kind === 'videos' ? world.videos : world.photos, q.get('query'), q.get('orientation'));
+  const list = found(kind === 'photos' ? world.photos : world.hidden ? [] : world.videos, q.get('query'), q.get('orientation'));
   world.used++;
   return json(res, 200, { page: 1, per_page: 40, total_results: list.length, url: 'https://www.pexels.com/', [kind]: fill(world, `http://${req.headers.host}`, list) }, {
     'X-Ratelimit-Limit': String(world.limit), 'X-Ratelimit-Remaining': String(Math.max(world.limit - world.used, 0)),
@@ -111,12 +112,14 @@ async function servePixabay(world, req, res, url) {
   if ((q.get('q') ?? '').length > 100) complain(world, 'Pixabay: q over 100');
   if (q.has('lang') && !LANGS.includes(q.get('lang'))) complain(world, `Pixabay: lang ${q.get('lang')}`);
   if (q.has('orientation')) complain(world, 'Pixabay has no orientation for videos');
+  if (q.get('video_type') !== 'film' || q.get('safesearch') !== 'true') complain(world, 'Pixabay: drawings, or not for everybody');
+  if (!(Number(q.get('per_page')) >= 3 && Number(q.get('per_page')) <= 200)) complain(world, 'Pixabay: per_page');
   const bad = world.keys.pixabay.length ? !world.keys.pixabay.includes(q.get('key')) : !q.get('key');
   if (bad) return plain(res, 400, '[ERROR 400] Invalid or missing API key (https://pixabay.com/api/docs/).');
   if (await serveFault(world, req, res)) return undefined;
-  const list = found(world.hits, q.get('q'));
+  const list = world.hidden ? [] : found(world.hits, q.get('q'));
   return json(res, 200, { total: list.length, totalHits: list.length, hits: fill(world, `http://${req.headers.host}`, list) }, {
-    'X-RateLimit-Limit': '100', 'X-RateLimit-Remaining': '99', 'X-RateLimit-Reset': '60',
+    'X-RateLimit-Limit': '100', 'X-RateLimit-Remaining': String(world.pixabayLeft), 'X-RateLimit-Reset': '60',
   });
 }
 
@@ -126,9 +129,20 @@ const drained = (res) => new Promise((resolve) => {
   res.on('close', done);
 });
 
+// A film that says nothing about its length and does not end.
+async function serveEndless(res, bytes, type) {
+  res.writeHead(200, { 'Content-Type': type });
+  res.write(bytes.subarray(0, 4096));
+  for (const more = Buffer.alloc(1 << 20); !res.destroyed;) if (!res.write(more)) await drained(res);
+}
+
 async function serveClip(world, req, res, url, bytes, type) {
   const fault = takeFault(world, 'clip');
   const range = /^bytes=(\d+)-$/.exec(req.headers.range ?? '');
+  world.clipsMost = Math.max(world.clipsMost, ++world.clipsNow);
+  let open = true;
+  const over = () => { if (open) world.clipsNow--; open = false; };
+  res.on('close', over);
   world.clipCalls.push({ path: url.pathname, range: req.headers.range ?? null, ifRange: req.headers['if-range'] ?? null });
   if (req.headers.authorization) complain(world, 'the key went to the clip host');
   if (fault?.kind === 'redirect') { res.writeHead(302, { Location: fault.to.replaceAll('{base}', `http://${req.headers.host}`), 'Content-Length': 0 }); return res.end(); }
@@ -136,6 +150,8 @@ async function serveClip(world, req, res, url, bytes, type) {
   if (fault?.kind === 'playlist') { res.writeHead(200, { 'Content-Type': fault.type ?? 'application/vnd.apple.mpegurl' }); return res.end('#EXTM3U\n#EXT-X-VERSION:3\n/etc/passwd\n'); }
   if (fault?.kind === 'status') return plain(res, fault.code, 'no');
   if (fault?.kind === 'short') bytes = bytes.subarray(0, Math.floor(bytes.length / 2)); // whole as HTTP, cut as a film
+  if (fault?.kind === 'slow') await new Promise((r) => setTimeout(r, fault.ms));
+  if (fault?.kind === 'endless') return serveEndless(res, bytes, type);
   if (fault?.kind === 'huge') { res.writeHead(200, { 'Content-Type': type, 'Content-Length': 400 * 1024 * 1024 }); return res.write(bytes.subarray(0, 4096)); }
   if (fault?.kind === 'changed') world.changes++;
   const tag = `"${createHash('sha1').update(bytes).update(String(world.changes)).digest('hex')}"`;
@@ -152,6 +168,7 @@ async function serveClip(world, req, res, url, bytes, type) {
   const cutAt = fault?.kind === 'cut' ? from + fault.after : Infinity;
   for (let at = from; at < bytes.length; at += world.chunk) {
     const end = Math.min(at + world.chunk, bytes.length, cutAt);
+    if (end === bytes.length) over(); // whoever has it all may ask for the next at once
     if (!res.write(bytes.subarray(at, end))) await drained(res);
     if (end >= cutAt) { await new Promise((r) => setTimeout(r, 20)); return req.socket.destroy(); }
     if (world.pauseMs) await new Promise((r) => setTimeout(r, world.pauseMs));
@@ -167,8 +184,8 @@ export const control = {
   keys: (world, q) => { Object.assign(world.keys, q); return true; },
   fault: (world, q) => { world.faults.push({ times: 1, skip: 0, ...q }); return true; },
   set: (world, q) => { Object.assign(world, q); return true; },
-  reset: (world) => { Object.assign(world, createWorld(), { clip: world.clip, photo: world.photo }); return true; },
-  state: (world) => ({ calls: world.calls, clipCalls: world.clipCalls, complaints: world.complaints, faults: world.faults.length, clipBytes: world.clip.length }),
+  reset: (world) => { Object.assign(world, createWorld(), { clip: world.clip, photo: world.photo, clipsNow: world.clipsNow }); return true; },
+  state: (world) => ({ calls: world.calls, clipCalls: world.clipCalls, clipsMost: world.clipsMost, complaints: world.complaints, faults: world.faults.length, clipBytes: world.clip.length }),
 };
 
 async function readBody(req) {
