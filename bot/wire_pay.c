@@ -32,7 +32,7 @@ static struct work_pool *make_work_pool(const struct config *config, const struc
 {
     struct work_pool_options o = {0};
     if (config_text(config, "NANO_WORK_URL")[0])
-        o.hooks = (struct work_hooks){.generate = node->ops->work, .ctx = node->self};
+        o.source = (struct work_source){.generate = node->ops->work, .ctx = node->self};
     return work_pool_create(&o);
 }
 

@@ -949,7 +949,7 @@ static void the_work_pool_takes_it_or_makes_it(void **state)
     uint64_t work = 0;
     connect_to(1, "");
     struct work_pool *pool = work_pool_create(&(struct work_pool_options){
-        .threads = 1, .hooks = {.generate = OPS->work, .ctx = SELF}
+        .threads = 1, .source = {.generate = OPS->work, .ctx = SELF}
     });
     struct nano_hash root = {{4}}, other = {{5}};
     assert_true(work_pool_wait(pool, &root, FAKE_NANO_SEND, 20000, NULL, &work, &e));

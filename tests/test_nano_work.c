@@ -263,42 +263,18 @@ static void the_queue_has_an_end(void **state)
     work_pool_destroy(p);
 }
 
-/* --- hooks --- */
+/* --- a work server --- */
 
 struct outside {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct nano_hash root; /* of the stored work */
-    uint64_t threshold, work;
-    int stored, asked;
+    int asked;
     bool lies, fails, stalls;
 };
 #define OUTSIDE                                                                \
     {                                                                          \
         .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER \
     }
-
-static bool find(void *ctx, const struct nano_hash *root, uint64_t threshold, uint64_t *ret_work)
-{
-    struct outside *o = ctx;
-    pthread_mutex_lock(&o->lock);
-    bool there =
-        o->lies || (o->stored && nano_hash_equal(root, &o->root) && o->threshold >= threshold);
-    *ret_work = o->lies ? 1 : o->work;
-    pthread_mutex_unlock(&o->lock);
-    return there;
-}
-
-static void store(void *ctx, const struct nano_hash *root, uint64_t threshold, uint64_t work)
-{
-    struct outside *o = ctx;
-    pthread_mutex_lock(&o->lock);
-    o->root = *root;
-    o->threshold = threshold;
-    o->work = work;
-    o->stored++;
-    pthread_mutex_unlock(&o->lock);
-}
 
 static bool generate(void *ctx, const struct nano_hash *root, uint64_t threshold,
                      const struct cancel *cancel, uint64_t *ret_work, struct err *e)
@@ -328,55 +304,12 @@ static void await_question(struct outside *o)
     pthread_mutex_unlock(&o->lock);
 }
 
-static void another_start_finds_what_was_stored(void **state)
-{
-    (void)state;
-    struct outside o = OUTSIDE;
-    struct work_pool_options with = {
-        .threads = 1, .hooks = {.find = find, .store = store, .ctx = &o}
-    };
-    struct nano_hash root = root_of(4);
-    struct err e = {0};
-    uint64_t work = 0;
-    uint64_t again = 0;
-    struct work_pool *p = pool(with);
-    assert_true(work_pool_wait(p, &root, EASY, LONG_MS, NULL, &work, &e));
-    work_pool_destroy(p);
-    assert_int_equal(o.stored, 1);
-    assert_true(o.work == work && o.threshold == EASY);
-    p = pool(with);
-    assert_true(work_pool_wait(p, &root, EASY, 0, NULL, &again, &e));
-    assert_true(again == work);
-    assert_true(work_pool_state(p).found == 1 && work_pool_state(p).made == 0);
-    work_pool_destroy(p);
-    assert_int_equal(o.stored, 1);
-}
-
-static void wrong_work_from_a_store_is_not_used(void **state)
-{
-    (void)state;
-    struct outside o = OUTSIDE;
-    o.lies = true;
-    struct work_pool *p = pool((struct work_pool_options){
-        .threads = 1, .hooks = {.find = find, .ctx = &o}
-    });
-    struct nano_hash root = root_of(4);
-    struct err e = {0};
-    uint64_t work = 0;
-    assert_true(work_pool_wait(p, &root, EASY, LONG_MS, NULL, &work, &e));
-    assert_true(nano_work_valid(&root, work, EASY));
-    assert_true(work_pool_state(p).refused == 1);
-    work_pool_destroy(p);
-}
-
 static void a_source_saves_the_processor(void **state)
 {
     (void)state;
     struct outside o = OUTSIDE;
     struct work_pool *p = pool((struct work_pool_options){
-        .threads = 1,
-        .source_ms = 10 * LONG_MS,
-        .hooks = {.generate = generate, .store = store, .ctx = &o}
+        .threads = 1, .source_ms = 10 * LONG_MS, .source = {.generate = generate, .ctx = &o}
     });
     struct nano_hash root = root_of(4);
     struct err e = {0};
@@ -385,7 +318,6 @@ static void a_source_saves_the_processor(void **state)
     assert_true(nano_work_valid(&root, work, EASY));
     assert_true(work_pool_state(p).from_source == 1 && work_pool_state(p).made == 0);
     work_pool_destroy(p);
-    assert_int_equal(o.stored, 1);
 }
 
 static void a_source_that_fails_or_lies_costs_nothing(void **state)
@@ -396,7 +328,7 @@ static void a_source_that_fails_or_lies_costs_nothing(void **state)
         o.lies = lies;
         o.fails = !lies;
         struct work_pool *p = pool((struct work_pool_options){
-            .threads = 1, .source_ms = 10 * LONG_MS, .hooks = {.generate = generate, .ctx = &o}
+            .threads = 1, .source_ms = 10 * LONG_MS, .source = {.generate = generate, .ctx = &o}
         });
         struct nano_hash root = root_of(4);
         struct err e = {0};
@@ -416,7 +348,7 @@ static void a_source_that_stalls_is_overtaken(void **state)
     struct outside o = OUTSIDE;
     o.stalls = true;
     struct work_pool *p = pool((struct work_pool_options){
-        .threads = 1, .source_ms = 20, .hooks = {.generate = generate, .ctx = &o}
+        .threads = 1, .source_ms = 20, .source = {.generate = generate, .ctx = &o}
     });
     struct nano_hash root = root_of(4);
     struct nano_hash other = root_of(5);
@@ -483,8 +415,6 @@ int main(void)
         cmocka_unit_test(cheap_requests_pass_dear_ones),
         cmocka_unit_test(waits_end),
         cmocka_unit_test(the_queue_has_an_end),
-        cmocka_unit_test(another_start_finds_what_was_stored),
-        cmocka_unit_test(wrong_work_from_a_store_is_not_used),
         cmocka_unit_test(a_source_saves_the_processor),
         cmocka_unit_test(a_source_that_fails_or_lies_costs_nothing),
         cmocka_unit_test(a_source_that_stalls_is_overtaken),

@@ -39,7 +39,7 @@ struct work_pool {
     enum nano_work_engine engine;
     size_t threads, max_waiting;
     int64_t source_ms;
-    struct work_hooks hooks;
+    struct work_source source;
     bool source_runs;
     pthread_t source_thread;
     struct cancel stop;
@@ -104,11 +104,11 @@ static void settle(struct work_pool *p, struct request *r, enum request_state st
     release(r);
 }
 
-/* Ends every request that this work is good for. False when somebody else was first. */
-static bool finish(struct work_pool *p, struct request *r, uint64_t work, uint64_t *counter)
+/* Ends every request that this work is good for, unless somebody else was first. */
+static void finish(struct work_pool *p, struct request *r, uint64_t work, uint64_t *counter)
 {
     if (r->state != WAITING)
-        return false;
+        return;
     ++*counter;
     keep(p, &r->root, work);
     struct nano_hash root = r->root;
@@ -120,7 +120,6 @@ static bool finish(struct work_pool *p, struct request *r, uint64_t work, uint64
         other->work = work;
         settle(p, other, DONE);
     }
-    return true;
 }
 
 /* NULL when memory is gone or the list is full. */
@@ -133,7 +132,7 @@ static struct request *append(struct work_pool *p, const struct nano_hash *root,
     r->threshold = threshold;
     r->since = clock_mono_ms();
     cancel_init(&r->cancel, &p->stop);
-    r->source = p->hooks.generate ? SOURCE_WAITS : SOURCE_OVER;
+    r->source = p->source.generate ? SOURCE_WAITS : SOURCE_OVER;
     randombytes_buf(&r->next, sizeof(r->next)); /* two processes do not try the same */
     r->users = 1;
     struct request **end = &p->first;
@@ -181,12 +180,6 @@ static struct request *choose_for_source(struct work_pool *p)
 
 /* --- threads --- */
 
-static void store(struct work_pool *p, const struct request *r, uint64_t work)
-{
-    if (p->hooks.store)
-        p->hooks.store(p->hooks.ctx, &r->root, r->threshold, work);
-}
-
 /* Runs only when a core has nothing else to do. */
 static void be_modest(void)
 {
@@ -204,11 +197,8 @@ static void run_slice(struct work_pool *p, struct request *r)
     pthread_mutex_unlock(&p->lock);
     bool hit = nano_work_search(p->engine, &r->root, r->threshold, first, SLICE, &work);
     pthread_mutex_lock(&p->lock);
-    if (hit && finish(p, r, work, &p->stats.made)) {
-        pthread_mutex_unlock(&p->lock);
-        store(p, r, work);
-        pthread_mutex_lock(&p->lock);
-    }
+    if (hit)
+        finish(p, r, work, &p->stats.made);
     release(r);
 }
 
@@ -241,17 +231,14 @@ static void ask_source(struct work_pool *p, struct request *r)
     r->source = SOURCE_ASKED;
     r->users++;
     pthread_mutex_unlock(&p->lock);
-    bool given = p->hooks.generate(p->hooks.ctx, &r->root, r->threshold, &r->cancel, &work, &e);
+    bool given = p->source.generate(p->source.ctx, &r->root, r->threshold, &r->cancel, &work, &e);
     bool good = given && nano_work_valid(&r->root, work, r->threshold);
     pthread_mutex_lock(&p->lock);
     r->source = SOURCE_OVER;
     if (given && !good)
         p->stats.refused++;
-    if (good && finish(p, r, work, &p->stats.from_source)) {
-        pthread_mutex_unlock(&p->lock);
-        store(p, r, work);
-        pthread_mutex_lock(&p->lock);
-    }
+    if (good)
+        finish(p, r, work, &p->stats.from_source);
     release(r);
     pthread_cond_broadcast(&p->changed);
 }
@@ -289,9 +276,9 @@ static bool start_threads(struct work_pool *p, size_t wanted)
     while (p->threads < wanted && pthread_create(&p->thread[p->threads], NULL, work_loop, p) == 0)
         p->threads++;
     p->source_runs =
-        p->hooks.generate && pthread_create(&p->source_thread, NULL, source_loop, p) == 0;
+        p->source.generate && pthread_create(&p->source_thread, NULL, source_loop, p) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return p->threads > 0 && (p->source_runs || !p->hooks.generate);
+    return p->threads > 0 && (p->source_runs || !p->source.generate);
 }
 
 struct work_pool *work_pool_create(const struct work_pool_options *options)
@@ -303,7 +290,7 @@ struct work_pool *work_pool_create(const struct work_pool_options *options)
     p->engine = nano_work_engine_best();
     p->max_waiting = options->max_waiting ? options->max_waiting : MAX_WAITING;
     p->source_ms = options->source_ms ? options->source_ms : SOURCE_MS;
-    p->hooks = options->hooks;
+    p->source = options->source;
     cancel_init(&p->stop, NULL);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->changed, NULL);
@@ -315,37 +302,6 @@ struct work_pool *work_pool_create(const struct work_pool_options *options)
     return p;
 }
 
-/* With lock held: kept (true), or on its way (*ret, with one more user), or neither. */
-static bool look(struct work_pool *p, const struct nano_hash *root, uint64_t threshold,
-                 uint64_t *ret_work, struct request **ret)
-{
-    if (keep_find(p, root, threshold, ret_work))
-        return true;
-    *ret = find(p, root, threshold);
-    if (*ret)
-        (*ret)->users++;
-    return false;
-}
-
-/* What another start or process made. */
-static bool recall(struct work_pool *p, const struct nano_hash *root, uint64_t threshold,
-                   uint64_t *ret_work)
-{
-    uint64_t work;
-    if (!p->hooks.find || !p->hooks.find(p->hooks.ctx, root, threshold, &work))
-        return false;
-    bool good = nano_work_valid(root, work, threshold);
-    pthread_mutex_lock(&p->lock);
-    if (good)
-        keep(p, root, work);
-    p->stats.found += good;
-    p->stats.refused += !good;
-    pthread_mutex_unlock(&p->lock);
-    if (good)
-        *ret_work = work;
-    return good;
-}
-
 /* True: *ret_work is there. False with *ret_request: on its way, the caller is one of its users.
    False with NULL: no room. */
 static bool begin(struct work_pool *p, const struct nano_hash *root, uint64_t threshold,
@@ -353,14 +309,11 @@ static bool begin(struct work_pool *p, const struct nano_hash *root, uint64_t th
 {
     *ret_request = NULL;
     pthread_mutex_lock(&p->lock);
-    bool there = look(p, root, threshold, ret_work, ret_request);
-    pthread_mutex_unlock(&p->lock);
-    if (there || *ret_request || recall(p, root, threshold, ret_work))
-        return !*ret_request;
-    pthread_mutex_lock(&p->lock);
-    there = look(p, root, threshold, ret_work, ret_request); /* meanwhile? */
-    if (!there && !*ret_request) {
-        *ret_request = append(p, root, threshold);
+    bool there = keep_find(p, root, threshold, ret_work);
+    if (!there) {
+        *ret_request = find(p, root, threshold);
+        if (!*ret_request)
+            *ret_request = append(p, root, threshold);
         if (*ret_request)
             (*ret_request)->users++;
     }

@@ -143,7 +143,7 @@ struct nano_node_ops {
                          size_t *ret_yes, const struct cancel *cancel, struct err *e);
     /* REQUIRED. How many nodes confirmed_by asks. */
     size_t (*node_count)(void *self);
-    /* REQUIRED. Fits work_hooks.generate (core/nano/work_pool.h): work from elsewhere, checked here.
+    /* REQUIRED. Fits work_source.generate (core/nano/work_pool.h): work from elsewhere, checked here.
        ERR_UNSUPPORTED "pay.node_down": there is no work server (make it yourself). */
     bool (*work)(void *self, const struct nano_hash *root, uint64_t threshold,
                  const struct cancel *cancel, uint64_t *ret_work, struct err *e);
