@@ -15,6 +15,7 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/strbuf.h"
+#include "core/db/store_block.h"
 #include "core/db/store_ledger.h"
 #include "core/nano/key.h"
 #include "core/story/rules.h"
@@ -24,12 +25,14 @@ enum {
     ROOM_NEEDED = 1000000000,
     YEAR_2024_S = 1704067200,
     YEAR_2100_S = 4102444800,
-    NANO_BEHIND = 1000
+    NANO_BEHIND = 1000,
+    STUCK_SHOWN = 5,
 };
 
 struct report {
     struct cli *cli;
     bool bad;
+    int nodes; /* of Nano, that were told */
 };
 
 enum verdict { GOOD, OPTIONAL, BAD };
@@ -91,6 +94,35 @@ static bool faults_body(struct db_tx *tx, void *data, struct err *e)
     return ledger_check(tx, on_fault, data, &count, e);
 }
 
+struct stuck_ctx {
+    char after[PAY_ADDRESS_MAX];
+    struct own_block block;
+    bool found;
+};
+
+static bool stuck_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct stuck_ctx *s = data;
+    return block_stuck(tx, s->after, &s->block, &s->found, e);
+}
+
+/* Blocks of ours that no node takes; the first few. */
+static void check_stuck(struct report *r, struct db *db)
+{
+    struct stuck_ctx s = {.found = true};
+    struct err e = {0};
+    for (int i = 0; i < STUCK_SHOWN && s.found; i++) {
+        if (!db_run(db, stuck_body, &s, &e)) {
+            tell_err(r, "doctor.database", "", &e);
+            return;
+        }
+        AUTO(free_ptr) char *what = str_printf("%s (%s)", s.block.address, s.block.why);
+        if (s.found)
+            tell_key(r, BAD, "doctor.block_stuck", what, "doctor.block_stuck_cost");
+        str_copy(s.after, sizeof(s.after), s.block.address);
+    }
+}
+
 static void check_database(struct report *r)
 {
     struct cli_db d = {0};
@@ -106,6 +138,7 @@ static void check_database(struct report *r)
     else
         tell_key(r, faults.len ? BAD : GOOD, "doctor.ledger", strbuf_text(&faults),
                  "doctor.ledger_faults");
+    check_stuck(r, d.db);
     strbuf_free(&faults);
     cli_db_close(&d);
 }
@@ -202,6 +235,7 @@ static bool credential_there(const char *name)
 static void tell_node(void *ctx, const struct nano_health *h)
 {
     struct report *r = ctx;
+    r->nodes++;
     if (!h->ok) {
         tell_err(r, "doctor.node", h->name, &h->why);
         return;
@@ -266,6 +300,8 @@ static void check_pay(struct report *r)
         check_treasury(r);
     if (nodes && !wire_nano_check(r->cli, tell_node, tell_reader, r, &e))
         tell_err(r, "doctor.node", "", &e);
+    if (r->nodes == 1)
+        tell_key(r, OPTIONAL, "doctor.node_alone", "", "doctor.node_alone_cost");
 }
 
 static void check_rules(struct report *r)

@@ -64,10 +64,33 @@ static void nodes_and_reader_are_looked_at(void **state)
     fake_node_stop(&fake);
 }
 
+/* One node is told as what it is. */
+static void one_node_is_told(void **state)
+{
+    static const char *const args[] = {"doctor", NULL};
+    struct site *p = *state;
+    struct fake_node fake;
+    fake_nano_start(&fake);
+    for (int nodes = 1; nodes <= 2; nodes++) {
+        char second[80];
+        fake_nano_url(&fake, "second", second);
+        AUTO(free_ptr)
+        char *urls = str_printf("NANO_RPC_URL=%s%s%s", fake.url, nodes > 1 ? "," : "",
+                                nodes > 1 ? second : "");
+        const char *env[] = {urls, "NANO_WALLET_ADDRESS=" WALLET, NULL};
+        struct session *s = session_start(p, &(struct session_options){.args = args, .env = env});
+        session_finish(s, SOON_MS);
+        assert_int_equal(strstr(strbuf_text(&s->seen), "a second Nano node") != NULL, nodes == 1);
+        site_forget_sessions(p);
+    }
+    fake_node_stop(&fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nodes_and_reader_are_looked_at, site_open, site_close),
+        cmocka_unit_test_setup_teardown(one_node_is_told, site_open, site_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

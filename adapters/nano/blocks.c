@@ -40,7 +40,7 @@ static bool ask_blocks(struct nano_rpc *r, struct looking *l, const struct cance
     char hex[NANO_HEX];
     AUTO(strbuf_free) struct strbuf body = STRBUF(BODY_MAX);
     strbuf_adds(&body, "\"action\":\"blocks_info\",\"json_block\":\"true\",\"include_not_found\":"
-                       "\"true\",\"hashes\":[");
+                       "\"true\",\"receive_hash\":\"true\",\"hashes\":[");
     for (size_t i = 0; i < l->count; i++) {
         nano_hash_print(&l->hashes[i], hex);
         strbuf_addf(&body, "%s\"%s\"", i ? "," : "", hex);

@@ -67,6 +67,8 @@ bool nano_read_block(const cJSON *info, const struct nano_hash *hash, struct nan
     b.stored_s = nano_read_count(info, "local_timestamp");
     b.has_successor = nano_hash_parse(json_text(info, "successor", NULL), &b.successor) &&
                       !nano_hash_is_zero(&b.successor);
+    b.has_receiver = nano_hash_parse(json_text(info, "receive_hash", NULL), &b.receiver) &&
+                     !nano_hash_is_zero(&b.receiver);
     *ret = b;
     return true;
 }

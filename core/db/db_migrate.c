@@ -28,6 +28,7 @@ EMBED(schema_0015, "schema/0015_strike_marks.sql");
 EMBED(schema_0016, "schema/0016_wallet_chain.sql");
 EMBED(schema_0017, "schema/0017_clips.sql");
 EMBED(schema_0018, "schema/0018_alarms.sql");
+EMBED(schema_0019, "schema/0019_stuck_blocks.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -52,6 +53,7 @@ static const struct {
     {"0016_wallet_chain", schema_0016},
     {"0017_clips",        schema_0017},
     {"0018_alarms",       schema_0018},
+    {"0019_stuck_blocks", schema_0019},
 };
 
 enum { LOCK_TRIES = 30 };

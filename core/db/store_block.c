@@ -22,7 +22,8 @@ static enum block_state state_parse(const char *text)
 #define COLUMNS                                                                          \
     "b.hash, b.address, b.previous, b.kind, b.link, b.raw, b.balance, b.representative," \
     " b.signature, b.work, b.state, b.tries,"                                            \
-    " greatest(extract(epoch from clock_timestamp() - b.created_at), 0)::bigint"
+    " greatest(extract(epoch from clock_timestamp() - b.created_at), 0)::bigint,"        \
+    " b.refusals, b.why"
 
 static bool from_row(const struct db_rows *r, struct own_block *ret, struct err *e)
 {
@@ -30,7 +31,9 @@ static bool from_row(const struct db_rows *r, struct own_block *ret, struct err 
         .state = state_parse(row_text(r, 0, 10)),
         .tries = (int)db_int(r, 0, 11),
         .age_s = db_int(r, 0, 12),
+        .refusals = (int)db_int(r, 0, 13),
     };
+    str_copy(ret->why, sizeof(ret->why), row_text(r, 0, 14));
     const char *work = row_text(r, 0, 9);
     str_copy(ret->address, sizeof(ret->address), row_text(r, 0, 1));
     bool good = nano_hash_parse(row_text(r, 0, 0), &ret->hash) &&
@@ -81,7 +84,9 @@ bool block_store(struct db_tx *tx, struct own_block *b, bool *ret_ours, struct e
         return false;
     DB_CRASH(tx, "block_store");
     *ret_ours = rows == 1;
-    if (!read_one(tx, "select " COLUMNS " from blocks b where address = $1 and previous = $2",
+    if (!read_one(tx,
+                  "select " COLUMNS " from blocks b where address = $1 and previous = $2"
+                  " and state <> 'refused'",
                   place, 2, b, &found, e))
         return false;
     return found || err_set(e, ERR_RETRY, "error.database", "a block comes and goes");
@@ -111,8 +116,12 @@ bool block_due(struct db_tx *tx, const char *after, struct own_block *ret, bool 
 bool block_count_open(struct db_tx *tx, int64_t *ret, struct err *e)
 {
     AUTO(db_rows_free) struct db_rows *rows = NULL;
-    if (!db_exec(tx, "select count(*) from blocks where state in ('stored', 'published')", NULL, 0,
-                 &rows, e))
+    struct num stuck = num_make(BLOCK_STUCK);
+    const char *params[] = {stuck.text};
+    if (!db_exec(tx,
+                 "select count(*) from blocks where state in ('stored', 'published')"
+                 " and refusals < $1::int",
+                 params, 1, &rows, e))
         return false;
     *ret = db_int(rows, 0, 0);
     return true;
@@ -137,7 +146,7 @@ bool block_move(struct db_tx *tx, const struct own_block *b, enum block_state to
     const char *params[] = {hash, states[to], delay.text, why ? why : ""};
     int64_t rows = 0;
     if (!exec_change(tx,
-                     "update blocks set state = $2, tries = tries + 1, why = $4,"
+                     "update blocks set state = $2, tries = tries + 1, why = $4, refusals = 0,"
                      " next_at = clock_timestamp() + $3::bigint * interval '1 ms'"
                      " where hash = $1 and state in ('stored', 'published')",
                      params, 4, &rows, e))
@@ -149,6 +158,31 @@ bool block_move(struct db_tx *tx, const struct own_block *b, enum block_state to
         return (to != BLOCK_CONFIRMED && to != BLOCK_REFUSED) ||
                refund_end(tx, hash, to == BLOCK_CONFIRMED, e);
     return to != BLOCK_CONFIRMED || deposit_collected(tx, "nano", link, e);
+}
+
+bool block_refuse(struct db_tx *tx, const struct own_block *b, int delay_ms, const char *why,
+                  struct err *e)
+{
+    char hash[NANO_HEX];
+    nano_hash_print(&b->hash, hash);
+    struct num delay = num_make(delay_ms);
+    const char *params[] = {hash, delay.text, why};
+    return db_exec(tx,
+                   "update blocks set tries = tries + 1, refusals = refusals + 1, why = $3,"
+                   " next_at = clock_timestamp() + $2::bigint * interval '1 ms'"
+                   " where hash = $1 and state in ('stored', 'published')",
+                   params, 3, NULL, e);
+}
+
+bool block_stuck(struct db_tx *tx, const char *after, struct own_block *ret, bool *ret_found,
+                 struct err *e)
+{
+    struct num stuck = num_make(BLOCK_STUCK);
+    const char *params[] = {after, stuck.text};
+    return read_one(tx,
+                    "select " COLUMNS " from blocks b where state in ('stored', 'published')"
+                    " and refusals >= $2::int and address > $1 order by address limit 1",
+                    params, 2, ret, ret_found, e);
 }
 
 bool block_sweepable(struct db_tx *tx, struct raw least, const char *after, struct own_block *ret,

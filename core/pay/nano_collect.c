@@ -1,11 +1,9 @@
 /*
  * The collector: receives what was credited on our own accounts (pocketing) and sends it on to the
- * operator's wallet (sweeping); drives the blocks of refunds (nano_refund.c) the same way.
+ * operator's wallet (sweeping); drives these blocks and those of refunds (nano_refund.c).
  *
  * Order of steps, each repeatable after a crash: build from a frontier that our own key signed, sign,
- * store (one block per predecessor, for ever), add work, publish, ask until it is confirmed. Only
- * stored bytes are ever published, so a repeat publishes the same block. A block that the network
- * refuses for good is told in the log and left alone.
+ * store (one block per predecessor), then nano_drive.c: work, publish, ask until it is confirmed.
  */
 #define LOG_MODULE "payments"
 #include <stdlib.h>
@@ -18,15 +16,11 @@
 #include "core/pay/nano_internal.h"
 
 enum {
-    ROUND_MS = 1000, /* between two rounds with nothing to do, */
-    BUSY_MS = 200,   /* and with something under way */
-    SOON_MS = 300,   /* until a published block is asked for: most are confirmed by then */
-    CHECK_MS = 1000, /* later */
-    SOON_TRIES = 6,
-    TROUBLE_TRIES = 50,          /* tries between two complaints */
-    SLOW_MS = 4 * 1000,          /* after something that only time mends */
-    WORK_MS = 50,                /* a look at the work; it goes on in the background */
-    ELECTION_TRIES = 10,         /* looks without a confirmation until an election is asked for */
+    ROUND_MS = 1000,             /* between two rounds with nothing to do, */
+    BUSY_MS = 200,               /* and with something under way */
+    FAULTS_MAX = 3,              /* accounts in a row that nothing can be built for end a look */
+    AGAIN_MS = 2 * 1000,         /* then it goes on behind them */
+    ODD_MS = 60 * 1000,          /* after an account that somebody else moves money from */
     COLLECT_MS = 30 * 60 * 1000, /* nanotik sweep gives up after */
 };
 
@@ -40,10 +34,8 @@ struct step {
     size_t count;
     struct receipt receipt;
     bool found, ours;
+    bool under_way; /* a block of this address, and not stuck */
     struct raw least;
-    enum block_state to;
-    int delay_ms;
-    const char *why;
     int64_t open;
 };
 
@@ -59,7 +51,7 @@ static bool uncollected_body(struct db_tx *tx, void *data, struct err *e)
     return deposit_uncollected(tx, NANO_METHOD, s->after, &s->address, 1, &s->count, e);
 }
 
-/* The next payment of this address, unless a block of it is still under way. */
+/* The next payment of this address, unless a block of it is not through yet. */
 static bool next_body(struct db_tx *tx, void *data, struct err *e)
 {
     struct step *s = data;
@@ -67,6 +59,7 @@ static bool next_body(struct db_tx *tx, void *data, struct err *e)
     if (!block_open_of(tx, s->address.address, &s->block, &busy, e))
         return false;
     s->found = false;
+    s->under_way = busy && s->block.refusals < BLOCK_STUCK;
     return busy || deposit_next_uncollected(tx, s->address.address, &s->receipt, &s->found, e);
 }
 
@@ -82,42 +75,16 @@ static bool store_body(struct db_tx *tx, void *data, struct err *e)
     return block_store(tx, &s->block, &s->ours, e);
 }
 
-static bool work_body(struct db_tx *tx, void *data, struct err *e)
-{
-    struct step *s = data;
-    return block_set_work(tx, &s->block.hash, s->block.block.work, e);
-}
-
-static bool move_body(struct db_tx *tx, void *data, struct err *e)
-{
-    struct step *s = data;
-    return block_move(tx, &s->block, s->to, s->delay_ms, s->why, e);
-}
-
 static bool find_body(struct db_tx *tx, void *data, struct err *e)
 {
     struct step *s = data;
     return address_find(tx, s->block.address, &s->address, &s->found, e);
 }
 
-static bool collected_body(struct db_tx *tx, void *data, struct err *e)
-{
-    struct step *s = data;
-    return deposit_collected(tx, NANO_METHOD, s->receipt.ref, e);
-}
-
 static bool open_body(struct db_tx *tx, void *data, struct err *e)
 {
     struct step *s = data;
     return block_count_open(tx, &s->open, e);
-}
-
-static bool move(struct step *s, enum block_state to, int delay_ms, const char *why, struct err *e)
-{
-    s->to = to;
-    s->delay_ms = delay_ms;
-    s->why = why;
-    return db_run(s->p->o.db, move_body, s, e);
 }
 
 /* --- building --- */
@@ -192,142 +159,56 @@ static bool build_receive(struct step *s, const struct cancel *cancel, struct er
     return sign_and_store(s, (uint32_t)s->address.index, e);
 }
 
-/* Everything on s->block's address to the wallet. */
-static bool build_sweep(struct step *s, const struct cancel *cancel, struct err *e)
+/* The node does not show our last block as the frontier: it lags (*ret_lags), or somebody else who has
+   the seed went on from there. */
+static bool read_lag(struct step *s, const struct nano_hash *last, const struct cancel *cancel,
+                     bool *ret_lags, struct err *e)
+{
+    struct nano_block_info info;
+    if (!s->p->o.node.ops->blocks(s->p->o.node.self, last, 1, &info, cancel, e))
+        return false;
+    *ret_lags = !info.found || !info.has_successor;
+    return true;
+}
+
+/* Everything on s->block's address to the wallet. *ret_busy: it is, or will soon be, under way. */
+static bool build_sweep(struct step *s, const struct cancel *cancel, bool *ret_busy, struct err *e)
 {
     struct nano_account ours;
     struct nano_block block;
     bool opened = false;
     struct own_block last = s->block;
+    *ret_busy = false;
+    if (!db_run(s->p->o.db, find_body, s, e))
+        return false;
+    if (!s->found || strcmp(s->address.print, s->p->print) != 0)
+        return true; /* of another seed: its keys are not here */
     if (!nano_account_parse(last.address, &ours) ||
         !nano_read_frontier(s->p, &ours, &block, &opened, cancel, e))
         return false;
     if (!opened || !nano_hash_equal(&block.previous, &last.hash))
-        return true; /* the node lags, or something else is under way */
+        return read_lag(s, &last.hash, cancel, ret_busy, e);
+    *ret_busy = true;
     s->block = (struct own_block){.block = block, .kind = NANO_SEND, .amount = block.balance};
     s->block.block.balance = RAW_ZERO;
     s->block.block.link = nano_hash_of(&s->p->wallet);
     str_copy(s->block.address, sizeof(s->block.address), last.address);
-    if (!db_run(s->p->o.db, find_body, s, e))
-        return false;
-    if (!s->found || strcmp(s->address.print, s->p->print) != 0)
-        return true; /* of another seed */
     return sign_and_store(s, (uint32_t)s->address.index, e);
-}
-
-/* --- driving --- */
-
-static bool add_work(struct step *s, const struct cancel *cancel, bool *ret_there, struct err *e)
-{
-    struct nano_hash root;
-    struct err why = {0};
-    uint64_t work = 0, threshold = s->block.kind == NANO_SEND ? s->p->o.send_threshold
-                                                              : s->p->o.receive_threshold;
-    *ret_there = true;
-    nano_block_root(&s->block.block, &root);
-    if (s->block.block.work && nano_work_valid(&root, s->block.block.work, threshold))
-        return true;
-    *ret_there = work_pool_wait(s->p->o.work, &root, threshold, WORK_MS, cancel, &work, &why);
-    if (!*ret_there)
-        return true; /* still in the making */
-    s->block.block.work = work;
-    return db_run(s->p->o.db, work_body, s, e);
-}
-
-/* The account of a payment that was already received (by another wallet with this seed). */
-static bool taken_elsewhere(struct step *s, struct err *e)
-{
-    log_warn("%s was received by another wallet with this seed", s->block.address);
-    nano_hash_print(&s->block.block.link, s->receipt.ref);
-    return move(s, BLOCK_REFUSED, 0, "unreceivable", e) && db_run(s->p->o.db, collected_body, s, e);
-}
-
-/* A block of the treasury that a node does not want: credits come back, and another block is built,
-   only when it surely never counts. Until then the same bytes are tried. */
-static bool treasury_trouble(struct step *s, const char *why, const struct cancel *cancel,
-                             struct err *e)
-{
-    bool dead = false;
-    if (!nano_refund_is_dead(s->p, &s->block, cancel, &dead, e))
-        return false;
-    if (dead)
-        log_error("%s: another wallet uses this seed's first account; a refund may have come back",
-                  s->block.address);
-    else if (s->block.tries % TROUBLE_TRIES == 0)
-        log_error("%s: a node refuses a block of the treasury: %s", s->block.address, why);
-    return move(s, dead ? BLOCK_REFUSED : s->block.state, SLOW_MS, why, e);
-}
-
-static bool publish(struct step *s, const struct cancel *cancel, struct err *e)
-{
-    enum nano_published result;
-    if (!s->p->o.node.ops->process(s->p->o.node.self, &s->block.block, s->block.kind, &result,
-                                   cancel, e))
-        return false;
-    crash_at("collect.published");
-    bool treasury = strcmp(s->block.address, s->p->treasury_text) == 0;
-    switch (result) {
-    case NANO_PUBLISHED:
-    case NANO_ALREADY:
-        return move(s, BLOCK_PUBLISHED, SOON_MS, "", e);
-    case NANO_NEEDS_WORK:
-        s->block.block.work = 0;
-        return db_run(s->p->o.db, work_body, s, e) && move(s, s->block.state, SLOW_MS, "work", e);
-    case NANO_GAP_PREVIOUS:
-    case NANO_GAP_SOURCE:
-        return move(s, s->block.state, SLOW_MS, "gap", e);
-    case NANO_UNRECEIVABLE:
-        if (treasury)
-            return treasury_trouble(s, "unreceivable", cancel, e);
-        return taken_elsewhere(s, e);
-    case NANO_FORK:
-        if (treasury)
-            return treasury_trouble(s, "fork", cancel, e);
-        log_error("%s: another block has the predecessor of ours: is this seed used elsewhere?",
-                  s->block.address);
-        return move(s, BLOCK_REFUSED, 0, "fork", e);
-    case NANO_INVALID:
-        if (treasury)
-            return treasury_trouble(s, "invalid", cancel, e);
-        break;
-    }
-    log_error("%s: the network calls a block of ours invalid; nothing more is built on it",
-              s->block.address);
-    return move(s, BLOCK_REFUSED, 0, "invalid", e);
-}
-
-/* One step of one block. */
-static bool drive(struct step *s, const struct cancel *cancel, struct raw *swept, struct err *e)
-{
-    struct nano_block_info info;
-    bool there = false;
-    if (s->block.state == BLOCK_PUBLISHED) {
-        if (!s->p->o.node.ops->blocks(s->p->o.node.self, &s->block.hash, 1, &info, cancel, e))
-            return false;
-        if (info.found && info.confirmed) {
-            crash_at("collect.confirmed");
-            if (s->block.kind == NANO_SEND && strcmp(s->block.address, s->p->treasury_text) != 0 &&
-                !raw_add(*swept, s->block.amount, swept))
-                *swept = RAW_MAX; /* more than there is: for a person's eyes only */
-            return move(s, BLOCK_CONFIRMED, 0, "", e);
-        }
-        if (info.found && s->block.tries % ELECTION_TRIES == ELECTION_TRIES - 1)
-            (void)s->p->o.node.ops->confirm(s->p->o.node.self, &s->block.hash, cancel, e);
-        if (info.found)
-            return move(s, BLOCK_PUBLISHED, s->block.tries < SOON_TRIES ? SOON_MS : CHECK_MS, "",
-                        e);
-    }
-    if (!add_work(s, cancel, &there, e))
-        return false;
-    return !there || publish(s, cancel, e);
 }
 
 /* --- rounds --- */
 
+/* Where the last look ended before its time, else from the start. */
+static void go_on(struct step *s, char place[static PAY_ADDRESS_MAX])
+{
+    str_copy(s->after, sizeof(s->after), place);
+    place[0] = '\0';
+}
+
 static bool drive_due(struct step *s, const struct cancel *cancel, bool *ret_busy,
                       struct raw *swept, struct err *e)
 {
-    s->after[0] = '\0';
+    go_on(s, s->p->drive_after);
     while (!cancel_fired(cancel)) {
         if (!db_run(s->p->o.db, due_body, s, e))
             return false;
@@ -335,16 +216,26 @@ static bool drive_due(struct step *s, const struct cancel *cancel, bool *ret_bus
             return true;
         *ret_busy = true;
         str_copy(s->after, sizeof(s->after), s->block.address);
-        if (!drive(s, cancel, swept, e))
+        if (!nano_drive(s->p, &s->block, cancel, swept, e)) {
+            str_copy(s->p->drive_after, sizeof(s->p->drive_after), s->after);
             return false;
+        }
     }
     return true;
 }
 
+/* All of them, from where the last look ended; what fails for one address is no reason to leave the
+   others alone, and no reason to ask a node that is down for each of them. */
 static bool build_receives(struct step *s, const struct cancel *cancel, bool *ret_busy,
                            struct err *e)
 {
-    s->after[0] = '\0';
+    int faults = 0;
+    if (clock_mono_ms() < s->p->receive_at) {
+        *ret_busy = true;
+        return true;
+    }
+    go_on(s, s->p->receive_after);
+    *ret_busy |= s->after[0] != '\0'; /* there were some before it */
     while (!cancel_fired(cancel)) {
         struct err why = {0};
         if (!db_run(s->p->o.db, uncollected_body, s, e))
@@ -356,9 +247,18 @@ static bool build_receives(struct step *s, const struct cancel *cancel, bool *re
             continue; /* of an earlier seed: its keys are not here */
         if (!db_run(s->p->o.db, next_body, s, e))
             return false;
-        if (s->found && !build_receive(s, cancel, &why))
-            log_err(LOG_INFO, LOG_MODULE, &why); /* the next address may be luckier */
-        *ret_busy |= s->block.state != BLOCK_REFUSED;
+        *ret_busy |= s->found || s->under_way;
+        if (!s->found || build_receive(s, cancel, &why)) {
+            faults = 0;
+            continue;
+        }
+        if (faults == 0)
+            log_err(LOG_INFO, LOG_MODULE, &why);
+        s->p->receive_at = clock_mono_ms() + AGAIN_MS;
+        if (++faults == FAULTS_MAX) {
+            str_copy(s->p->receive_after, sizeof(s->p->receive_after), s->after);
+            return true;
+        }
     }
     return true;
 }
@@ -368,18 +268,30 @@ static bool build_sweeps(struct step *s, struct raw least, const struct cancel *
 {
     if (raw_is_zero(least) || !s->p->has_wallet)
         return true;
-    s->after[0] = '\0';
+    if (clock_mono_ms() < s->p->sweep_at) {
+        *ret_busy |= s->p->sweep_after[0] != '\0';
+        return true;
+    }
+    go_on(s, s->p->sweep_after);
     s->least = least;
     while (!cancel_fired(cancel)) {
         struct err why = {0};
+        bool busy = true;
         if (!db_run(s->p->o.db, sweepable_body, s, e))
             return false;
         if (!s->found)
             return true;
         str_copy(s->after, sizeof(s->after), s->block.address);
-        if (!build_sweep(s, cancel, &why))
+        bool good = build_sweep(s, cancel, &busy, &why);
+        *ret_busy |= busy || !good;
+        if (!good) {
             log_err(LOG_INFO, LOG_MODULE, &why);
-        *ret_busy |= s->block.state != BLOCK_REFUSED;
+            str_copy(s->p->sweep_after, sizeof(s->p->sweep_after), s->after);
+            s->p->sweep_at = clock_mono_ms() + AGAIN_MS;
+            return true;
+        }
+        if (!busy)
+            s->p->sweep_at = clock_mono_ms() + ODD_MS;
     }
     return true;
 }

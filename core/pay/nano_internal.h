@@ -41,7 +41,10 @@ struct nano_payment {
     char print[PAY_PRINT_MAX];    /* of the seed */
     struct nano_account treasury; /* index 0 of the seed: money of the operator, for refunds */
     char treasury_text[NANO_ADDRESS];
-    int64_t refund_at; /* collector only: not looked at before (monotonic ms) */
+    /* Collector only: not looked at before (monotonic ms). */
+    int64_t refund_at, receive_at, sweep_at;
+    /* Collector only: behind which address the next look goes on; "" = from the start. */
+    char receive_after[PAY_ADDRESS_MAX], sweep_after[PAY_ADDRESS_MAX], drive_after[PAY_ADDRESS_MAX];
     const struct pay_calls *calls;
     struct lease_keeper *lease;
     struct cancel stop;
@@ -133,6 +136,23 @@ bool nano_read_frontier(struct nano_payment *p, const struct nano_account *ours,
 bool nano_payment_collect(void *self, const struct cancel *cancel,
                           char ret_moved[static PAY_AMOUNT], struct err *e);
 
+/* --- nano_drive.c: a stored block on its way --- */
+
+/* One step. *swept grows by what a confirmed sweep moved. */
+bool nano_drive(struct nano_payment *p, struct own_block *b, const struct cancel *cancel,
+                struct raw *swept, struct err *e);
+
+/* --- nano_proof.c: what can never be confirmed --- */
+
+enum nano_fate {
+    NANO_ALIVE,        /* as far as can be proven */
+    NANO_PLACE_TAKEN,  /* another block of ours is final in its place */
+    NANO_SOURCE_TAKEN, /* another block of ours has received this payment, and is final */
+};
+/* Of a block of ours, by other blocks that our own key signed: no node can make them up. */
+bool nano_fate(struct nano_payment *p, const struct own_block *b, const struct cancel *cancel,
+               enum nano_fate *ret, struct err *e);
+
 /* --- nano_refund.c --- */
 bool nano_refund_ask(void *self, struct db_tx *tx, const char *account, const char *address,
                      int64_t credits, const char *lang, const struct chat_addr *addr,
@@ -146,11 +166,6 @@ bool nano_refund_treasury(void *self, const struct cancel *cancel, char ret[stat
 /* Tells people, and makes the next block of the treasury: a receive or the send of a refund. */
 bool nano_refund_round(struct nano_payment *p, const struct cancel *cancel, bool *ret_busy,
                        struct err *e);
-/* Can this block of ours never be confirmed, because another stands in its place? Proven by blocks,
-   not by what a node says of ours. */
-bool nano_refund_is_dead(struct nano_payment *p, const struct own_block *b,
-                         const struct cancel *cancel, bool *ret_dead, struct err *e);
-
 /* --- nano_reconcile.c --- */
 bool nano_payment_reconcile(void *self, void (*on_difference)(void *ctx, const char *what),
                             void *ctx, const struct cancel *cancel, int64_t *ret_checked,

@@ -2,7 +2,7 @@
  * Reconcile: what was counted against what the network says, both ways. Each receipt is proven again
  * from its blocks; what waits on our addresses must have a receipt; what a node says is on an account
  * must be what its confirmed receives brought minus what its sends took; a refund that is done is a
- * confirmed send of that amount to that address.
+ * confirmed send of that amount to that address; no block of ours is refused again and again.
  */
 #define LOG_MODULE "payments"
 #include <stdlib.h>
@@ -259,6 +259,34 @@ static bool compare_refunds(struct compare *c, struct err *e)
     return !c->p->o.seed || compare_balance(c, &c->p->treasury, e);
 }
 
+struct stuck_ctx {
+    char after[PAY_ADDRESS_MAX];
+    struct own_block block;
+    bool found;
+};
+
+static bool stuck_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct stuck_ctx *s = data;
+    return block_stuck(tx, s->after, &s->block, &s->found, e);
+}
+
+static bool compare_stuck(struct compare *c, struct err *e)
+{
+    struct stuck_ctx s = {.found = true};
+    while (s.found) {
+        char hash[NANO_HEX];
+        if (!db_run(c->p->o.db, stuck_body, &s, e))
+            return false;
+        nano_hash_print(&s.block.hash, hash);
+        if (s.found)
+            differs(c, "%s: every node refuses this block of %s (%s, %d times)", hash,
+                    s.block.address, s.block.why, s.block.refusals);
+        str_copy(s.after, sizeof(s.after), s.block.address);
+    }
+    return true;
+}
+
 bool nano_payment_reconcile(void *self, void (*on_difference)(void *ctx, const char *what),
                             void *ctx, const struct cancel *cancel, int64_t *ret_checked,
                             struct err *e)
@@ -272,7 +300,7 @@ bool nano_payment_reconcile(void *self, void (*on_difference)(void *ctx, const c
         return false;
     if (p->o.seed ? !compare_addresses(c, e) : !compare_waiting(c, &p->wallet, 1, e))
         return false;
-    if (!compare_refunds(c, e))
+    if (!compare_refunds(c, e) || !compare_stuck(c, e))
         return false;
     *ret_checked = c->checked;
     return true;

@@ -324,32 +324,3 @@ bool nano_refund_round(struct nano_payment *p, const struct cancel *cancel, bool
     *ret_busy |= clock_mono_ms() >= p->refund_at;
     return true;
 }
-
-/* --- a block that can never count --- */
-
-bool nano_refund_is_dead(struct nano_payment *p, const struct own_block *b,
-                         const struct cancel *cancel, bool *ret_dead, struct err *e)
-{
-    struct nano_block_info info, next;
-    struct nano_account_info account;
-    const struct nano_node *n = &p->o.node;
-    *ret_dead = false;
-    if (nano_hash_is_zero(&b->block.previous)) { /* a first receive: no refund hangs on it */
-        if (!n->ops->account(n->self, &b->block.account, &account, cancel, e) ||
-            !n->ops->blocks(n->self, &b->hash, 1, &info, cancel, e))
-            return false;
-        *ret_dead = account.opened && account.frontier_confirmed && !info.found;
-        return true;
-    }
-    if (!n->ops->blocks(n->self, &b->block.previous, 1, &info, cancel, e))
-        return false;
-    if (!info.found || !info.has_successor || nano_hash_equal(&info.successor, &b->hash))
-        return true;
-    if (!n->ops->blocks(n->self, &info.successor, 1, &next, cancel, e))
-        return false;
-    *ret_dead = next.found && next.confirmed && next.is_state && next.is_signed &&
-                nano_block_verify(&next.block) &&
-                nano_account_equal(&next.block.account, &b->block.account) &&
-                nano_hash_equal(&next.block.previous, &b->block.previous);
-    return true;
-}

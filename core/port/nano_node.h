@@ -67,6 +67,8 @@ struct nano_block_info {
     int64_t stored_s; /* Unix time when that node stored it; 0 unknown */
     bool has_successor;
     struct nano_hash successor; /* claim */
+    bool has_receiver;
+    struct nano_hash receiver; /* claim; of a send: the block that received it */
 };
 
 struct nano_account_info {

@@ -16,7 +16,8 @@
 // POST /control/change   {from}: the payer's next block only changes its representative
 // POST /control/payer    {from}: its address   POST /control/pocket {from}: it receives all that waits for it
 // POST /control/mark     {hash, legacy?, pruned?}: a block of before 2018; a block whose amount is lost
-// POST /control/fault    {node?, on: ACTION|any|ws|frame|upgrade, kind, times?=1, skip?=0, ...}, times -1: always; kinds
+// POST /control/fault    {node?, on: ACTION|any|ws|frame|upgrade, kind, times?=1, skip?=0, has?, ...}, times -1: always, has: only requests with
+//                        this text; kinds
 //                        see `breakReply`, `sendHint` (ws: what goes out) and `onFrame` (frame: what comes in)
 // POST /control/node     {node?, ...settings}: key, network, networkId, countCap, accountCap, noOffset, noUpdate, noWork, listCap,
 //                        lag: true|false (true: it sees nothing newer than now)
@@ -73,10 +74,11 @@ function viewOf(world, name) {
   };
 }
 
-function takeFault(world, name, on) {
+function takeFault(world, name, on, text = '') {
   for (const f of world.faults) {
     if (f.times === 0 || (f.node ?? 'main') !== name || (f.on !== on && f.on !== 'any')) continue;
     if (f.on === 'any' && (on === 'ws' || on === 'upgrade')) continue;
+    if (f.has && !text.includes(f.has)) continue;
     if (f.skip > 0) { f.skip--; continue; }
     if (f.times > 0) f.times--;
     return f;
@@ -153,7 +155,7 @@ async function serveRpc(world, name, req, res, text) {
   if (text.includes('"key":') && !view.face.key) complain(world, `a key went to ${name}, which wants none`);
   if (req.headers['content-type'] !== 'application/json') complain(world, `content type ${req.headers['content-type']}`);
   if (!allowed(view.face, req, text)) return send(res, 401, { error: 'Unauthorized' });
-  const fault = takeFault(world, name, action);
+  const fault = takeFault(world, name, action, text);
   const real = () => answer(view, text);
   return fault ? breakReply(fault, req, res, real) : send(res, 200, real());
 }
