@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
@@ -8,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,117 +17,12 @@
 #include "core/base/fs.h"
 #include "core/base/hash.h"
 #include "core/base/strbuf.h"
-#include "core/db/db_internal.h"
 #include "core/db/private_cluster.h"
 #include "core/db/private_place.h"
+#include "tests/cluster_folder.h"
 #include "tests/fixture_db.h"
 
 /* These start real servers, so there are few cases and each proves several things. */
-
-static char *new_folder(unsigned mode)
-{
-    const char *base = getenv("TMPDIR");
-    char *path = str_printf("%s/nanotik-pc-XXXXXX", base && *base ? base : "/tmp");
-    if (!mkdtemp(path) || chmod(path, mode) != 0)
-        fail_msg("%s", path);
-    return path;
-}
-
-static char *read_file(const char *folder, const char *name)
-{
-    AUTO(free_ptr) char *path = place_file(folder, name);
-    char *text = NULL;
-    struct err e = {0};
-    return fs_read(path, 4096, &text, NULL, &e) ? text : NULL;
-}
-
-/* Where the cluster went, as a text to free(). */
-static char *cluster_of(const char *data)
-{
-    char *text = read_file(data, "postgres.location");
-    if (!text)
-        return place_file(data, "postgres");
-    text[strcspn(text, "\n")] = '\0';
-    return text;
-}
-
-static char *socket_of(const char *url)
-{
-    const char *at = url + strlen("host=");
-    return str_printf("%.*s", (int)strcspn(at, " "), at);
-}
-
-static pid_t postmaster_of(const char *data)
-{
-    AUTO(free_ptr) char *cluster = cluster_of(data);
-    AUTO(free_ptr) char *text = read_file(cluster, "postmaster.pid");
-    int64_t pid;
-    if (!text)
-        return 0;
-    text[strcspn(text, "\n")] = '\0';
-    return str_to_int(text, 2, INT32_MAX, &pid) ? (pid_t)pid : 0;
-}
-
-static void put(const char *folder, const char *name, const char *text)
-{
-    struct err e = {0};
-    AUTO(free_ptr) char *path = place_file(folder, name);
-    assert_true(fs_write(path, text, strlen(text), &e));
-}
-
-static void remove_all(char **data)
-{
-    AUTO(free_ptr) char *cluster = cluster_of(*data);
-    if (str_starts(cluster, "/var/lib/nanotik/")) {
-        *strrchr(cluster, '/') = '\0';
-        fs_remove(cluster);
-    }
-    fs_remove(*data);
-    free(*data);
-    *data = NULL;
-}
-
-static bool answers(const char *url)
-{
-    struct err e = {0};
-    struct db *db = NULL;
-    bool good = db_open(url, 1, &db, &e) && db_ping(db, &e);
-    db_close(db);
-    return good;
-}
-
-static struct private_cluster *must_start(const char *data, bool unsafe)
-{
-    struct err e = {0};
-    struct private_cluster *c = NULL;
-    bool good = unsafe ? private_cluster_start_unsafe(data, NULL, &c, &e)
-                       : private_cluster_start(data, NULL, NULL, &c, &e);
-    if (!good)
-        fail_msg("start: %s (%s %s)", e.detail, e.user_key, e.arg);
-    return c;
-}
-
-static void write_row(const char *url, const char *table)
-{
-    struct err e = {0};
-    struct db *db = NULL;
-    AUTO(free_ptr) char *sql = str_printf("create table if not exists %s()", table);
-    assert_true(db_open(url, 1, &db, &e));
-    fixture_db_sql(db, sql);
-    db_close(db);
-}
-
-static bool has_table(const char *url, const char *table)
-{
-    struct err e = {0};
-    struct db *db = NULL;
-    AUTO(free_ptr)
-    char *sql = str_printf("select count(*) from pg_tables where tablename = '%s'", table);
-    assert_true(db_open(url, 1, &db, &e));
-    bool there = fixture_db_number(db, sql) == 1;
-    db_close(db);
-    return there;
-}
 
 /* --- start, share, refuse, stop --- */
 
@@ -156,7 +49,8 @@ static int64_t setting_is_safe(const char *url)
 static void test_life(void **state)
 {
     (void)state;
-    AUTO(remove_all) char *data = new_folder(0700); /* as root: postgres cannot enter it */
+    AUTO(cluster_remove_all)
+    char *data = cluster_new_folder(0700); /* as root: postgres cannot enter it */
     struct err e = {0};
     struct private_cluster *c = NULL, *second = NULL;
     char *joined = NULL;
@@ -167,11 +61,11 @@ static void test_life(void **state)
     assert_true(steps_told >= 101); /* initdb, start */
     const char *url = private_cluster_url(c);
     assert_int_equal(setting_is_safe(url), 5); /* real money, no TCP */
-    write_row(url, "kept");
+    cluster_write_row(url, "kept");
 
     /* Only the server's user and root may come near. */
-    AUTO(free_ptr) char *socket = socket_of(url);
-    AUTO(free_ptr) char *cluster = cluster_of(data);
+    AUTO(free_ptr) char *socket = cluster_socket_of(url);
+    AUTO(free_ptr) char *cluster = cluster_place(data);
     struct stat st;
     assert_int_equal(stat(socket, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
@@ -188,27 +82,27 @@ static void test_life(void **state)
     assert_string_equal(e.user_key, "start.data_in_use");
     assert_true(strlen(e.arg) > 0);
     assert_true(private_cluster_join(data, &joined, &e));
-    assert_true(has_table(joined, "kept"));
+    assert_true(cluster_has_table(joined, "kept"));
     free(joined);
 
-    pid_t server = postmaster_of(data);
+    pid_t server = cluster_postmaster_of(data);
     assert_true(server > 0);
     private_cluster_stop(c);
     assert_int_equal(kill(server, 0), -1); /* not left running */
     assert_int_equal(access(socket, F_OK), -1);
 
-    c = must_start(data, false);
-    assert_true(has_table(private_cluster_url(c), "kept"));
+    c = cluster_must_start(data, false);
+    assert_true(cluster_has_table(private_cluster_url(c), "kept"));
 
     /* A copy of the data folder names the same cluster: it must not become a second owner. */
     if (geteuid() == 0) {
-        AUTO(free_ptr) char *copy = new_folder(0700);
-        AUTO(free_ptr) char *location = read_file(data, "postgres.location");
+        AUTO(free_ptr) char *copy = cluster_new_folder(0700);
+        AUTO(free_ptr) char *location = cluster_read_file(data, "postgres.location");
         AUTO(free_ptr) char *path = place_file(copy, "postgres.location");
         assert_true(fs_write(path, location, strlen(location), &e));
         assert_false(private_cluster_start(copy, NULL, NULL, &second, &e));
         assert_int_equal(e.code, ERR_CONFLICT);
-        assert_true(answers(private_cluster_url(c)));
+        assert_true(cluster_answers(private_cluster_url(c)));
         fs_remove(copy);
     }
     private_cluster_stop(c);
@@ -235,10 +129,10 @@ static void test_orphans(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_true(fs_mkdirs(rows[i].name, 0711, &e));
         if (rows[i].data)
-            put(rows[i].name, "data-folder", rows[i].data);
+            cluster_put(rows[i].name, "data-folder", rows[i].data);
     }
-    AUTO(remove_all) char *data = new_folder(0700);
-    struct private_cluster *c = must_start(data, true);
+    AUTO(cluster_remove_all) char *data = cluster_new_folder(0700);
+    struct private_cluster *c = cluster_must_start(data, true);
     private_cluster_stop(c);
     for (size_t i = 0; i < COUNT(rows); i++) {
         bool kept = fs_exists(rows[i].name);
@@ -267,7 +161,7 @@ static int own(const char *data)
         print_error("child: %s\n", e.detail);
         return 1;
     }
-    write_row(private_cluster_url(c), "by_the_killed");
+    cluster_write_row(private_cluster_url(c), "by_the_killed");
     if (write(STDOUT_FILENO, "!", 1) != 1)
         return 1;
     for (;;)
@@ -311,40 +205,41 @@ static void kill_child(pid_t child)
 static void test_owner_killed(void **state)
 {
     (void)state;
-    AUTO(remove_all) char *data = new_folder(0711);
+    AUTO(cluster_remove_all) char *data = cluster_new_folder(0711);
     pid_t child = own_in_child(data);
-    AUTO(free_ptr) char *run = read_file(data, "postgres.run");
-    AUTO(free_ptr) char *socket = socket_of(run);
-    pid_t server = postmaster_of(data);
+    AUTO(free_ptr) char *run = cluster_read_file(data, "postgres.run");
+    AUTO(free_ptr) char *socket = cluster_socket_of(run);
+    pid_t server = cluster_postmaster_of(data);
     assert_true(server > 0);
     kill_child(child);
-    struct private_cluster *c = must_start(data, true); /* at once, the old one is still leaving */
-    assert_int_not_equal(postmaster_of(data), server);
+    struct private_cluster *c =
+        cluster_must_start(data, true); /* at once, the old one is still leaving */
+    assert_int_not_equal(cluster_postmaster_of(data), server);
     assert_true(is_gone(server));
-    assert_true(has_table(private_cluster_url(c), "by_the_killed"));
+    assert_true(cluster_has_table(private_cluster_url(c), "by_the_killed"));
     assert_int_equal(access(socket, F_OK), -1); /* its socket folder is gone too */
     private_cluster_stop(c);
 
     /* Owner and server killed together: recovery. */
     child = own_in_child(data);
-    server = postmaster_of(data);
+    server = cluster_postmaster_of(data);
     kill(server, SIGKILL);
     kill_child(child);
-    c = must_start(data, true);
-    assert_true(has_table(private_cluster_url(c), "by_the_killed"));
+    c = cluster_must_start(data, true);
+    assert_true(cluster_has_table(private_cluster_url(c), "by_the_killed"));
 
     /* The server alone: watch brings it back under the same address. */
     assert_true(private_cluster_watch(c, &(struct err){0}));
-    server = postmaster_of(data);
+    server = cluster_postmaster_of(data);
     kill(server, SIGKILL);
-    for (int i = 0; i < 100 && postmaster_of(data) == server; i++) {
+    for (int i = 0; i < 100 && cluster_postmaster_of(data) == server; i++) {
         struct err e = {0};
         if (!private_cluster_watch(c, &e))
             fail_msg("watch: %s", e.detail);
         cancel_wait(NULL, 20);
     }
-    assert_int_not_equal(postmaster_of(data), server);
-    assert_true(answers(private_cluster_url(c)));
+    assert_int_not_equal(cluster_postmaster_of(data), server);
+    assert_true(cluster_answers(private_cluster_url(c)));
     private_cluster_stop(c);
 }
 
@@ -352,15 +247,15 @@ static void test_owner_killed(void **state)
 static void test_killed_in_initdb(void **state)
 {
     (void)state;
-    AUTO(remove_all) char *data = new_folder(0711);
+    AUTO(cluster_remove_all) char *data = cluster_new_folder(0711);
     int from, status;
     pid_t child = run_child(data, "initdb.rename", &from);
     assert_int_equal(waitpid(child, &status, 0), child);
     close(from);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    assert_int_equal(postmaster_of(data), 0);
-    struct private_cluster *c = must_start(data, true);
-    assert_true(answers(private_cluster_url(c)));
+    assert_int_equal(cluster_postmaster_of(data), 0);
+    struct private_cluster *c = cluster_must_start(data, true);
+    assert_true(cluster_answers(private_cluster_url(c)));
     AUTO(free_ptr) char *pattern = str_printf("ls -d '%s'/postgres.new-* 2>/dev/null", data);
     FILE *f = popen(pattern, "r");
     assert_non_null(f);
@@ -370,7 +265,7 @@ static void test_killed_in_initdb(void **state)
     /* A stale postmaster.pid that names a living process which is no server of ours: this test
        program. The file stays untouched and the start works. */
     private_cluster_stop(c);
-    AUTO(free_ptr) char *cluster = cluster_of(data);
+    AUTO(free_ptr) char *cluster = cluster_place(data);
     AUTO(free_ptr) char *path = place_file(cluster, "postmaster.pid");
     FILE *pid_file = fopen(path, "we");
     assert_non_null(pid_file);
@@ -379,117 +274,9 @@ static void test_killed_in_initdb(void **state)
     struct stat st;
     assert_int_equal(stat(cluster, &st), 0);
     assert_int_equal(chown(path, st.st_uid, st.st_gid), 0);
-    c = must_start(data, true);
-    assert_true(answers(private_cluster_url(c)));
+    c = cluster_must_start(data, true);
+    assert_true(cluster_answers(private_cluster_url(c)));
     private_cluster_stop(c);
-}
-
-/* --- refusals --- */
-
-static void expect_refusal(const char *data, enum err_code code, const char *key, const char *why)
-{
-    struct err e = {0};
-    struct private_cluster *c = NULL;
-    if (private_cluster_start_unsafe(data, NULL, &c, &e)) {
-        private_cluster_stop(c);
-        fail_msg("started: %s", why);
-    }
-    if (e.code != code || strcmp(e.user_key, key) != 0)
-        fail_msg("%s: %s %s (%s)", why, err_code_name(e.code), e.user_key, e.detail);
-}
-
-static void test_refusals(void **state)
-{
-    (void)state;
-    AUTO(remove_all) char *data = new_folder(0711);
-    struct err e = {0};
-    AUTO(free_ptr) char *cluster = place_file(data, "postgres");
-    assert_true(fs_mkdirs(cluster, 0700, &e));
-    if (geteuid() == 0) {
-        struct passwd *p = getpwnam("postgres");
-        assert_non_null(p);
-        assert_int_equal(chown(cluster, p->pw_uid, p->pw_gid), 0);
-    }
-    put(cluster, "PG_VERSION", "11\n");
-    expect_refusal(data, ERR_CONFIG, "start.postgres_version", "made by another major version");
-    put(cluster, "PG_VERSION", "15\n"); /* only that: the server says what is missing */
-    expect_refusal(data, ERR_RETRY, "start.database_failed", "a broken data folder");
-    fs_remove(cluster);
-
-    put(data, "postgres.location", "/nonexistent/postgres\n");
-    expect_refusal(data, ERR_CONFIG, "start.database_missing", "never an empty one instead");
-    put(data, "postgres.location", "relative\n");
-    expect_refusal(data, ERR_CONFIG, "start.database_missing", "not a path");
-    AUTO(free_ptr) char *location = place_file(data, "postgres.location");
-    unlink(location);
-
-    AUTO(free_ptr) char *file = place_file(data, "file");
-    put(data, "file", "x");
-    expect_refusal(file, ERR_DISK, "start.data_unusable", "the data folder is a file");
-    expect_refusal("/proc/nanotik", ERR_DISK, "start.data_unusable", "a place without writing");
-
-    struct cancel stop;
-    struct private_cluster *c = NULL;
-    cancel_init(&stop, NULL);
-    cancel_fire(&stop);
-    assert_false(private_cluster_start(data, &stop, NULL, &c, &e));
-    assert_int_equal(e.code, ERR_CANCELLED);
-}
-
-/* --- a full and a read-only disk --- */
-
-static bool fill_up(const char *folder)
-{
-    AUTO(free_ptr) char *path = place_file(folder, "fill");
-    static char block[65536];
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return false;
-    for (size_t n = sizeof(block); n > 0; n /= 2)
-        while (write(fd, block, n) > 0)
-            ;
-    close(fd);
-    return true;
-}
-
-static void small_disk(const char *folder, const char *size)
-{
-    if (geteuid() != 0 || mount("tmpfs", folder, "tmpfs", 0, size) != 0) {
-        rmdir(folder);
-        skip(); /* needs the right to mount */
-    }
-    if (chmod(folder, 0711) != 0)
-        fail_msg("%s", folder);
-}
-
-static void test_no_room_at_first(void **state)
-{
-    (void)state;
-    AUTO(remove_all) char *data = new_folder(0711);
-    small_disk(data, "size=30m");
-    expect_refusal(data, ERR_DISK, "start.disk_full", "too little room for a cluster");
-    umount2(data, MNT_DETACH);
-}
-
-static void test_disk_gets_full(void **state)
-{
-    (void)state;
-    AUTO(remove_all) char *data = new_folder(0711);
-    small_disk(data, "size=110m");
-    struct private_cluster *c = must_start(data, true);
-    write_row(private_cluster_url(c), "kept");
-    private_cluster_stop(c);
-    assert_true(fill_up(data));
-    expect_refusal(data, ERR_DISK, "start.disk_full", "full");
-    AUTO(free_ptr) char *fill = place_file(data, "fill");
-    unlink(fill);
-    assert_int_equal(mount("tmpfs", data, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL), 0);
-    expect_refusal(data, ERR_DISK, "start.data_unusable", "read-only");
-    assert_int_equal(mount("tmpfs", data, "tmpfs", MS_REMOUNT, NULL), 0);
-    c = must_start(data, true); /* all is well again, and nothing was lost */
-    assert_true(has_table(private_cluster_url(c), "kept"));
-    private_cluster_stop(c);
-    umount2(data, MNT_DETACH);
 }
 
 /* As root the server runs as another user; as an ordinary user it runs as that user. */
@@ -526,10 +313,11 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "own") == 0)
         return own(argv[2]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),           cmocka_unit_test(test_orphans),
-        cmocka_unit_test(test_owner_killed),   cmocka_unit_test(test_killed_in_initdb),
-        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_no_room_at_first),
-        cmocka_unit_test(test_disk_gets_full), cmocka_unit_test(test_as_ordinary_user),
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_orphans),
+        cmocka_unit_test(test_owner_killed),
+        cmocka_unit_test(test_killed_in_initdb),
+        cmocka_unit_test(test_as_ordinary_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
