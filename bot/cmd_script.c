@@ -57,8 +57,8 @@ static int take_number(const char **at, bool *ret_colon)
 struct target {
     struct job job;
     struct storyboard story;
-    bool in_work; /* a script is being written for it */
-    bool named;   /* by a reply to its card or its number: what follows is a wish, not a topic */
+    enum draft_turn turn; /* a script is being written for it, its words are judged */
+    bool named; /* by a reply to its card or its number: what follows is a wish, not a topic */
 };
 
 static void target_free(struct target *t)
@@ -70,7 +70,7 @@ static void target_free(struct target *t)
 static bool target_open(struct command_ctx *ctx, const char *id, struct target *t, struct err *e)
 {
     bool is_draft = false;
-    return job_get(ctx->tx, id, &t->job, e) && draft_look(ctx->tx, id, &is_draft, &t->in_work, e) &&
+    return job_get(ctx->tx, id, &t->job, e) && draft_look(ctx->tx, id, &is_draft, &t->turn, e) &&
            storyboard_from_json(t->job.story, strlen(t->job.story), &t->story, e);
 }
 
@@ -85,8 +85,11 @@ static bool show(struct command_ctx *ctx, const struct job *job, const struct ca
 static bool show_script(struct command_ctx *ctx, struct target *t, int from, struct err *e)
 {
     AUTO(card_doc_free) struct card_doc doc;
-    if (t->in_work) {
-        script_wait_card(ctx->bot, &t->job, &doc);
+    if (t->turn != DRAFT_RESTS) {
+        if (t->turn == DRAFT_WRITING)
+            script_wait_card(ctx->bot, &t->job, &doc);
+        else
+            quote_check_card(&doc, &t->job, ctx->abilities->buttons);
         return show(ctx, &t->job, &doc, e);
     }
     if (t->story.scene_count == 0)
@@ -125,10 +128,8 @@ static bool must_be_quoted(const struct job *job, struct err *e)
 
 static bool must_be_still(const struct target *t, struct err *e)
 {
-    if (!must_be_quoted(&t->job, e))
+    if (!must_be_quoted(&t->job, e) || !draft_must_rest(t->turn, e))
         return false;
-    if (t->in_work)
-        return err_set(e, ERR_CONFLICT, "script.in_work", "script is being written");
     return t->story.scene_count > 0 ||
            err_set(e, ERR_NOT_FOUND, "script.none", "no script of job %s", t->job.id);
 }
@@ -188,8 +189,8 @@ static bool act(struct command_ctx *ctx, struct target *t, const char *words, bo
     *ret_known = true;
     if (!*at)
         return show_script(ctx, t, 1, e);
-    if (strcasecmp(at, "go") == 0)
-        return must_be_still(t, e) && quote_go(ctx, &t->job, e);
+    if (strcasecmp(at, "go") == 0) /* pressed twice: the same answer twice */
+        return (t->turn == DRAFT_CHECKING || must_be_still(t, e)) && quote_go(ctx, &t->job, e);
     if (strcasecmp(at, "cancel") == 0) {
         ctx->args = arena_dup(&ctx->arena, t->job.id);
         return cmd_cancel(ctx, e);

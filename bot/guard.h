@@ -2,9 +2,9 @@
  * guard - what people may not order, and who may order nothing for a while.
  *
  * What:    guard_words refuses before anything is stored; dispatch then counts the strike in the
- *          transaction that tells the person. A job or script that the provider's moderation
- *          refused counts when it ends. Faults of providers, scripts that a model will not write,
- *          and scripts that came out wrong never count.
+ *          transaction that tells the person. Words that the provider's moderation refused (before Go
+ *          starts the job, or a script is written) count when that is told. Faults of providers,
+ *          scripts that a model will not write, and scripts that came out wrong never count.
  * Threads: as the context or transaction.
  */
 #ifndef NANOTIK_BOT_GUARD_H

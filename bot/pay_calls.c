@@ -4,6 +4,7 @@
 
 #include "bot/outbox.h"
 #include "bot/pay_card.h"
+#include "bot/quote.h"
 #include "bot/reply.h"
 #include "bot/status.h"
 #include "core/base/strbuf.h"
@@ -13,6 +14,14 @@
 #include "core/db/store_order.h"
 
 /* --- the video that waited for credits --- */
+
+/* Its words are judged before anything is held; the start comes with the end of that. */
+static bool show_check(struct db_tx *tx, struct bot *bot, const struct job *job, struct err *e)
+{
+    AUTO(card_doc_free) struct card_doc doc = {0};
+    quote_check_card(&doc, job, bot_abilities(bot, job->addr.network)->buttons);
+    return outbox_put_edit(tx, &job->addr, &doc, job->id, false, e);
+}
 
 /* Its place is taken by the card that shows it being made. */
 static bool show_started(struct db_tx *tx, struct bot *bot, const char *id, struct err *e)
@@ -30,7 +39,7 @@ static bool start_waiting(struct db_tx *tx, struct bot *bot, const char *account
                           struct err *e)
 {
     char id[UUID_TEXT];
-    bool found = false;
+    bool found = false, must = false;
     enum job_start started;
     AUTO(job_free) struct job job = {0};
     *ret_started = false;
@@ -42,10 +51,19 @@ static bool start_waiting(struct db_tx *tx, struct bot *bot, const char *account
         return false;
     if (job.state != JOB_QUOTED)
         return await_end(tx, account, e); /* started or cancelled meanwhile */
+    struct balance balance;
+    if (!ledger_balance(tx, account, &balance, e))
+        return false;
+    if (balance.available < job.price)
+        return true; /* waits for more */
+    if (!quote_check(tx, bot, &job, &must, e))
+        return false;
+    if (must)
+        return show_check(tx, bot, &job, e);
     if (!job_start(tx, id, &started, e))
         return false;
     if (started != JOB_STARTED && started != JOB_STARTED_BEFORE)
-        return true; /* waits for more, or for /go */
+        return true; /* waits for /go */
     *ret_started = true;
     return await_end(tx, account, e) && show_started(tx, bot, id, e);
 }
@@ -148,6 +166,7 @@ static void after(void *ctx)
 {
     struct bot *bot = ctx;
     outbox_wake(bot->outbox);
+    drafter_wake(bot->drafter);
     if (bot->workers)
         workers_wake(bot->workers);
 }

@@ -35,9 +35,21 @@ bool quote_show(struct command_ctx *ctx, const char *id, const char *note_key, s
 struct make_args;
 bool quote_change(struct command_ctx *ctx, const struct job *job, struct storyboard *story,
                   const struct make_args *args, struct err *e);
-/* Holds the credits, queues it, answers. edits_card: in the place of the quote's card. */
+/* Holds the credits, queues it, answers; where a service has to judge the words first, orders that.
+   edits_card: in the place of the quote's card. */
 bool quote_start(struct command_ctx *ctx, const char *id, bool edits_card, struct err *e);
-/* Go: holds the credits, queues it, answers. */
+/* Go: quote_start, of a job that somebody named. */
 bool quote_go(struct command_ctx *ctx, const struct job *job, struct err *e);
+
+/* --- for those who start a job without a command --- */
+
+/* The words of a quoted job are judged before anything is held. False in *ret_must: they need not be,
+   or not again. Wake the drafter after the commit. */
+bool quote_check(struct db_tx *tx, const struct bot *bot, const struct job *job, bool *ret_must,
+                 struct err *e);
+void quote_check_card(struct card_doc *doc, const struct job *job, bool buttons);
+/* As drafter_calls.checked: the end of what quote_check ordered. */
+bool quote_checked(struct db_tx *tx, void *bot, const struct job *job, const struct err *why,
+                   struct err *e);
 
 #endif

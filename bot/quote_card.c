@@ -154,11 +154,11 @@ bool quote_show(struct command_ctx *ctx, const char *id, const char *note_key, s
     AUTO(job_free) struct job job = {0};
     AUTO(storyboard_free) struct storyboard story = {0};
     AUTO(card_doc_free) struct card_doc doc = {0};
-    bool is_draft, in_work;
-    if (!job_get(ctx->tx, id, &job, e) || !draft_look(ctx->tx, id, &is_draft, &in_work, e))
+    bool is_draft;
+    enum draft_turn turn;
+    if (!job_get(ctx->tx, id, &job, e) || !draft_look(ctx->tx, id, &is_draft, &turn, e) ||
+        !draft_must_rest(turn, e))
         return false;
-    if (in_work)
-        return err_set(e, ERR_CONFLICT, "script.in_work", "script is being written");
     if (!storyboard_from_json(job.story, strlen(job.story), &story, e))
         return err_set(e, ERR_INTERNAL, "error.internal", "stored story: %s", e->detail);
     bool ok;

@@ -257,8 +257,8 @@ static bool pending_body(struct db_tx *tx, void *data, struct err *e)
     struct pending *p = data;
     /* In the order in which one becomes the other, so that nothing is overlooked. */
     return inbox_pending(tx, p->network, &p->events, e) &&
-           job_count_live(tx, p->network, &p->jobs, e) &&
            draft_count_open(tx, p->network, &p->scripts, e) &&
+           job_count_live(tx, p->network, &p->jobs, e) &&
            outbox_pending(tx, p->network, &p->cards, e);
 }
 

@@ -7,6 +7,7 @@
 #include "bot/outbox.h"
 #include "bot/payer.h"
 #include "bot/possible.h"
+#include "bot/quote.h"
 #include "bot/reply.h"
 #include "core/base/strbuf.h"
 #include "core/base/utf8.h"
@@ -199,6 +200,9 @@ static bool on_failed(struct db_tx *tx, void *ctx, const struct job *job, const 
     bool known = storyboard_from_json(job->story, strlen(job->story), &story, &ignored);
     card_begin(&doc, job->lang);
     card_line(&doc, job->lang, why->user_key, I18N_TEXT("what", why->arg));
+    if (strcmp(why->user_key, "guard.flagged") == 0 &&
+        !guard_strike(tx, bot, job->account, job->lang, why->arg, &doc, e))
+        return false;
     if (known && story.scene_count > 0) {
         card_line(&doc, job->lang, "script.kept");
         return script_card(tx, bot, job, &story, 1, &doc, e) &&
@@ -206,9 +210,6 @@ static bool on_failed(struct db_tx *tx, void *ctx, const struct job *job, const 
     }
     doc.card.title = card_excerpt(&doc, job->topic ? job->topic : "", 60);
     card_line(&doc, job->lang, "script.nothing_charged");
-    if (strcmp(why->user_key, "guard.flagged") == 0 &&
-        !guard_strike(tx, bot, job->account, job->lang, why->arg, &doc, e))
-        return false;
     if (why->code != ERR_REFUSED)
         card_button(&doc, job->lang, "button.retry", false, "/script %s rewrite", ref_of(bot, job));
     card_button(&doc, job->lang, "button.cancel", true, "/cancel %s", ref_of(bot, job));
@@ -219,10 +220,17 @@ static void stored(void *ctx)
 {
     struct bot *bot = ctx;
     outbox_wake(bot->outbox);
+    if (bot->workers)
+        workers_wake(bot->workers);
 }
 
 struct drafter_calls bot_drafter_calls(struct bot *bot)
 {
     return (struct drafter_calls){
-        .written = on_written, .failed = on_failed, .stored = stored, .ctx = bot};
+        .written = on_written,
+        .failed = on_failed,
+        .checked = quote_checked,
+        .stored = stored,
+        .ctx = bot,
+    };
 }

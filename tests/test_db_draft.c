@@ -11,14 +11,29 @@
 #include "tests/fixture_db.h"
 
 struct step {
-    enum { QUOTE, ASK, CLAIM, DONE, FAIL, GIVE_BACK, FIND, CANCEL, STRIKE, PAUSE, CALL } verb;
+    enum {
+        QUOTE,
+        ASK,
+        CHECK,
+        CLAIM,
+        CLAIM_CHECK,
+        DONE,
+        FAIL,
+        CHECKED,
+        GIVE_BACK,
+        FIND,
+        CANCEL,
+        STRIKE,
+        PAUSE,
+        CALL
+    } verb;
     const char *account, *worker, *text;
     char id[UUID_TEXT];
     struct draft_limits limits;
     struct strike_limits strikes;
     enum draft_ask asked;
     struct draft draft;
-    bool before, paused;
+    bool before, paused, ordered;
     int count;
 };
 
@@ -56,7 +71,13 @@ static bool body(struct db_tx *tx, void *ctx, struct err *e)
     case ASK:
         return draft_ask(tx, s->id, s->text, &s->limits, &s->asked, e);
     case CLAIM:
-        return draft_claim(tx, s->worker, &s->draft, e);
+        return draft_claim(tx, s->worker, false, &s->draft, e);
+    case CLAIM_CHECK:
+        return draft_claim(tx, s->worker, true, &s->draft, e);
+    case CHECK:
+        return draft_check(tx, s->id, &s->ordered, e);
+    case CHECKED:
+        return draft_checked(tx, &s->draft, s->worker, &s->before, e);
     case DONE:
         return draft_done(tx, &s->draft, s->worker, &s->before, e);
     case FAIL:
@@ -189,6 +210,66 @@ static void turns_and_leases(void **state)
     assert_string_equal(gone.id, "");
 }
 
+/* Checks: no script, no place in the bounds, before every script, one turn of a job at a time. */
+static void checks_have_turns_of_their_own(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(2);
+    char ana[UUID_TEXT], a[UUID_TEXT], b[UUID_TEXT];
+    fixture_db_account(db, "ana", 5, ana);
+    quote(db, ana, "1", a);
+    quote(db, ana, "2", b);
+    ask(db, a, 1, 1);
+    struct step check = {.verb = CHECK}, none = {.verb = CLAIM_CHECK, .worker = "w3"};
+    str_copy(check.id, sizeof(check.id), a);
+    assert_string_equal(key_of_failure(db, &check), "script.in_work");
+    must(db, &none);
+    assert_string_equal(none.draft.job, ""); /* scripts are not for this thread */
+    str_copy(check.id, sizeof(check.id), b);
+    must(db, &check);
+    assert_true(check.ordered);
+    must(db, &check);
+    assert_false(check.ordered); /* pressed twice */
+    struct step script = {
+        .verb = ASK, .limits = {9, 0}
+    };
+    str_copy(script.id, sizeof(script.id), b);
+    assert_string_equal(key_of_failure(db, &script), "go.in_check");
+    struct step find = {.verb = FIND, .account = ana};
+    must(db, &find);
+    assert_string_equal(find.id, a); /* b is no draft */
+    struct step first = claim(db, "w1");
+    assert_string_equal(first.draft.job, b); /* asked later, and first: somebody waits for Go */
+    assert_true(first.draft.is_check);
+    assert_false(first.draft.is_late);
+    fixture_db_sql(db, "update drafts set lease_until = now() - interval '1 s' where is_check");
+    struct step second = claim(db, "w2");
+    assert_string_equal(second.draft.job, b);
+    first.verb = second.verb = CHECKED;
+    assert_string_equal(key_of_failure(db, &first), "error.lease_lost");
+    must(db, &second);
+    assert_false(second.before);
+    must(db, &second);
+    assert_true(second.before);                     /* its commit was in doubt */
+    assert_int_equal(ask(db, b, 1, 2), DRAFT_BUSY); /* that of a is written */
+    struct step third = claim(db, "w1");
+    assert_string_equal(third.draft.job, a);
+    third.verb = DONE;
+    must(db, &third);
+    assert_int_equal(ask(db, b, 1, 2), DRAFT_ASKED); /* a check counted for nothing */
+    third = claim(db, "w1");
+    third.verb = DONE;
+    must(db, &third);
+    must(db, &check); /* Go under the script */
+    third = claim(db, "w1");
+    third.verb = CHECKED;
+    must(db, &third);
+    assert_int_equal(fixture_db_number(db, "select count(*) from drafts where state = 'ready'"), 2);
+    find.id[0] = '\0';
+    must(db, &find);
+    assert_string_equal(find.id, b); /* and it is a draft as before */
+}
+
 static void strikes_pause_an_account(void **state)
 {
     (void)state;
@@ -247,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bounds_of_an_account),
         cmocka_unit_test(turns_and_leases),
+        cmocka_unit_test(checks_have_turns_of_their_own),
         cmocka_unit_test(strikes_pause_an_account),
         cmocka_unit_test(answers_are_bounded),
     };

@@ -56,6 +56,21 @@ static void good_and_bad_words(void **state)
     assert_string_equal(e.arg, "illicit/violent");
     assert_true(g.ops->check(g.self, "Tides again", NULL, &e));
     assert_int_equal(calls(), 3);
+    /* Exactly these words need not be judged again; what was flagged is asked about each time. */
+    assert_true(g.ops->let_pass(g.self, "How tides work"));
+    assert_false(g.ops->let_pass(g.self, "How tides work?"));
+    assert_false(g.ops->let_pass(g.self, "the badger"));
+    assert_true(g.ops->check(g.self, "How tides work", NULL, &e));
+    assert_int_equal(calls(), 3);
+    assert_false(g.ops->check(g.self, "the badger", NULL, &e));
+    assert_int_equal(calls(), 4);
+    for (int i = 0; i < 300; i++) { /* bounded: the oldest are forgotten */
+        char text[32];
+        snprintf(text, sizeof(text), "tide %d", i);
+        assert_true(g.ops->check(g.self, text, NULL, &e));
+    }
+    assert_true(g.ops->let_pass(g.self, "tide 299"));
+    assert_false(g.ops->let_pass(g.self, "How tides work"));
     g.ops->destroy(g.self);
 }
 
@@ -68,18 +83,26 @@ static void a_service_that_fails(void **state)
         enum err_code code;
     } rows[] = {
         {"{\"path\":\"moderations\",\"kind\":\"status\",\"code\":500}",                    FAKE_LLM_KEY, "down",
-         ERR_RETRY                                                                                                                  },
+         ERR_RETRY                                                                                                                                },
         {"{\"path\":\"moderations\",\"kind\":\"status\",\"code\":429}",                    FAKE_LLM_KEY, "limited",
-         ERR_RETRY                                                                                                                  },
+         ERR_RETRY                                                                                                                                },
         {"{\"path\":\"moderations\",\"kind\":\"status\",\"code\":404}",                    FAKE_LLM_KEY, "not offered",
-         ERR_CONFIG                                                                                                                 },
-        {"{\"path\":\"moderations\",\"kind\":\"html\"}",                                   FAKE_LLM_KEY, "a web page",    ERR_RETRY },
+         ERR_CONFIG                                                                                                                               },
+        {"{\"path\":\"moderations\",\"kind\":\"status\",\"code\":402}",                    FAKE_LLM_KEY, "no money",
+         ERR_CONFIG                                                                                                                               },
+        {"{\"path\":\"moderations\",\"kind\":\"status\",\"code\":429,\"body\":{\"error\":"
+         "{\"message\":\"pay\",\"code\":\"insufficient_quota\"}}}",               FAKE_LLM_KEY, "no money, in OpenAI's words", ERR_CONFIG},
+        {"{\"path\":\"moderations\",\"kind\":\"slow\",\"ms\":9000}",                       FAKE_LLM_KEY,
+         "slow: 5 s are enough",                                                                                                        ERR_RETRY },
+        {"{\"path\":\"moderations\",\"kind\":\"junk\",\"body\":\"[1]\"}",                  FAKE_LLM_KEY, "nonsense",
+         ERR_RETRY                                                                                                                                },
+        {"{\"path\":\"moderations\",\"kind\":\"html\"}",                                   FAKE_LLM_KEY, "a web page",                  ERR_RETRY },
         {"{\"path\":\"moderations\",\"kind\":\"reset\",\"times\":9}",                      FAKE_LLM_KEY, "a broken line",
-         ERR_RETRY                                                                                                                  },
-        {"{\"path\":\"moderations\",\"kind\":\"cut\"}",                                    FAKE_LLM_KEY, "half a reply",  ERR_RETRY },
+         ERR_RETRY                                                                                                                                },
+        {"{\"path\":\"moderations\",\"kind\":\"cut\"}",                                    FAKE_LLM_KEY, "half a reply",                ERR_RETRY },
         {"{\"path\":\"moderations\",\"kind\":\"junk\",\"body\":\"{\\\"results\\\":[]}\"}",
-         FAKE_LLM_KEY,                                                                                   "no result",     ERR_RETRY },
-        {NULL,                                                                             "sk-wrong",   "a wrong key",   ERR_CONFIG},
+         FAKE_LLM_KEY,                                                                                   "no result",                   ERR_RETRY },
+        {NULL,                                                                             "sk-wrong",   "a wrong key",                 ERR_CONFIG},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct script_guard g = guard_of(rows[i].key);

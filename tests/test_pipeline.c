@@ -360,7 +360,8 @@ static void judge_gone(void *self)
 
 static void what_is_not_made_is_refused_before_anything_is_spent(void **state)
 {
-    static const struct script_guard_ops ops = {"judge", judge_check, judge_gone};
+    static const struct script_guard_ops ops = {
+        .name = "judge", .check = judge_check, .destroy = judge_gone};
     static const struct {
         const char *topic, *script; /* NULL: the writer writes the topic */
         const char *key;            /* NULL: it is made */

@@ -2,11 +2,13 @@
  * moderation - OpenAI's judgement of words, besides the operator's rules.
  *
  * What:    POST /moderations; a flagged text is refused, with the category of the highest score.
- *          After a failure it is left alone for a while: callers go on without it, or not, as they
- *          were told.
+ *          Words that passed are remembered for an hour, as hashes and in memory: they are not sent
+ *          again. After a failure it is left alone for a minute: callers go on without it, or not,
+ *          as they were told.
  * Owner:   texts are copied; `net` outlives it.
  * Threads: any.
- * Fails:   ERR_REFUSED "guard.flagged"; ERR_RETRY, ERR_CONFIG "writer.down": could not be asked.
+ * Fails:   within 5 s. ERR_REFUSED "guard.flagged"; ERR_RETRY "writer.down": could not be asked;
+ *          ERR_CONFIG "writer.down": nor will it be before the operator acts (key, money).
  * Source:  OpenAI's API reference, "Moderations".
  */
 #ifndef NANOTIK_MODERATION_H

@@ -13,41 +13,47 @@ enum { SWEEP_ROWS = 200 };
 
 /* --- orders --- */
 
-static bool count_drafts(struct db_tx *tx, const char *account, const char *job, int64_t *ret_open,
-                         int64_t *ret_today, bool *ret_in_work, struct err *e)
+static bool count_drafts(struct db_tx *tx, const char *account, int64_t *ret_open,
+                         int64_t *ret_today, struct err *e)
 {
-    const char *params[] = {account, job};
+    const char *params[] = {account};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx,
                  "select count(*) filter (where d.state in ('wanted', 'writing')"
-                 "   and j.state = 'quoted'),"
-                 " coalesce(sum(d.written), 0),"
-                 " bool_or(d.job_id = $2 and d.state in ('wanted', 'writing'))"
+                 "   and j.state = 'quoted' and not d.is_check),"
+                 " coalesce(sum(d.written), 0)"
                  " from drafts d join jobs j on j.id = d.job_id where d.user_id = $1"
                  " and d.created_at > clock_timestamp() - interval '24 hours'",
-                 params, 2, &rows, e))
+                 params, 1, &rows, e))
         return false;
     *ret_open = db_int(rows, 0, 0);
     *ret_today = db_int(rows, 0, 1);
-    *ret_in_work = db_bool(rows, 0, 2);
     return true;
+}
+
+/* Orders are made one after the other: under the lock of the wallet and of the quoted job. */
+static bool lock_quoted(struct db_tx *tx, const char *job, struct job_head *ret, struct err *e)
+{
+    struct wallet w;
+    if (!job_peek(tx, job, ret, e) || !wallet_lock(tx, ret->account, &w, e) ||
+        !job_lock(tx, job, ret, e))
+        return false;
+    return ret->state == JOB_QUOTED ||
+           err_set(e, ERR_CONFLICT, "make.quote_gone", "job %s is not quoted", job);
 }
 
 bool draft_ask(struct db_tx *tx, const char *job, const char *wish,
                const struct draft_limits *limits, enum draft_ask *ret, struct err *e)
 {
     struct job_head h = {0};
-    struct wallet w;
     int64_t open = 0, today = 0;
-    bool in_work = false;
-    if (!job_peek(tx, job, &h, e) || !wallet_lock(tx, h.account, &w, e) ||
-        !job_lock(tx, job, &h, e))
+    bool is_draft;
+    enum draft_turn turn;
+    if (!lock_quoted(tx, job, &h, e) || !draft_look(tx, job, &is_draft, &turn, e) ||
+        (turn == DRAFT_CHECKING && !draft_must_rest(turn, e)) ||
+        !count_drafts(tx, h.account, &open, &today, e))
         return false;
-    if (h.state != JOB_QUOTED)
-        return err_set(e, ERR_CONFLICT, "make.quote_gone", "job %s is not quoted", job);
-    if (!count_drafts(tx, h.account, job, &open, &today, &in_work, e))
-        return false;
-    *ret = in_work                                           ? DRAFT_IN_WORK
+    *ret = turn == DRAFT_WRITING                             ? DRAFT_IN_WORK
            : open >= limits->at_once                         ? DRAFT_BUSY
            : limits->per_day > 0 && today >= limits->per_day ? DRAFT_USED_UP
                                                              : DRAFT_ASKED;
@@ -60,40 +66,69 @@ bool draft_ask(struct db_tx *tx, const char *job, const char *wish,
                       "insert into drafts(job_id, user_id, state, wish, written)"
                       " values ($1, $2, 'wanted', $3, 1)"
                       " on conflict (job_id) do update set state = 'wanted', wish = excluded.wish,"
-                      " tries = 0, written = drafts.written + 1, worker = null, lease_until = null",
+                      " tries = 0, written = drafts.written + 1, worker = null, lease_until = null,"
+                      " has_script = true, asked_at = clock_timestamp()",
                       params, 3, NULL, e);
     DB_CRASH(tx, "draft_ask");
     return ok;
 }
 
+bool draft_check(struct db_tx *tx, const char *job, bool *ret_ordered, struct err *e)
+{
+    struct job_head h = {0};
+    bool is_draft;
+    enum draft_turn turn;
+    if (!lock_quoted(tx, job, &h, e) || !draft_look(tx, job, &is_draft, &turn, e) ||
+        (turn == DRAFT_WRITING && !draft_must_rest(turn, e)))
+        return false;
+    *ret_ordered = turn == DRAFT_RESTS;
+    if (!*ret_ordered)
+        return true;
+    const char *params[] = {job, h.account};
+    bool ok = db_exec(tx,
+                      "insert into drafts(job_id, user_id, state, is_check, has_script)"
+                      " values ($1, $2, 'wanted', true, false)"
+                      " on conflict (job_id) do update set state = 'wanted', is_check = true,"
+                      " tries = 0, asked_at = clock_timestamp()",
+                      params, 2, NULL, e);
+    DB_CRASH(tx, "draft_check");
+    return ok;
+}
+
 /* --- turns --- */
 
-bool draft_claim(struct db_tx *tx, const char *worker, struct draft *ret, struct err *e)
+bool draft_claim(struct db_tx *tx, const char *worker, bool checks_only, struct draft *ret,
+                 struct err *e)
 {
     AUTO(db_rows_free) struct db_rows *found = NULL;
+    const char *which[] = {checks_only ? "t" : "f"};
     *ret = (struct draft){0};
     if (!db_exec(tx,
                  "select d.job_id from drafts d join jobs j on j.id = d.job_id"
                  " where j.state = 'quoted' and (d.state = 'wanted'"
                  "   or d.state = 'writing' and d.lease_until <= clock_timestamp())"
-                 " order by d.created_at limit 1 for update of d skip locked",
-                 NULL, 0, &found, e))
+                 " and (d.is_check or not $1::boolean)"
+                 " order by d.is_check desc, d.asked_at limit 1 for update of d skip locked",
+                 which, 1, &found, e))
         return false;
     if (db_count(found) == 0)
         return true;
-    struct num lease = num_make(DRAFT_LEASE_SECONDS);
-    const char *params[] = {row_text(found, 0, 0), worker, lease.text};
+    struct num lease = num_make(DRAFT_LEASE_SECONDS), late = num_make(DRAFT_CHECK_SECONDS);
+    const char *params[] = {row_text(found, 0, 0), worker, lease.text, late.text};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx,
                  "update drafts set state = 'writing', turn = turn + 1, tries = tries + 1,"
                  " worker = $2, lease_until = clock_timestamp() + make_interval(secs => $3::int)"
-                 " where job_id = $1 returning turn, tries, wish",
-                 params, 3, &rows, e))
+                 " where job_id = $1 returning turn, tries, wish, is_check, tries = 1"
+                 " and asked_at < clock_timestamp() - make_interval(secs => $4::int)",
+                 params, 4, &rows, e))
         return false;
     str_copy(ret->job, sizeof(ret->job), params[0]);
     ret->turn = (int)db_int(rows, 0, 0);
     ret->tries = (int)db_int(rows, 0, 1);
     str_copy(ret->wish, sizeof(ret->wish), row_text(rows, 0, 2));
+    ret->is_check = db_bool(rows, 0, 3);
+    ret->is_late = db_bool(rows, 0, 4);
     DB_CRASH(tx, "draft_claim");
     return true;
 }
@@ -155,6 +190,20 @@ bool draft_fail(struct db_tx *tx, const struct draft *d, const char *worker, boo
                     ret_before, e);
 }
 
+bool draft_checked(struct db_tx *tx, const struct draft *d, const char *worker, bool *ret_before,
+                   struct err *e)
+{
+    struct job_head h = {0};
+    struct wallet w;
+    bool ok = job_lock_paid(tx, d->job, &h, &w, e) &&
+              end_turn(tx, d, worker,
+                       "is_check = false,"
+                       " state = case when written > 0 then 'ready' else 'failed' end",
+                       ret_before, e);
+    DB_CRASH(tx, "draft_checked");
+    return ok;
+}
+
 bool draft_give_back(struct db_tx *tx, const struct draft *d, const char *worker, struct err *e)
 {
     struct num turn = num_make(d->turn);
@@ -184,7 +233,7 @@ bool draft_find(struct db_tx *tx, const char *account, const char *card_ref,
     ret_job[0] = '\0';
     if (!db_exec(tx,
                  "select d.job_id from drafts d join jobs j on j.id = d.job_id"
-                 " where d.user_id = $1 and j.state = 'quoted'"
+                 " where d.user_id = $1 and j.state = 'quoted' and d.has_script"
                  " and (($2::text is null and d.state <> 'failed') or (j.card_ref = $2 and "
                  "j.card_ref <> ''))"
                  " order by j.created_at desc, j.id desc limit 1",
@@ -195,17 +244,27 @@ bool draft_find(struct db_tx *tx, const char *account, const char *card_ref,
     return true;
 }
 
-bool draft_look(struct db_tx *tx, const char *job, bool *ret_is_draft, bool *ret_in_work,
+bool draft_look(struct db_tx *tx, const char *job, bool *ret_is_draft, enum draft_turn *ret_turn,
                 struct err *e)
 {
     const char *params[] = {job};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
-    if (!db_exec(tx, "select state in ('wanted', 'writing') from drafts where job_id = $1", params,
-                 1, &rows, e))
+    if (!db_exec(tx,
+                 "select has_script, state in ('wanted', 'writing'), is_check from drafts"
+                 " where job_id = $1",
+                 params, 1, &rows, e))
         return false;
-    *ret_is_draft = db_count(rows) > 0;
-    *ret_in_work = *ret_is_draft && db_bool(rows, 0, 0);
+    bool found = db_count(rows) > 0, works = found && db_bool(rows, 0, 1);
+    *ret_is_draft = found && db_bool(rows, 0, 0);
+    *ret_turn = !works ? DRAFT_RESTS : db_bool(rows, 0, 2) ? DRAFT_CHECKING : DRAFT_WRITING;
     return true;
+}
+
+bool draft_must_rest(enum draft_turn turn, struct err *e)
+{
+    return turn == DRAFT_RESTS ||
+           err_set(e, ERR_CONFLICT, turn == DRAFT_CHECKING ? "go.in_check" : "script.in_work",
+                   "something is being done for the quote");
 }
 
 bool draft_count_open(struct db_tx *tx, const char *network, int64_t *ret, struct err *e)

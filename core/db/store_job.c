@@ -149,7 +149,7 @@ static bool trim_quotes(struct db_tx *tx, const char *account, struct err *e)
     if (!db_exec(tx,
                  "select id from jobs where id in (select id from jobs where user_id = $1 and"
                  " state = 'quoted' order by created_at desc, id desc offset $2)"
-                 " and state = 'quoted' for update skip locked",
+                 " and state = 'quoted' and not " JOB_IN_CHECK " for update skip locked",
                  params, 2, &rows, e))
         return false;
     for (size_t i = 0; i < db_count(rows); i++)

@@ -34,6 +34,12 @@ bool job_lock(struct db_tx *tx, const char *id, struct job_head *ret, struct err
 bool job_lock_paid(struct db_tx *tx, const char *id, struct job_head *ret,
                    struct wallet *ret_wallet, struct err *e);
 
+/* In a where over jobs: Go was pressed and its words are being judged. Such a quote is not swept
+   away. */
+#define JOB_IN_CHECK                                                         \
+    "exists (select 1 from drafts d where d.job_id = jobs.id and d.is_check" \
+    " and d.state in ('wanted', 'writing'))"
+
 /* Of this account, in state waiting. */
 bool job_count_waiting(struct db_tx *tx, const char *account, int64_t *ret, struct err *e);
 /* Its place in the common queue, from `from`; the wallet and the job are locked. */

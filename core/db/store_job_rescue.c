@@ -168,7 +168,7 @@ static bool expire_quotes(struct db_tx *tx, struct err *e)
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx,
                  "select id from jobs where state = 'quoted' and created_at <="
-                 " clock_timestamp() - make_interval(hours => $1::int)"
+                 " clock_timestamp() - make_interval(hours => $1::int) and not " JOB_IN_CHECK
                  " order by created_at limit $2 for update skip locked",
                  params, 2, &rows, e))
         return false;

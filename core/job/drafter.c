@@ -12,17 +12,23 @@
 #define LOG_MODULE "drafter"
 
 enum {
-    WRITERS = 2,
+    THREADS = 3, /* the last one only checks */
     POLL_MS = 1000,
     SWEEP_MS = 10 * 60 * 1000,
     KEEP_DAYS = 14,
-    STORE_TRIES = 5, /* of a script that is written while the database is away */
+};
+
+struct hand {
+    struct drafter *d;
+    pthread_t thread;
+    bool checks_only;
 };
 
 struct drafter {
     struct drafter_options o; /* name is ours */
     struct cancel stop;
-    pthread_t writers[WRITERS], keeper;
+    struct hand hands[THREADS];
+    pthread_t keeper;
     size_t started;
     bool keeper_started;
     pthread_mutex_t lock;
@@ -33,19 +39,31 @@ struct drafter {
 /* One order from claimed to stored. */
 struct turn {
     struct drafter *d;
+    bool checks_only;
     struct draft draft;
     struct job job;
     struct storyboard story;
-    const struct err *why; /* NULL: it was written */
+    const struct err *why; /* NULL: it was written, it may be made */
 };
 
 static bool claim_body(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct turn *t = ctx;
     job_free(&t->job);
-    if (!draft_claim(tx, t->d->o.name, &t->draft, e))
+    if (!draft_claim(tx, t->d->o.name, t->checks_only, &t->draft, e))
         return false;
     return t->draft.job[0] == '\0' || job_get(tx, t->draft.job, &t->job, e);
+}
+
+static bool store_check(struct db_tx *tx, struct turn *t, struct err *e)
+{
+    const struct drafter_calls *calls = &t->d->o.calls;
+    AUTO(job_free) struct job now = {0}; /* its payer and its card may be others by now */
+    bool before = false;
+    if (!draft_checked(tx, &t->draft, t->d->o.name, &before, e))
+        return false;
+    return before ||
+           (job_get(tx, t->draft.job, &now, e) && calls->checked(tx, calls->ctx, &now, t->why, e));
 }
 
 static bool store_body(struct db_tx *tx, void *ctx, struct err *e)
@@ -53,6 +71,8 @@ static bool store_body(struct db_tx *tx, void *ctx, struct err *e)
     struct turn *t = ctx;
     const struct drafter_calls *calls = &t->d->o.calls;
     bool before = false;
+    if (t->draft.is_check)
+        return store_check(tx, t, e);
     if (t->why ? !draft_fail(tx, &t->draft, t->d->o.name, &before, e)
                : !draft_done(tx, &t->draft, t->d->o.name, &before, e))
         return false;
@@ -68,23 +88,35 @@ static bool give_back_body(struct db_tx *tx, void *ctx, struct err *e)
     return draft_give_back(tx, &t->draft, t->d->o.name, e);
 }
 
-/* Until the database has answered; what is lost comes back by the lease, and costs a second script. */
+/* Until the database has answered: as long as this thread lives, its leases are kept. */
+static bool store_once(struct turn *t, struct err *e)
+{
+    while (!db_run(t->d->o.db, store_body, t, e))
+        if (e->code != ERR_RETRY || cancel_wait(&t->d->stop, POLL_MS))
+            return false;
+    return true;
+}
+
+/* What cannot be stored as it is (a script that is too long) ends as a failure, not as a turn without
+   end. */
 static void store(struct turn *t)
 {
-    struct err e = {0};
+    struct err e = {0}, why;
     const struct drafter_calls *calls = &t->d->o.calls;
-    for (int i = 0; i < STORE_TRIES; i++) {
-        if (db_run(t->d->o.db, store_body, t, &e)) {
-            crash_at("drafter.stored");
-            if (calls->stored)
-                calls->stored(calls->ctx);
-            return;
-        }
-        if (e.code != ERR_RETRY || cancel_wait(&t->d->stop, POLL_MS))
-            break;
+    bool ok = store_once(t, &e);
+    if (!ok && e.code != ERR_CONFLICT && !cancel_fired(&t->d->stop)) {
+        log_err(LOG_ERROR, LOG_MODULE, &e);
+        why = e;
+        t->why = &why;
+        ok = store_once(t, &e);
     }
-    /* Cancelled or begun meanwhile: nobody waits for it. */
-    log_err(e.code == ERR_CONFLICT ? LOG_INFO : LOG_WARN, LOG_MODULE, &e);
+    if (!ok) { /* after a conflict, cancelled or begun meanwhile, nobody waits for it */
+        log_err(e.code == ERR_CONFLICT ? LOG_INFO : LOG_WARN, LOG_MODULE, &e);
+        return;
+    }
+    crash_at("drafter.stored");
+    if (calls->stored)
+        calls->stored(calls->ctx);
 }
 
 struct call {
@@ -112,6 +144,29 @@ static void on_call(void *ctx, const struct script_call *call)
     drafter_keep_call(t->d->o.db, &t->job, call);
 }
 
+static bool read_story(struct turn *t, struct err *e)
+{
+    return storyboard_from_json(t->job.story, strlen(t->job.story), &t->story, e);
+}
+
+/* Nobody waits longer for a judge than that: the rules decide, and the job asks once more when it
+   begins. */
+static bool check_words(struct turn *t, struct err *e)
+{
+    struct toolbox tools = *t->d->o.tools;
+    bool lost = t->draft.tries > DRAFT_TRIES_MAX;
+    if (!read_story(t, e))
+        return false;
+    if ((lost || t->draft.is_late) && !tools.guard_strict) {
+        log_warn("Go waited %s: the rules alone decide",
+                 lost ? "for judges that died" : "too long for a judge");
+        tools.guard.ops = NULL;
+    } else if (lost) {
+        return err_set(e, ERR_RETRY, "writer.down", "its judges died %d times", DRAFT_TRIES_MAX);
+    }
+    return pipeline_check(&tools, t->job.topic, &t->story, &t->d->stop, e);
+}
+
 static bool write_script(struct turn *t, struct err *e)
 {
     struct story_settings *s = &t->story.settings;
@@ -125,7 +180,7 @@ static bool write_script(struct turn *t, struct err *e)
     if (t->draft.tries > DRAFT_TRIES_MAX)
         return err_set(e, ERR_INTERNAL, "fail.worker_lost", "its writers died %d times",
                        DRAFT_TRIES_MAX);
-    if (!storyboard_from_json(t->job.story, strlen(t->job.story), &t->story, e))
+    if (!read_story(t, e))
         return false;
     if (t->draft.wish[0])
         str_copy(s->wish, sizeof(s->wish), t->draft.wish);
@@ -138,13 +193,15 @@ static void run_turn(struct turn *t)
     log_job(t->job.id);
     crash_at("drafter.claimed");
     int64_t begun = clock_mono_ms();
-    bool ok = write_script(t, &why);
+    bool ok = t->draft.is_check ? check_words(t, &why) : write_script(t, &why);
     crash_at("drafter.written");
     if (!ok && cancel_fired(&t->d->stop)) {
         if (!db_run(t->d->o.db, give_back_body, t, &e))
             log_err(LOG_WARN, LOG_MODULE, &e);
     } else {
-        if (ok)
+        if (ok && t->draft.is_check)
+            log_info("words judged in %lld ms", (long long)(clock_mono_ms() - begun));
+        else if (ok)
             log_info("script written: %zu scenes in %lld ms", t->story.scene_count,
                      (long long)(clock_mono_ms() - begun));
         else
@@ -166,13 +223,14 @@ static void wait_for_orders(struct drafter *d, unsigned *seen)
     pthread_mutex_unlock(&d->lock);
 }
 
-static void *writer_main(void *data)
+static void *hand_main(void *data)
 {
-    struct drafter *d = data;
+    const struct hand *h = data;
+    struct drafter *d = h->d;
     unsigned seen = 0;
     bool away = false;
     while (!cancel_fired(&d->stop)) {
-        struct turn t = {.d = d};
+        struct turn t = {.d = d, .checks_only = h->checks_only};
         struct err e = {0};
         bool ok = db_run(d->o.db, claim_body, &t, &e);
         if (!ok && !away)
@@ -220,10 +278,11 @@ static void *keeper_main(void *data)
 
 static bool start_threads(struct drafter *d, struct err *e)
 {
-    for (size_t i = 0; i < WRITERS; i++) {
-        if (pthread_create(&d->writers[i], NULL, writer_main, d) != 0)
+    for (size_t i = 0; i < THREADS; i++) {
+        d->hands[i] = (struct hand){.d = d, .checks_only = i + 1 == THREADS};
+        if (pthread_create(&d->hands[i].thread, NULL, hand_main, &d->hands[i]) != 0)
             return err_set(e, ERR_RETRY, "error.busy", "no thread for a script");
-        pthread_setname_np(d->writers[i], "drafter");
+        pthread_setname_np(d->hands[i].thread, "drafter");
         d->started++;
     }
     if (pthread_create(&d->keeper, NULL, keeper_main, d) != 0)
@@ -262,7 +321,7 @@ void drafter_stop(struct drafter *d)
     cancel_fire(&d->stop);
     drafter_wake(d);
     for (size_t i = 0; i < d->started; i++)
-        pthread_join(d->writers[i], NULL);
+        pthread_join(d->hands[i].thread, NULL);
     if (d->keeper_started)
         pthread_join(d->keeper, NULL);
     pthread_cond_destroy(&d->changed);

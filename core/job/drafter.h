@@ -1,12 +1,15 @@
 /*
- * drafter - threads that write the scripts which people want to see before they pay.
+ * drafter - threads that do what takes seconds before anything is paid: they write the scripts which
+ * people want to see first, and have the words judged once Go was pressed.
  *
- * What:    claims orders of core/db/store_draft, asks the writers, stores the script with the job.
- *          A writer takes seconds, so no command waits for it; whatever dies in between is done
- *          again under a new lease.
+ * What:    claims orders of core/db/store_draft, asks the writers or the guard, stores the script
+ *          with the job or starts it. No command waits for that; whatever dies in between is done
+ *          again under a new lease. A guard that is slow or cannot be asked holds nobody up: after
+ *          DRAFT_CHECK_SECONDS, or DRAFT_TRIES_MAX dead threads, the rules alone decide (unless
+ *          toolbox.guard_strict), and the job itself asks once more.
  * Owner:   drafter_stop joins; the options are copied, what they point to is borrowed.
- * Threads: two writers and a keeper of leases. Calls come on these, inside a transaction that may
- *          run again: database only.
+ * Threads: two that do both, one that only checks (writers can be slow), and a keeper of leases.
+ *          Calls come on these, inside a transaction that may run again: database only.
  * Fails:   a script that cannot be written ends in calls.failed.
  */
 #ifndef NANOTIK_DRAFTER_H
@@ -23,6 +26,10 @@ struct drafter_calls {
     /* REQUIRED. There is none: says so. `why` is for the person and the log. */
     bool (*failed)(struct db_tx *tx, void *ctx, const struct job *job, const struct err *why,
                    struct err *e);
+    /* REQUIRED. The words of a quote that Go was pressed for were judged. why NULL: they may be
+       made, starts the job. ERR_REFUSED: they may not; anything else: nobody knows, another time. */
+    bool (*checked)(struct db_tx *tx, void *ctx, const struct job *job, const struct err *why,
+                    struct err *e);
     /* OPTIONAL. After one of the above was committed. */
     void (*stored)(void *ctx);
     void *ctx;

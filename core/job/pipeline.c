@@ -399,7 +399,7 @@ static bool run_all(struct run_state *r, struct pipeline_result *ret, struct err
             return false;
         r->is_new = true;
         crash_at("pipeline.written");
-    } else if (!pipeline_allowed(r->tools, r->story, &r->stop, e)) {
+    } else if (!pipeline_check(r->tools, r->run->topic, r->story, &r->stop, e)) {
         return false;
     }
     if (!open_scenes(r, e))

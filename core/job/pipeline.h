@@ -125,9 +125,15 @@ int64_t pipeline_scene_ms(const struct toolbox *t, const struct story_settings *
 /* The same for a storyboard with a script; near the wanted length it is that. */
 int64_t pipeline_script_ms(const struct toolbox *t, const struct storyboard *story);
 
-/* A script that a person may have changed. ERR_REFUSED "guard.refused", "guard.flagged". */
-bool pipeline_allowed(const struct toolbox *t, const struct storyboard *story,
-                      const struct cancel *cancel, struct err *e);
+/* Before a job holds anything: a service has to judge the words that it would begin with. Never
+   blocks; false where no service is set up, or it let them pass a while ago. */
+bool pipeline_must_check(const struct toolbox *t, const char *topic,
+                         const struct storyboard *story);
+/* Rules and service about these words: the script where there is one, else topic and wish. Blocks.
+   ERR_REFUSED "guard.refused", "guard.flagged"; ERR_CANCELLED; with guard_strict ERR_RETRY when the
+   service cannot be asked. */
+bool pipeline_check(const struct toolbox *t, const char *topic, const struct storyboard *story,
+                    const struct cancel *cancel, struct err *e);
 
 /* Seconds the finished film will take (estimate before speech) at the engine's rate. */
 int64_t pipeline_estimate_ms(const struct toolbox *t, const char *topic,

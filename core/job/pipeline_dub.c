@@ -39,20 +39,30 @@ static void take_pictures(const struct storyboard *from, struct storyboard *to)
     }
 }
 
+char *dub_topic(const struct toolbox *t, const char *topic, const struct storyboard *story,
+                const char **ret_wish)
+{
+    if (!translates(t))
+        return str_dup(topic ? topic : "");
+    *ret_wish = translate;
+    return narrations(story);
+}
+
 bool dub_story(struct run_state *r, struct err *e)
 {
     struct storyboard *old = r->story;
     AUTO(storyboard_free) struct storyboard fresh = {.settings = old->settings};
-    AUTO(free_ptr) char *said = narrations(old);
+    const char *wish = fresh.settings.wish;
+    AUTO(free_ptr) char *topic = dub_topic(r->tools, r->run->topic, old, &wish);
     struct pipeline_order order = {
-        .topic = translates(r->tools) ? said : r->run->topic,
+        .topic = topic,
         .person = r->run->person,
         .cancel = &r->stop,
         .on_call = r->run->on_call,
         .ctx = r->run->ctx,
     };
-    if (translates(r->tools))
-        str_copy(fresh.settings.wish, sizeof(fresh.settings.wish), translate);
+    if (wish != fresh.settings.wish)
+        str_copy(fresh.settings.wish, sizeof(fresh.settings.wish), wish);
     if (!pipeline_write(r->tools, &order, &fresh, e))
         return false;
     if (fresh.fell_back) /* the old language with a voice of the new one is no film */

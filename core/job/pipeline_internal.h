@@ -142,6 +142,10 @@ bool write_story(struct run_state *r, struct err *e);
 int64_t plan_target_ms(const struct toolbox *t, const struct storyboard *story, bool is_new);
 /* pipeline_dub.c: story->dub: its scenes in the language of its settings, with their pictures. */
 bool dub_story(struct run_state *r, struct err *e);
+/* What WRITE of a film in another language is asked about; caller frees. *ret_wish changes where a
+   writer translates. */
+char *dub_topic(const struct toolbox *t, const char *topic, const struct storyboard *story,
+                const char **ret_wish);
 /* Estimates each scene's slot before it is spoken. */
 void plan_needs(struct run_state *r);
 

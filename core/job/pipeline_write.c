@@ -169,7 +169,7 @@ static bool guard_allows(const struct toolbox *t, const char *text, const struct
     if (!t->guard.ops || t->guard.ops->check(t->guard.self, text, cancel, &why))
         return true;
     if (why.code != ERR_REFUSED && why.code != ERR_CANCELLED) {
-        log_err(LOG_WARN, LOG_MODULE, &why);
+        log_err(why.code == ERR_CONFIG ? LOG_ERROR : LOG_WARN, LOG_MODULE, &why);
         if (!t->guard_strict)
             return true;
         err_set(&why, ERR_RETRY, "writer.down", "%s cannot be asked", t->guard.ops->name);
@@ -213,10 +213,34 @@ static bool script_allowed(const struct toolbox *t, const struct storyboard *sto
                : err_set_arg(e, ERR_REFUSED, "guard.script", e->arg, "script: %.60s", e->arg);
 }
 
-bool pipeline_allowed(const struct toolbox *t, const struct storyboard *story,
-                      const struct cancel *cancel, struct err *e)
+/* What WRITE is asked for. Caller frees. */
+static char *asked_words(const char *topic, const char *wish)
 {
-    AUTO(free_ptr) char *text = words_of(story);
+    return str_printf("%s\n%s", topic, wish);
+}
+
+/* What a job with this storyboard is judged by when it begins. Caller frees. */
+static char *first_words(const struct toolbox *t, const char *topic, const struct storyboard *story)
+{
+    if (story->scene_count > 0 && !story->dub)
+        return words_of(story);
+    const char *wish = story->settings.wish;
+    AUTO(free_ptr) char *said = story->dub ? dub_topic(t, topic, story, &wish) : NULL;
+    return asked_words(said ? said : topic ? topic : "", wish);
+}
+
+bool pipeline_must_check(const struct toolbox *t, const char *topic, const struct storyboard *story)
+{
+    if (!t->guard.ops)
+        return false;
+    AUTO(free_ptr) char *text = first_words(t, topic, story);
+    return !t->guard.ops->let_pass || !t->guard.ops->let_pass(t->guard.self, text);
+}
+
+bool pipeline_check(const struct toolbox *t, const char *topic, const struct storyboard *story,
+                    const struct cancel *cancel, struct err *e)
+{
+    AUTO(free_ptr) char *text = first_words(t, topic, story);
     return words_allowed(t, text, cancel, e);
 }
 
@@ -242,7 +266,7 @@ bool pipeline_write(const struct toolbox *t, const struct pipeline_order *o,
     };
     if (t->writer_count == 0)
         return err_set(e, ERR_CONFIG, "error.internal", "no script writer");
-    AUTO(free_ptr) char *asked = str_printf("%s\n%s", o->topic, s->wish);
+    AUTO(free_ptr) char *asked = asked_words(o->topic, s->wish);
     if (!words_allowed(t, asked, o->cancel, e) || !write_any(t, &made, &request, e))
         return false;
     if (!script_allowed(t, &made, o->cancel, e))

@@ -69,6 +69,8 @@ struct script_guard_ops {
     bool (*check)(void *self, const char *text, const struct cancel *cancel, struct err *e);
     /* REQUIRED. */
     void (*destroy)(void *self);
+    /* OPTIONAL. Any thread, never blocks: check let exactly these words pass a while ago. */
+    bool (*let_pass)(void *self, const char *text);
 };
 
 struct script_guard {
