@@ -111,6 +111,7 @@ static const struct {
     {"# Title\n\nSome **bold** and *italic* `code`.",                                                   "Title\nSome bold and italic code.",
      "markdown"                                                                                                                                                                           },
     {"- one\n- two\n* three",                                                                           "one\ntwo\nthree",                   "list items are lines"                       },
+    {"海_水_很_深_。",                                                                             "海水很深。",                   "emphasis leaves no space in Chinese"        },
     {"> quoted _words_ of snake_case",                                                                  "quoted words of snake case",        "quote and underscores"                      },
     {"see [the docs](https://x.org/a_b) now",                                                           "see the docs now",                  "a link keeps its label"                     },
     {"![cat](cat.png) sleeps",                                                                          "cat sleeps",                        "a picture keeps its text"                   },

@@ -145,9 +145,9 @@ static void clean_char(struct cleaner *c, struct line l, size_t *at)
     int32_t after = text_cp_at(l.text, l.len, *at);
     if (u_isUWhiteSpace(cp)) {
         put_gap(c, GAP_SPACE);
-    } else if (cp == '_') { /* emphasis goes; snake_case becomes two words */
-        if (u_isalnum(before) && u_isalnum(after))
-            put_gap(c, GAP_SPACE);
+    } else if (cp == '_') {                        /* emphasis goes; snake_case becomes two words */
+        if (u_isalnum(before) && u_isalnum(after)) /* Han has no spaces between words */
+            put_gap(c, text_cp_wide(before) || text_cp_wide(after) ? GAP_NONE : GAP_SPACE);
         else if (u_isUWhiteSpace(before) && (after < 0 || u_isUWhiteSpace(after)))
             put(c, "_", 1);
     } else if (!(cp < 0x7F && mark_drops((char)cp, before, after)) &&
