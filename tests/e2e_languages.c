@@ -14,6 +14,7 @@
 #include "tests/fake_azure.h"
 #include "tests/film.h"
 #include "tests/session.h"
+#include "tests/subtitles.h"
 
 enum { RENDER_MS = 180000, ONSETS_MAX = 64, CHANGES_MAX = 256 };
 
@@ -43,7 +44,8 @@ static void story_of(struct site *p, const char *film, struct storyboard *ret)
         fail_msg("story: %s %s", e.arg, e.detail);
 }
 
-static void files_beside(const char *film, const char *said)
+/* The poster is a picture; the subtitles say what was spoken, when it was. */
+static void files_beside(const char *film, const char *said, const struct storyboard *story)
 {
     char path[1024];
     unsigned char head[3] = {0};
@@ -64,6 +66,8 @@ static void files_beside(const char *film, const char *said)
     assert_in_range(strtol(first + strlen("00:00:00,"), NULL, 10), STORY_HEAD_MS, 500);
     if (!strstr(text, said))
         fail_msg("%s is not in the subtitles: %s", said, text);
+    subtitles_must_match(text, story);
+    subtitles_must_match_sound(film, story);
 }
 
 static void nothing_configured(void **state)
@@ -79,7 +83,7 @@ static void nothing_configured(void **state)
     assert_int_equal(status, 0);
     story_of(p, film, &story);
     film_must_be_good(film, 720, 1280, planned_s(&story) + rounding_s(&story) / 2);
-    files_beside(film, "The moon");
+    files_beside(film, "The moon", &story);
     for (size_t i = 0; i < story.scene_count; i++)
         assert_int_equal(story.scenes[i].footage.kind, FOOTAGE_BACKDROP);
     site_audit_is(p,
@@ -113,13 +117,16 @@ static void make_footage(struct site *p)
 
 struct language {
     const char *lang, *line, *said;
-    const char *iso; /* of the sound stream */
+    const char *iso;   /* of the sound stream */
+    const char *words; /* what is left of the line when it is cleaned */
 };
 
 static const struct language languages[] = {
-    {"en", "/make One! Two! Three! The moon pulls the sea. music:off style:clean\n",                          "Two!",       "eng"},
-    {"zh", "/make 一！二！三！月亮吸引着大海。 music:off style:clean\n",                        "月亮",     "zho"},
-    {"ar", "/make واحد! اثنان! ثلاثة! القمر يجذب البحر. music:off style:clean\n", "القمر", "ara"},
+    {"en", "/make One! Two! Three! The moon pulls the sea. music:off style:clean\n",                          "Two!",       "eng",
+     NULL                                                                                                                              },
+    {"zh", "/make 一！二！三！月亮吸引着大海。 music:off style:clean\n",                        "月亮",     "zho", NULL},
+    {"ar", "/make واحد! اثنان! ثلاثة! القمر يجذب البحر. music:off style:clean\n", "القمر", "ara",
+     NULL                                                                                                                              },
 };
 
 /* Each time the voice sets in, another word lights up within 80 ms, and all ink is in the frame. */
@@ -160,7 +167,7 @@ static void check_language(struct site *p, const struct language *l, const char 
     film_must_be_good(film, 720, 1280, planned_s(&story) + rounding_s(&story) / 2);
     film_read(film, &facts);
     assert_string_equal(facts.lang, l->iso);
-    files_beside(film, l->said);
+    files_beside(film, l->said, &story);
     highlight_follows_voice(film, &facts);
     for (size_t i = 0; i < story.scene_count; i++) {
         const struct footage *f = &story.scenes[i].footage;
@@ -207,6 +214,18 @@ static void speak_with_service(struct site *p, struct fake_node *fake, const cha
     assert_int_equal(status, 0);
 }
 
+/* The same, as people write: what is not for reading aloud is neither heard nor shown. */
+static const struct language written[] = {
+    {"en",
+     "/make One! **Two!** Three! The moon (https://example.org/a_b) pulls the _sea_. music:off "
+     "style:clean\n",                                                                        "Two!",       "eng", "One! Two! Three! The moon pulls the sea."                         },
+    {"zh", "/make 一！**二！**三！月亮吸引着_大海_。 music:off style:clean\n", "月亮",     "zho",
+     "一！二！三！月亮吸引着大海。"                                                                                                                                    },
+    {"ar",
+     "/make واحد! **اثنان!** ثلاثة! القمر (https://example.org/a_b) يجذب `البحر`. music:off "
+     "style:clean\n",                                                                        "القمر", "ara", "واحد! اثنان! ثلاثة! القمر يجذب البحر."},
+};
+
 static void spoken_by(struct site *p, const char *film, const char *engine)
 {
     struct storyboard story AUTO(storyboard_free) = {0};
@@ -219,20 +238,27 @@ static void three_languages_with_the_services_voices(void **state)
 {
     struct site *p = *state;
     struct fake_node fake;
-    char films[COUNT(languages)][1024];
-    const char *lines[COUNT(languages)];
-    for (size_t i = 0; i < COUNT(languages); i++)
-        lines[i] = languages[i].line;
+    char films[COUNT(written)][1024];
+    const char *lines[COUNT(written)];
+    size_t scenes = 0;
+    for (size_t i = 0; i < COUNT(written); i++)
+        lines[i] = written[i].line;
     make_footage(p);
     fake_azure_start(&fake);
     speak_with_service(p, &fake, lines, COUNT(lines), films);
     AUTO(json_free) cJSON *said = fake_azure_ask(&fake, "state", "{}");
     fake_node_stop(&fake);
     assert_int_equal(cJSON_GetArraySize(json_array(said, "complaints")), 0);
-    for (size_t i = 0; i < COUNT(languages); i++) {
+    for (size_t i = 0; i < COUNT(written); i++) {
+        struct storyboard story AUTO(storyboard_free) = {0};
         spoken_by(p, films[i], "azure");
-        check_language(p, &languages[i], films[i]);
+        check_language(p, &written[i], films[i]);
+        story_of(p, films[i], &story);
+        subtitles_must_match_speech(json_array(said, "turns"), &story);
+        scenes += story.scene_count;
+        assert_string_equal(story.scenes[0].narration, written[i].words);
     }
+    assert_int_equal(cJSON_GetArraySize(json_array(said, "turns")), scenes); /* a turn for each */
 }
 
 /* Each way in which the service can be away: the film comes all the same, in one voice. */

@@ -4,6 +4,8 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
@@ -16,31 +18,32 @@ static const struct {
     int turns, rest;
     const char *why;
 } bad_days[] = {
-    {"\"events\":\"none\"",                                                    1, 0, "no events"                     },
-    {"\"events\":\"zero\"",                                                    1, 0, "all events at 0"               },
-    {"\"events\":\"missing\"",                                                 1, 0, "events missing"                },
-    {"\"events\":\"few\"",                                                     1, 0, "most events missing"           },
-    {"\"events\":\"paragraph\"",                                               1, 0, "texts of whole paragraphs"     },
-    {"\"events\":\"odd\"",                                                     1, 0, "offsets out of all bounds"     },
-    {"\"events\":\"early\"",                                                   1, 0, "a time of the end at the start"},
-    {"\"events\":\"entity\"",                                                  1, 0, "pieces of entities"            },
-    {"\"events\":\"types\"",                                                   1, 0, "events of other types"         },
-    {"\"style\":\"spaced\"",                                                   1, 0, "headers in another case"       },
-    {"\"noise\":true",                                                         1, 0, "frames of others and garbage"  },
-    {"\"kind\":\"cut\"",                                                       2, 0, "cut before the first frame"    },
-    {"\"kind\":\"cut\",\"after\":2",                                           2, 0, "cut in the middle"             },
-    {"\"kind\":\"cut\",\"after\":2,\"times\":2",                               2, 1, "cut twice: REST"               },
-    {"\"kind\":\"close\",\"code\":1000,\"reason\":\"\",\"after\":1",           2, 0, "closed before the end"         },
-    {"\"kind\":\"close\",\"code\":1011,\"reason\":\"Internal\"",               2, 0, "their bug"                     },
-    {"\"kind\":\"close\",\"code\":1007,\"reason\":\"Throttled due to quota\"", 2, 0, "throttled"                     },
+    {"\"events\":\"none\"",                                                    1, 0, "no events"                       },
+    {"\"events\":\"zero\"",                                                    1, 0, "all events at 0"                 },
+    {"\"events\":\"missing\"",                                                 1, 0, "events missing"                  },
+    {"\"events\":\"few\"",                                                     1, 0, "most events missing"             },
+    {"\"events\":\"paragraph\"",                                               1, 0, "texts of whole paragraphs"       },
+    {"\"events\":\"odd\"",                                                     1, 0, "offsets out of all bounds"       },
+    {"\"events\":\"early\"",                                                   1, 0, "a time of the end at the start"  },
+    {"\"events\":\"entity\"",                                                  1, 0, "pieces of entities"              },
+    {"\"events\":\"types\"",                                                   1, 0, "events of other types"           },
+    {"\"style\":\"spaced\"",                                                   1, 0, "headers in another case"         },
+    {"\"noise\":true",                                                         1, 0, "frames of others and garbage"    },
+    {"\"kind\":\"cut\"",                                                       2, 0, "cut before the first frame"      },
+    {"\"kind\":\"cut\",\"after\":2",                                           2, 0, "cut in the middle"               },
+    {"\"kind\":\"cut\",\"after\":2,\"times\":2",                               2, 1, "cut twice: REST"                 },
+    {"\"kind\":\"close\",\"code\":1000,\"reason\":\"\",\"after\":1",           2, 0, "closed before the end"           },
+    {"\"kind\":\"close\",\"code\":1011,\"reason\":\"Internal\"",               2, 0, "their bug"                       },
+    {"\"kind\":\"close\",\"code\":1007,\"reason\":\"Throttled due to quota\"", 2, 0, "throttled"                       },
     {"\"kind\":\"close\",\"code\":4429,\"reason\":\"throttled: concurrent request "
-     "limit\",\"times\":2",                                               2, 1, "throttled twice"               },
-    {"\"kind\":\"silence\"",                                                   2, 0, "silence"                       },
-    {"\"kind\":\"empty\"",                                                     2, 0, "a turn without sound"          },
-    {"\"kind\":\"short\",\"times\":2",                                         2, 1, "most of the sound is missing"  },
-    {"\"kind\":\"hang\"",                                                      2, 0, "no first frame"                },
-    {"\"kind\":\"hang\",\"after\":2",                                          2, 0, "stuck in the middle"           },
-    {"\"kind\":\"others\"",                                                    2, 0, "busy with other turns only"    },
+     "limit\",\"times\":2",                                               2, 1, "throttled twice"                 },
+    {"\"kind\":\"silence\"",                                                   2, 0, "silence"                         },
+    {"\"kind\":\"empty\"",                                                     2, 0, "a turn without sound"            },
+    {"\"kind\":\"short\",\"times\":2",                                         2, 1, "most of the sound is missing"    },
+    {"\"kind\":\"hang\"",                                                      2, 0, "no first frame"                  },
+    {"\"kind\":\"hang\",\"after\":2",                                          2, 0, "stuck in the middle"             },
+    {"\"kind\":\"noend\"",                                                     2, 0, "all the sound, and never the end"},
+    {"\"kind\":\"others\"",                                                    2, 0, "busy with other turns only"      },
 };
 
 static void bad_days_lose_no_scene(void **state)
@@ -149,6 +152,82 @@ static void a_refused_key_rests(void **state)
     assert_int_equal(azw_count("upgrades"), 2);
 }
 
+/* A service that is always about to answer is given up all the same. */
+static void a_trickle_has_an_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *turn, *rest;
+        int turns, rest_calls;
+        const char *why;
+    } rows[] = {
+        {"\"kind\":\"trickle\"",         "",                     2, 0, "a turn of single samples"},
+        {"\"kind\":\"cut\",\"times\":2", "\"kind\":\"trickle\"", 2, 2,
+         "a REST body of single samples"                                                         },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct err e = {0};
+        struct speech_result r;
+        azw_reset();
+        azw_restart(FAKE_AZURE_KEY, (struct azure_limits){.total_ms = 300, .backoff_ms = 20});
+        azw_fault("turn", rows[i].turn);
+        azw_fault("rest", rows[i].rest);
+        int64_t begin = clock_mono_ms();
+        if (!azw_speak(azw.wav, "Hi there.", "en", 1.0, NULL, &r, &e))
+            fail_msg("%s: %s", rows[i].why, e.detail);
+        free(r.words);
+        if (azw_count("turns") != rows[i].turns || azw_count("rest") != rows[i].rest_calls ||
+            clock_mono_ms() - begin > 15000)
+            fail_msg("%s: %d ms", rows[i].why, (int)(clock_mono_ms() - begin));
+    }
+}
+
+/* A kept connection whose other end is gone without a word. */
+static void a_mute_connection_is_replaced(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct speech_result r;
+    azw_restart(FAKE_AZURE_KEY, (struct azure_limits){.first_ms = 500, .backoff_ms = 20});
+    assert_true(azw_speak(azw.wav, azw_story, "en", 1.0, NULL, &r, &e));
+    free(r.words);
+    azw_fault("turn", "\"kind\":\"hang\"");
+    assert_true(azw_speak(azw.wav, azw_story, "en", 1.0, NULL, &r, &e));
+    free(r.words);
+    assert_int_equal(azw_count("upgrades"), 2);
+    assert_int_equal(azw_count("rest"), 0);
+}
+
+/* A connection is taken and TLS never answered: neither way waits for ever. */
+static void a_tls_stall_has_an_end(void **state)
+{
+    (void)state;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    int mute = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char url[64];
+    struct err e = {0};
+    struct speech_result r;
+    assert_int_equal(bind(mute, (struct sockaddr *)&at, len), 0);
+    assert_int_equal(listen(mute, 16), 0);
+    assert_int_equal(getsockname(mute, (struct sockaddr *)&at, &len), 0);
+    snprintf(url, sizeof(url), "https://127.0.0.1:%d", ntohs(at.sin_port));
+    struct azure_options o = {
+        .net = azw.net,
+        .key = FAKE_AZURE_KEY,
+        .url = url,
+        .limits = {.connect_ms = 300, .backoff_ms = 20}
+    };
+    /* libwebsockets 4.1 keeps certificates for ever when two of its contexts live at once. */
+    azw.engine.ops->destroy(azw.engine.self);
+    assert_true(azure_create(&o, &azw.engine, &e));
+    int64_t begin = clock_mono_ms();
+    assert_false(azw_speak(azw.wav, azw_story, "en", 1.0, NULL, &r, &e));
+    if (e.code != ERR_RETRY || clock_mono_ms() - begin > 10000)
+        fail_msg("%s after %d ms", e.detail, (int)(clock_mono_ms() - begin));
+    close(mute);
+}
+
 /* REST that asks for a pause gets it; one that asks for a long one is given up for the next engine. */
 static void a_wanted_pause_is_kept(void **state)
 {
@@ -187,9 +266,9 @@ static void a_wanted_pause_is_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(bad_days_lose_no_scene),
-        CASE(refusals_are_classed),
-        CASE(a_refused_key_rests),
+        CASE(bad_days_lose_no_scene), CASE(refusals_are_classed),
+        CASE(a_trickle_has_an_end),   CASE(a_mute_connection_is_replaced),
+        CASE(a_tls_stall_has_an_end), CASE(a_refused_key_rests),
         CASE(a_wanted_pause_is_kept),
     };
     return cmocka_run_group_tests(tests, azw_open, azw_close);

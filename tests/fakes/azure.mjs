@@ -127,6 +127,7 @@ class Connection {
     if (f.kind === 'hang' && !f.after) return undefined;
     if (world.delay || f.ms) await sleep(f.ms ?? world.delay);
     if (f.kind === 'others') { for (let i = 0; i < 200 && !peer.over; i++) { this.noise(id); await sleep(20); } return undefined; }
+    if (f.kind === 'trickle') { for (let i = 0; i < 400 && !peer.over; i++) { this.audio(id, Buffer.alloc(2)); await sleep(50); } return undefined; }
     const speech = say(asked);
     const events = eventsOf(speech, asked.text, f.events);
     const sound = f.kind === 'silence' ? Buffer.alloc(speech.audio.length) : f.kind === 'short' ? speech.audio.subarray(0, 9000) : speech.audio;
@@ -148,7 +149,7 @@ class Connection {
     if (events.length) this.text('audio.metadata', id, { Metadata: events }, f.style);
     this.audio(id, Buffer.alloc(0), f.style);
     this.text('audio.metadata', id, { Metadata: [{ Type: 'SessionEnd', Data: { Offset: Math.round((sound.length / 2 / 24000) * 1e7) } }] }, f.style);
-    this.text('turn.end', id, {}, f.style);
+    if (f.kind !== 'noend') this.text('turn.end', id, {}, f.style);
     return undefined;
   }
 }
@@ -181,6 +182,11 @@ async function readBody(req) {
 
 const end = (res, code, type, body) => { res.writeHead(code, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) }); res.end(body); };
 
+async function trickle(res) {
+  res.writeHead(200, { 'Content-Type': 'audio/x-wav' });
+  for (let i = 0; i < 400 && !res.destroyed; i++) { res.write(Buffer.alloc(2)); await sleep(50); }
+}
+
 async function serveRest(world, req, res) {
   const ssml = await readBody(req);
   const f = takeFault(world, 'rest');
@@ -191,6 +197,7 @@ async function serveRest(world, req, res) {
   if (f.kind === 'empty') return end(res, 200, 'audio/x-wav', '');
   if (f.kind === 'html') return end(res, 200, 'text/html', '<html>sign in</html>');
   if (f.kind === 'hang') return undefined;
+  if (f.kind === 'trickle') return trickle(res);
   if (keyOf(req) !== world.key) return end(res, 401, 'text/plain', '');
   if (!req.headers['user-agent']) world.complaints.push('REST without User-Agent');
   if (req.headers['content-type'] !== 'application/ssml+xml') return end(res, 415, 'text/plain', '');
