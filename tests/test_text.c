@@ -111,6 +111,7 @@ static const struct {
     {"# Title\n\nSome **bold** and *italic* `code`.",                                                   "Title\nSome bold and italic code.",
      "markdown"                                                                                                                                                                           },
     {"- one\n- two\n* three",                                                                           "one\ntwo\nthree",                   "list items are lines"                       },
+    {"很深（https://x.org/a）。好",                                                               "很深。好",                      "nor do full-width brackets around a URL"    },
     {"海_水_很_深_。",                                                                             "海水很深。",                   "emphasis leaves no space in Chinese"        },
     {"> quoted _words_ of snake_case",                                                                  "quoted words of snake case",        "quote and underscores"                      },
     {"see [the docs](https://x.org/a_b) now",                                                           "see the docs now",                  "a link keeps its label"                     },

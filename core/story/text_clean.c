@@ -50,6 +50,29 @@ static bool has_prefix(struct line l, size_t at, const char *prefix)
     return l.len - at >= n && strncasecmp(l.text + at, prefix, n) == 0;
 }
 
+/* "(https://x)": nothing is left of it. Returns the bytes of the closing bracket. */
+static size_t drop_brackets(struct cleaner *c, struct line l, size_t end)
+{
+    static const char *const pairs[][2] = {
+        {"(",   ")"  },
+        {"（", "）"}
+    };
+    for (size_t i = 0; c->gap == GAP_NONE && i < COUNT(pairs); i++) {
+        size_t open = strlen(pairs[i][0]);
+        if (!has_prefix(l, end, pairs[i][1]) || c->out.len < open ||
+            memcmp(c->out.text + c->out.len - open, pairs[i][0], open) != 0)
+            continue;
+        bool spaced = pairs[i][0][0] == '(';
+        c->out.len -= open;
+        while (c->out.len && c->out.text[c->out.len - 1] == ' ')
+            c->out.len--;
+        c->out.text[c->out.len] = '\0';
+        put_gap(c, spaced ? GAP_SPACE : GAP_NONE);
+        return strlen(pairs[i][1]);
+    }
+    return 0;
+}
+
 static size_t eat_url(struct cleaner *c, struct line l, size_t at)
 {
     if (!has_prefix(l, at, "http://") && !has_prefix(l, at, "https://") &&
@@ -65,16 +88,7 @@ static size_t eat_url(struct cleaner *c, struct line l, size_t at)
         end++;
     while (end > at && memchr(".,;:!?)]*_'", l.text[end - 1], 11))
         end--;
-    if (c->out.len && c->gap == GAP_NONE && end < l.len && l.text[end] == ')' &&
-        c->out.text[c->out.len - 1] == '(') { /* "(https://x)": nothing is left of it */
-        c->out.len--;
-        while (c->out.len && c->out.text[c->out.len - 1] == ' ')
-            c->out.len--;
-        c->out.text[c->out.len] = '\0';
-        put_gap(c, GAP_SPACE);
-        end++;
-    }
-    return end - at;
+    return end + drop_brackets(c, l, end) - at;
 }
 
 static size_t eat_tag(struct line l, size_t at)
