@@ -1,6 +1,7 @@
 #include "adapters/speech/azure.h"
 #include "bot/wire.h"
-#include "core/job/cache.h"
+#include "core/base/fs.h"
+#include "core/base/hash.h"
 
 static struct azure_options options_of(struct net_engine *net, struct ws_engine *ws,
                                        const struct config *config)
@@ -24,15 +25,19 @@ bool wire_speech_add(struct net_engine *net, struct ws_engine *ws, const struct 
                      struct toolbox *box, struct err *e)
 {
     struct azure_options o = options_of(net, ws, config);
-    char hex[HASH_HEX], path[CACHE_PATH_MAX];
+    char hex[HASH_HEX], folder[1024], list[1100], rates[1100];
     struct hash h;
     hash_begin(&h, "azure-voices"); /* each region has its own list */
     hash_text(&h, "region", o.region);
     hash_text(&h, "url", o.url);
     hash_end(&h, hex);
-    if (!cache_path(box->cache, hex, "json", path, e))
+    snprintf(folder, sizeof(folder), "%s/voices", config_text(config, "NANOTIK_DATA"));
+    if (!fs_mkdirs(folder, 0700, e))
         return false;
-    o.list_path = path;
+    snprintf(list, sizeof(list), "%s/azure-%.16s.json", folder, hex);
+    snprintf(rates, sizeof(rates), "%s/azure-rates.json", folder);
+    o.list_path = list;
+    o.rates_path = rates;
     if (!azure_create(&o, &box->engines[box->engine_count], e))
         return false;
     box->engine_count++;

@@ -147,6 +147,63 @@ static void an_old_list_serves_from_the_start(void **state)
     fs_remove(path);
 }
 
+static int rate_of(const char *lang)
+{
+    return azw.engine.ops->rate(azw.engine.self, lang, "");
+}
+
+static void restart_with_rates(const char *path)
+{
+    struct err e = {0};
+    struct azure_options o = {
+        .net = azw.net, .key = FAKE_AZURE_KEY, .url = azw.fake.url, .rates_path = path};
+    azw.engine.ops->destroy(azw.engine.self);
+    if (!azure_create(&o, &azw.engine, &e))
+        fail_msg("%s", e.detail);
+}
+
+/* What a voice was heard to do counts after a restart too; a damaged or absurd file does not. */
+static void measured_rates_are_kept(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *why;
+    } rows[] = {
+        {"{\"en-US-JennyNeural\":[1000,1000]}",    "a thousand words a second"},
+        {"{\"en-US-JennyNeural\":[0,60000]}",      "nothing in a minute"      },
+        {"{\"en-US-JennyNeural\":[-200,-60000]}",  "negative"                 },
+        {"{\"en-US-JennyNeural\":[1e300,1e300]}",  "beyond all bounds"        },
+        {"{\"en-US-JennyNeural\":[\"200\",null]}", "no numbers"               },
+        {"{\"en-US-JennyNeural\":{\"a\":1}}",      "no pair"                  },
+        {"[[200,60000]]",                          "another document"         },
+        {"{\"en-US-JennyNeural\":[200,6",          "cut"                      },
+    };
+    char path[96];
+    struct err e = {0};
+    struct speech_result r = {0};
+    snprintf(path, sizeof(path), "%s/rates.json", azw.dir);
+    int documented = rate_of("en"), german = rate_of("de");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_true(fs_write(path, rows[i].file, strlen(rows[i].file), &e));
+        restart_with_rates(path);
+        if (rate_of("en") != documented)
+            fail_msg("%s: %d", rows[i].why, rate_of("en"));
+    }
+    restart_with_rates(path);
+    for (int i = 0; i < 5; i++) {
+        assert_true(azw_speak(azw.wav, azw_story, "en", i % 2 ? 1.0 : 1.25, NULL, &r, &e));
+        free(r.words);
+    }
+    int measured = rate_of("en");
+    assert_true(abs(measured - documented) > 10);
+    restart_with_rates(path);
+    assert_int_equal(rate_of("en"), measured);
+    assert_int_equal(rate_of("de"), german);
+    azw_restart(FAKE_AZURE_KEY, (struct azure_limits){0});
+    assert_int_equal(rate_of("en"), documented);
+    fs_remove(path);
+}
+
 /* No list, no harm: the voices that we know are there at once, and stay. */
 static void without_a_list_ours_remain(void **state)
 {
@@ -186,6 +243,18 @@ static void settings_are_checked(void **state)
         {"k3y-of-some-length", "",            "ftp://example.org",  false, "no web address"               },
         {"k3y-of-some-length", "",            "http://example.org", false, "plain to another machine"     },
     };
+    static const struct {
+        const char *region, *base;
+    } bases[] = {
+        {"westeurope",    "https://westeurope.tts.speech.microsoft.com"},
+        {"chinaeast2",    "https://chinaeast2.tts.speech.azure.cn"     },
+        {"usgovvirginia", "https://usgovvirginia.tts.speech.azure.us"  },
+    };
+    for (size_t i = 0; i < COUNT(bases); i++) {
+        char base[AZURE_URL_MAX];
+        assert_true(azure_region_base(bases[i].region, base));
+        assert_string_equal(base, bases[i].base);
+    }
     /* libwebsockets 4.1 keeps certificates for ever when two of its contexts live at once. */
     azw.engine.ops->destroy(azw.engine.self);
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -206,11 +275,9 @@ static void settings_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(doctor_asks_for_the_voices),
-        CASE(the_list_is_kept_for_a_day),
-        CASE(an_old_list_serves_from_the_start),
-        CASE(without_a_list_ours_remain),
-        CASE(settings_are_checked),
+        CASE(doctor_asks_for_the_voices),        CASE(the_list_is_kept_for_a_day),
+        CASE(an_old_list_serves_from_the_start), CASE(measured_rates_are_kept),
+        CASE(without_a_list_ours_remain),        CASE(settings_are_checked),
     };
     return cmocka_run_group_tests(tests, azw_open, azw_close);
 }

@@ -166,6 +166,7 @@ static bool azure_speak(void *self, const struct speech_request *request,
         return false;
     azure_member_spoke(m, (int64_t)text_units(request->text, v->lang),
                        (int64_t)(ret_result->duration_ms * speed));
+    azure_rates_keep(&a->service);
     return true;
 }
 
@@ -193,6 +194,7 @@ static void destroy(void *self)
     if (!a)
         return;
     azure_refresh_stop(&a->service);
+    azure_rates_save(&a->service);
     azure_links_free(&a->service);
     ws_engine_destroy(a->service.own_ws);
     pthread_mutex_destroy(&a->service.lock);
@@ -212,10 +214,16 @@ static const struct speech_engine_ops azure_ops = {
 
 /* --- making it --- */
 
-static bool region_ok(const char *region)
+bool azure_region_base(const char *region, char ret[static AZURE_URL_MAX])
 {
     size_t len = strlen(region);
-    return len > 0 && len < 64 && strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+    if (len == 0 || len >= 64 || strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
+        return false;
+    const char *host = str_starts(region, "china")   ? "azure.cn"
+                       : str_starts(region, "usgov") ? "azure.us"
+                                                     : "microsoft.com";
+    snprintf(ret, AZURE_URL_MAX, "https://%s.tts.speech.%s", region, host);
+    return true;
 }
 
 static bool make_base(struct azure_service *s, const struct azure_options *o, struct err *e)
@@ -230,14 +238,10 @@ static bool make_base(struct azure_service *s, const struct azure_options *o, st
         s->trusted = true;
         return net_trust_base(s->net, s->base, e);
     }
-    if (!o->region || !region_ok(o->region))
+    if (!o->region || !azure_region_base(o->region, s->base))
         return err_set_arg(e, ERR_CONFIG, "start.bad_config",
                            "AZURE_SPEECH_REGION: like westeurope",
                            "azure: AZURE_SPEECH_REGION is missing or no region's name");
-    const char *host = str_starts(o->region, "china")   ? "azure.cn"
-                       : str_starts(o->region, "usgov") ? "azure.us"
-                                                        : "microsoft.com";
-    snprintf(s->base, sizeof(s->base), "https://%s.tts.speech.%s", o->region, host);
     return true;
 }
 
@@ -273,8 +277,8 @@ bool azure_create(const struct azure_options *o, struct speech_engine *ret, stru
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->stopped, NULL);
     cancel_init(&s->stop, NULL);
-    if (o->list_path)
-        str_copy(s->list_path, sizeof(s->list_path), o->list_path);
+    str_copy(s->list_path, sizeof(s->list_path), o->list_path ? o->list_path : "");
+    str_copy(s->rates_path, sizeof(s->rates_path), o->rates_path ? o->rates_path : "");
     bool ok = str_copy(s->key, sizeof(s->key), o->key) && s->key[0] && !strpbrk(s->key, "\r\n");
     if (!ok)
         err_set_arg(e, ERR_CONFIG, "start.bad_config", "AZURE_SPEECH_KEY",
@@ -283,6 +287,10 @@ bool azure_create(const struct azure_options *o, struct speech_engine *ret, stru
         s->roster = azure_roster_make(NULL, NULL);
     if (ok && !atomic_load(&s->roster))
         ok = err_set(e, ERR_INTERNAL, "error.internal", "azure: no memory");
+    if (ok) {
+        azure_list_load(s);
+        azure_rates_load(s);
+    }
     ok = ok && make_base(s, o, e) && need_ws(s, o, e) && azure_refresh_start(s, e);
     if (!ok) {
         destroy(a);

@@ -40,6 +40,7 @@ struct azure_options {
     const char *url;        /* REQUIRED when region is "": base of all calls instead of the region's
                                host; http(s) */
     const char *list_path;  /* file for a day's list of the service's voices; NULL: only ours */
+    const char *rates_path; /* file for the measured rates of voices; NULL: of this process only */
     struct ws_engine *ws;   /* outlives the engine; NULL: one of its own */
     bool allow_plain;       /* NANOTIK_ALLOW_PLAIN=1 */
     struct azure_limits limits;

@@ -133,7 +133,7 @@ struct azure_service {
     bool trusted;             /* base was configured */
     struct azure_limits limits;
     _Atomic(struct azure_roster *) roster;
-    char list_path[1024];
+    char list_path[1024], rates_path[1024]; /* "": nothing is kept */
     struct cancel stop;
     pthread_t refresher;
     bool refreshing;
@@ -146,7 +146,10 @@ struct azure_service {
     size_t path; /* which WebSocket path the service knows */
     int64_t rest_until;
     struct err rest_why;
+    int64_t rates_saved;
 };
+/* The address of a region's service. False: no region's name. */
+bool azure_region_base(const char *region, char ret[static AZURE_URL_MAX]);
 struct azure_job {
     const char *ssml;
     int64_t expected_ms; /* of sound */
@@ -162,10 +165,15 @@ enum azure_fault azure_rest_speak(struct azure_service *s, const struct azure_jo
 /* The service's list of voices, an array; the caller frees it. */
 bool azure_rest_list(struct azure_service *s, const struct cancel *cancel, cJSON **ret_list,
                      struct err *e);
-/* Keeps the roster like the service's list: from the file at once, and asked for whenever that is a
-   day old. */
+/* The roster of the file, however old: the first job may ask for a voice that only the list knows. */
+void azure_list_load(struct azure_service *s);
+/* Keeps roster and file like the service's list, asked for once a day. */
 bool azure_refresh_start(struct azure_service *s, struct err *e);
 void azure_refresh_stop(struct azure_service *s);
+/* Measured rates: into the roster; to the file; to the file when that is some minutes old. */
+void azure_rates_load(struct azure_service *s);
+void azure_rates_save(struct azure_service *s);
+void azure_rates_keep(struct azure_service *s);
 bool azure_rest_check(struct azure_service *s, const struct cancel *cancel, struct err *e);
 
 /* --- sound and times --- */

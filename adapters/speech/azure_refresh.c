@@ -118,18 +118,16 @@ static void *refresher_main(void *service)
     return NULL;
 }
 
-/* However old: the first job may ask for a voice that only the list knows. */
-static bool adopt_file(struct azure_service *s)
+void azure_list_load(struct azure_service *s)
 {
-    AUTO(json_free) cJSON *list = read_file(s->list_path);
-    return list && adopt(s, list);
+    AUTO(json_free) cJSON *list = s->list_path[0] ? read_file(s->list_path) : NULL;
+    s->list_known = list && adopt(s, list);
 }
 
 bool azure_refresh_start(struct azure_service *s, struct err *e)
 {
     if (!s->list_path[0])
         return true;
-    s->list_known = adopt_file(s);
     if (pthread_create(&s->refresher, NULL, refresher_main, s) != 0)
         return err_set(e, ERR_INTERNAL, "error.internal", "azure: no thread");
     s->refreshing = true;
