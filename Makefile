@@ -70,7 +70,7 @@ $(TESTS): %: %.o $(BUILD)/tests.a $(BUILD)/lib.a
 	$(call say,LINK $@)
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) $^ -lcmocka $(LIBS) $(LINK) -o $@
 
-$(BUILD)/tests/test_speech: | $(BUILD)/nanotik-speak
+$(filter $(BUILD)/tests/test_speech%,$(TESTS)): | $(BUILD)/nanotik-speak
 
 # Other flags mean other objects: this file changes only when the flags do.
 $(BUILD)/flags: FORCE

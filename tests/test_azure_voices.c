@@ -51,6 +51,9 @@ static void markup_is_safe(void **state)
     azure_ssml(&out, &m->voice, &s, 0.8);
     assert_non_null(strstr(out.text, "rate=\"-20%\""));
     strbuf_reset(&out);
+    azure_ssml(&out, &m->voice, &s, 1.3);
+    assert_non_null(strstr(out.text, "rate=\"+30%\""));
+    strbuf_reset(&out);
     azure_ssml(&out, &m->voice, &s, 1.0);
     assert_null(strstr(out.text, "prosody"));
 }
