@@ -9,7 +9,7 @@
 #include "bot/reply.h"
 #include "core/base/strbuf.h"
 
-enum { WORDS = 2, WORD_MAX = 160 };
+enum { WORDS = 3, WORD_MAX = 160 };
 
 /* No payment method is set up: say what is missing, and who can help until then. */
 static bool say_missing(struct command_ctx *ctx, struct err *e)
@@ -70,17 +70,28 @@ static bool wait_for(struct command_ctx *ctx, const char *ref, struct err *e)
                                        await_credits(ctx->tx, ctx->account.id, job.id, e));
 }
 
-static bool make_claim(struct command_ctx *ctx, const char *ref, struct err *e)
+/* word: names the group that it was paid for, "": the person's own account. The answer comes later and
+   has to find them: where a group cannot be whispered to, only what is the group's is asked there. */
+static bool make_claim(struct command_ctx *ctx, const char *ref, const char *word, struct err *e)
 {
     struct payment_method *pay = &ctx->bot->pay;
+    AUTO(card_doc_free) struct card_doc doc = {0};
+    char group[UUID_TEXT];
     if (!ref[0] || !pay->ops->claim)
         return err_set(e, ERR_INPUT, "claim.bad_ref", "no reference");
-    return pay->ops->claim(pay->self, ctx->tx, ctx->account.id, ref, ctx->lang, &ctx->event->addr,
-                           e) &&
-           reply_text(ctx, e, "claim.asked");
+    if (!group_named(ctx, word, group, e))
+        return false;
+    if (is_elsewhere(ctx) && !group[0])
+        return reply_text(ctx, e, "claim.bad_ref"); /* a way to the private chat */
+    if (!pay->ops->claim(pay->self, ctx->tx, group[0] ? group : ctx->account.id, ref, ctx->lang,
+                         &ctx->event->addr, e))
+        return false;
+    card_begin(&doc, ctx->lang);
+    card_line(&doc, ctx->lang, "claim.asked");
+    return is_elsewhere(ctx) ? reply_card(ctx, &doc, e) : reply_send(ctx, &doc, e);
 }
 
-/* Two words at most; the rest is left out. */
+/* Three words at most; the rest is left out. */
 static void split(const char *args, char ret[WORDS][WORD_MAX])
 {
     for (int i = 0; i < WORDS; i++) {
@@ -104,7 +115,7 @@ bool cmd_pay(struct command_ctx *ctx, struct err *e)
     if (!words[0][0])
         return say_offers(ctx, e);
     if (strcmp(words[0], "claim") == 0)
-        return make_claim(ctx, words[1], e);
+        return make_claim(ctx, words[1], words[2], e);
     return group_named(ctx, words[1], group, e) &&
            (!words[1][0] || group[0] || wait_for(ctx, words[1], e)) &&
            make_order(ctx, words[0], group, words[1], e);

@@ -144,9 +144,8 @@ static bool on_claim(struct db_tx *tx, void *ctx, const char *lang, const struct
         [PAY_CLAIM_ASK_OPERATOR] = "claim.operator",
     };
     AUTO(card_doc_free) struct card_doc doc = {0};
-    (void)ctx;
     card_begin(&doc, lang);
-    doc.card.is_private = true;
+    doc.card.is_private = !bot_is_overheard(ctx, addr); /* there it is the group's, and no secret */
     card_line(&doc, lang, keys[result]);
     return outbox_put(tx, addr, &doc, NULL, NULL, false, e);
 }

@@ -235,6 +235,8 @@ static void telegram_make_pay_film(void **state)
 }
 
 /* In a group nobody sees an address or a balance: a link leads to the private chat. */
+#define BURN "nano_1111111111111111111111111111111111111111111111111111hifc8npp"
+
 static void telegram_group(void **state)
 {
     enum { GROUP_ID = 4987654 };
@@ -257,6 +259,19 @@ static void telegram_group(void **state)
     assert_non_null(strstr(link, "start=pay"));
     assert_null(strstr(link, "nano_"));
     assert_int_equal(site_number(p, "select count(*) from orders"), 0);
+    /* Claims: one's own only where the answer can be whispered, the group's in the group. */
+    char foreign[65];
+    fake_nano_pay(&nano, BURN, "1000000000000000000000000000000", foreign);
+    AUTO(free_ptr) char *mine = str_printf("/pay@ExampleClipBot claim %s", foreign);
+    AUTO(free_ptr) char *ours = str_printf("%s group", mine);
+    fake_say(&telegram, group, ana, "", mine);
+    free(fake_wait_messages(&telegram, group, "text", 2, ANSWER_MS));
+    assert_int_equal(site_number(p, "select count(*) from claims"), 0);
+    fake_say(&telegram, group, ana, "", ours);
+    fake_wait_text(&telegram, group, "text", "No confirmed payment", START_MS);
+    assert_int_equal(site_number(p, "select count(*) from claims join users on id = user_id"
+                                    " where kind = 'group' and state = 'refused'"),
+                     1);
     fake_say(&telegram, ana, ana, "", "/start pay"); /* the link was followed */
     fake_wait_text(&telegram, ana, "text", "100 credits for 1 XNO", ANSWER_MS);
     fake_press(&telegram, ana, ana, "100 credits for 1 XNO");
@@ -264,7 +279,7 @@ static void telegram_group(void **state)
     AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
     fake_nano_pay(&nano, address, "1000000000000000000000000000000", NULL);
     fake_wait_text(&telegram, ana, "photo", "+100 credits", ANSWER_MS);
-    assert_int_equal(fake_messages(&telegram, group, "text", NULL), 1);
+    assert_int_equal(fake_messages(&telegram, group, "text", NULL), 4);
     session_signal(s, SIGTERM);
     assert_int_equal(session_wait(s, STOP_MS), 0);
     fake_node_no_complaints(&telegram);

@@ -404,6 +404,8 @@ static void test_claims(void **state)
     assert_int_equal(claim(&w, ann, odd), PAY_CLAIM_GRANTED);
     assert_int_equal(pay_avail(db, ann), 130);
     assert_int_equal(claim(&w, bob, odd), PAY_CLAIM_KNOWN);
+    fake_nano_pay(&fake, PAY_WALLET, "2100000000000000000000000000000", other);
+    assert_int_equal(claim(&w, ann, other), PAY_CLAIM_ASK_OPERATOR); /* of what she asked for? */
     pay_order(&w, ann, "1");
     pay_order(&w, bob, "1");
     fake_nano_pay(&fake, PAY_WALLET, "1400000000000000000000000000000", both);

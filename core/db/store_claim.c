@@ -72,17 +72,20 @@ bool claim_end(struct db_tx *tx, const struct claim *c, bool done, struct err *e
                    params, 4, NULL, e);
 }
 
-bool claim_is_sole(struct db_tx *tx, const char *account, const char *address, int64_t paid_at,
-                   bool *ret_sole, struct err *e)
+bool claim_is_sole(struct db_tx *tx, const char *account, const char *address, struct raw amount,
+                   int64_t paid_at, bool *ret_sole, struct err *e)
 {
+    char raw[RAW_TEXT];
+    raw_print(amount, raw);
     struct num paid = num_make(paid_at), days = num_make(SOLE_DAYS);
-    const char *params[] = {account, address, paid.text, days.text};
+    const char *params[] = {account, address, paid.text, days.text, raw};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx,
-                 "select coalesce(bool_and(user_id = $1), false) from orders where address = $2"
+                 "select coalesce(bool_and(user_id = $1) and 2 * sum(raw) >= $5::numeric, false)"
+                 " from orders where address = $2"
                  " and created_at <= to_timestamp($3::bigint) + interval '5 min'"
                  " and created_at > to_timestamp($3::bigint) - make_interval(days => $4::int)",
-                 params, 4, &rows, e))
+                 params, COUNT(params), &rows, e))
         return false;
     *ret_sole = db_bool(rows, 0, 0);
     return true;

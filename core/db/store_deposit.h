@@ -96,9 +96,10 @@ bool claim_ask(struct db_tx *tx, const struct claim *c, struct err *e);
 bool claim_take(struct db_tx *tx, const char *method, struct claim *ret, bool *ret_found,
                 struct err *e);
 bool claim_end(struct db_tx *tx, const struct claim *c, bool done, struct err *e);
-/* Had this account, and nobody else, an order on this address in the week before `paid_at`? Only
-   then may a claim be granted without the operator. */
-bool claim_is_sole(struct db_tx *tx, const char *account, const char *address, int64_t paid_at,
-                   bool *ret_sole, struct err *e);
+/* Had this account, and nobody else, orders on this address in the week before `paid_at`, and is the
+   amount no more than twice what they asked for? Only then may a claim be granted without the
+   operator: the address may have income of its own. */
+bool claim_is_sole(struct db_tx *tx, const char *account, const char *address, struct raw amount,
+                   int64_t paid_at, bool *ret_sole, struct err *e);
 
 #endif

@@ -37,7 +37,8 @@ static bool claim_grant(struct db_tx *tx, struct claim_ctx *c, struct err *e)
         return true;
     }
     c->result = PAY_CLAIM_ASK_OPERATOR;
-    if (!claim_is_sole(tx, c->claim.account, c->address, c->checked.paid_at, &sole, e))
+    if (!claim_is_sole(tx, c->claim.account, c->address, c->checked.amount, c->checked.paid_at,
+                       &sole, e))
         return false;
     if (!sole)
         return true;
