@@ -11,19 +11,17 @@
  * The ratios are what counts.  BENCH_FRAMES=60 (per scene; 225 is a film of a minute)
  * BENCH_ROUNDS=3
  */
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/pool.h"
 #include "core/base/strbuf.h"
 #include "core/video/video.h"
+#include "tests/cost.h"
 
-enum { WIDTH = 1080, HEIGHT = 1920, SCENES = 8, ROUNDS_MAX = 9, WORDS = 32 };
+enum { WIDTH = 1080, HEIGHT = 1920, SCENES = 8, WORDS = 32 };
 
 #define X264                                                                                  \
     "-c:v libx264 -preset veryfast -profile:v high -crf 22 -maxrate 14M -bufsize 28M -g 150 " \
@@ -133,6 +131,7 @@ static void make_captions(void)
 struct task {
     struct pool_task task; /* first */
     int scene;             /* SCENES: the sound */
+    int threads;           /* of the encoder */
     char path[300];
 };
 
@@ -148,7 +147,7 @@ static void run_task(struct pool_task *pool_task)
                                     .footage = &clips[t->scene],
                                     .captions = &tracks[t->scene],
                                     .style = "clean",
-                                    .threads = 1};
+                                    .threads = t->threads};
         if (!segment_render(&spec, t->path, &e))
             die("segment", &e);
         return;
@@ -176,10 +175,12 @@ static void make_film(int first)
     const char *segments[SCENES];
     struct err e = {0};
     struct pool *pool = pool_create("render", 0, SCENES + 1);
+    int threads = MAX((int)pool_threads(pool) / (SCENES - first), 1); /* as the pipeline does */
     for (int i = 0; i <= SCENES; i++) {
         tasks[i] = (struct task){
             .task = {.run = run_task, .weight = i < SCENES ? 2 : 1},
-              .scene = i
+            .scene = i,
+            .threads = threads
         };
         snprintf(tasks[i].path, sizeof(tasks[i].path), "%s/part%d.mp4", folder, i);
         if (i < SCENES)
@@ -200,13 +201,15 @@ static void make_film(int first)
         die("join", &e);
 }
 
-static void way_film(void)
+static void way_film(int none)
 {
+    (void)none;
     make_film(0);
 }
 
-static void way_changed(void)
+static void way_changed(int none)
 {
+    (void)none;
     make_film(SCENES - 1);
 }
 
@@ -251,8 +254,9 @@ static void run_ffmpeg(const char *arguments)
     _exit(127);
 }
 
-static void way_ffmpeg(void)
+static void way_ffmpeg(int none)
 {
+    (void)none;
     AUTO(strbuf_free) struct strbuf line = STRBUF(20000);
     put_graph(&line);
     put_sound(&line);
@@ -271,80 +275,30 @@ static void make_raw(void)
     make(strbuf_text(&line));
 }
 
-static void way_x264(void)
+static void way_x264(int none)
 {
+    (void)none;
     AUTO(free_ptr)
     char *line = str_printf("-f rawvideo -pix_fmt yuv420p -s %dx%d -r 30 -i film.yuv %s bare.mp4",
                             WIDTH, HEIGHT, X264);
     run_ffmpeg(line);
 }
 
-/* --- measuring --- */
-
-struct cost {
-    double wall, cpu, mib;
-};
-
-static struct cost measure(void (*way)(void))
-{
-    struct rusage u;
-    int status = 0;
-    int64_t begin = clock_mono_ms();
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        way();
-        _exit(0);
-    }
-    if (child < 0 || wait4(child, &status, 0, &u) != child || status != 0)
-        die("a run failed", NULL);
-    return (struct cost){(double)(clock_mono_ms() - begin) / 1000,
-                         (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6 +
-                             (double)u.ru_stime.tv_sec + (double)u.ru_stime.tv_usec / 1e6,
-                         (double)u.ru_maxrss / 1024};
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static struct cost median(const struct cost *c)
-{
-    double v[3][ROUNDS_MAX];
-    for (int i = 0; i < rounds; i++) {
-        v[0][i] = c[i].wall;
-        v[1][i] = c[i].cpu;
-        v[2][i] = c[i].mib;
-    }
-    for (int k = 0; k < 3; k++)
-        qsort(v[k], (size_t)rounds, sizeof(double), by_value);
-    return (struct cost){v[0][rounds / 2], v[1][rounds / 2], v[2][rounds / 2]};
-}
-
-static int setting(const char *name, int otherwise, int most)
-{
-    int64_t value;
-    const char *text = getenv(name);
-    return text && str_to_int(text, 1, most, &value) ? (int)value : otherwise;
-}
-
 int main(void)
 {
     static const struct {
         const char *name;
-        void (*way)(void);
+        void (*way)(int);
     } ways[] = {
         {"film",    way_film   },
         {"ffmpeg",  way_ffmpeg },
         {"x264",    way_x264   },
         {"changed", way_changed},
     };
-    struct cost costs[COUNT(ways)][ROUNDS_MAX], m[COUNT(ways)];
+    struct cost costs[COUNT(ways)][COST_ROUNDS_MAX], m[COUNT(ways)];
     const char *tmp = getenv("TMPDIR");
-    frames_per_scene = setting("BENCH_FRAMES", 60, 240);
-    rounds = setting("BENCH_ROUNDS", 3, ROUNDS_MAX);
+    frames_per_scene = cost_setting("BENCH_FRAMES", 60, 240);
+    rounds = cost_setting("BENCH_ROUNDS", 3, COST_ROUNDS_MAX);
     log_init(LOG_WARN, false);
     hash_setup();
     video_setup();
@@ -356,12 +310,13 @@ int main(void)
     make_raw();
     for (int r = 0; r < rounds; r++)
         for (size_t w = 0; w < COUNT(ways); w++)
-            costs[w][r] = measure(ways[w].way);
+            if (!cost_measure(ways[w].way, 0, &costs[w][r]))
+                die(ways[w].name, NULL);
     printf("film of %d scenes of %d frames, %dx%d, %d rounds\n", SCENES, frames_per_scene, WIDTH,
            HEIGHT, rounds);
     printf("%-10s %7s %7s %7s\n", "", "wall s", "CPU s", "MiB");
     for (size_t w = 0; w < COUNT(ways); w++) {
-        m[w] = median(costs[w]);
+        m[w] = cost_median(costs[w], rounds);
         printf("%-10s %7.2f %7.2f %7.0f\n", ways[w].name, m[w].wall, m[w].cpu, m[w].mib);
     }
     printf("film / ffmpeg: wall %.2f (goal 0.92), CPU %.2f (goal 0.97), memory %.2f (goal 0.45)\n",

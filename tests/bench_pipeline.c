@@ -23,8 +23,9 @@
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/job/pipeline.h"
+#include "tests/cost.h"
 
-enum { SCENES = 8, CHUNK = 256 << 10, LINK = 20 * 1000 * 1000, WORD_MS = 380, ROUNDS_MAX = 9 };
+enum { SCENES = 8, CHUNK = 256 << 10, LINK = 20 * 1000 * 1000, WORD_MS = 380 };
 
 /* What is slow in a run. */
 enum { SLOW_WRITE = 1, SLOW_SPEAK = 2, SLOW_FIND = 4, SLOW_VIDEO = 8, SLOW_ALL = 15 };
@@ -308,26 +309,6 @@ static int64_t run(int slow)
     return ms;
 }
 
-static int by_value(const void *a, const void *c)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)c;
-    return (x > y) - (x < y);
-}
-
-static double median_s(int64_t *ms, int count)
-{
-    qsort(ms, (size_t)count, sizeof(*ms), by_value);
-    int64_t middle = ms[count / 2];
-    return (double)middle / 1000;
-}
-
-static int setting(const char *name, int otherwise, int most)
-{
-    const char *text = getenv(name);
-    int64_t n;
-    return text && str_to_int(text, 1, most, &n) ? (int)n : otherwise;
-}
-
 static void make(const char *arguments)
 {
     AUTO(free_ptr)
@@ -367,9 +348,9 @@ int main(void)
         {"the film",                       SLOW_ALL  },
     };
     enum { WAYS = COUNT(ways) };
-    int seconds = setting("BENCH_SECONDS", 60, 600),
-        rounds = setting("BENCH_ROUNDS", 3, ROUNDS_MAX);
-    int64_t times[WAYS][ROUNDS_MAX], frames[ROUNDS_MAX], encoding[ROUNDS_MAX];
+    int seconds = cost_setting("BENCH_SECONDS", 60, 600),
+        rounds = cost_setting("BENCH_ROUNDS", 3, COST_ROUNDS_MAX);
+    double times[WAYS][COST_ROUNDS_MAX], frames[COST_ROUNDS_MAX], encoding[COST_ROUNDS_MAX];
     log_init(LOG_WARN, false);
     hash_setup();
     video_setup();
@@ -384,23 +365,24 @@ int main(void)
     make_clips();
     for (int round = 0; round < rounds; round++)
         for (int way = 0; way < WAYS; way++) {
-            times[way][round] = run(ways[way].slow);
-            frames[round] = atomic_load(&b.first_frame_ms); /* of the last way: the film */
-            encoding[round] = b.encoding_ms;
+            times[way][round] = (double)run(ways[way].slow) / 1000;
+            frames[round] =
+                (double)atomic_load(&b.first_frame_ms) / 1000; /* of the last way: the film */
+            encoding[round] = (double)b.encoding_ms / 1000;
         }
     printf("film of %d s, %d scenes, %d clips of %.1f MB\n", seconds, SCENES, SCENES,
            (double)b.clip_len[0] / 1e6);
     double m[WAYS], slowest_s = 0;
     for (int way = 0; way < WAYS; way++) {
-        m[way] = median_s(times[way], rounds);
+        m[way] = cost_middle(times[way], rounds);
         printf("%-32s %7.2f s\n", ways[way].name, m[way]);
         if (way + 1 < WAYS)
             slowest_s = MAX(slowest_s, m[way]);
     }
     double ratio = m[WAYS - 1] / slowest_s;
-    printf("%-32s %7.2f s\n", "its first encoded frame after", median_s(frames, rounds));
-    printf("%-32s %7.2f s\n", "its own encoding", median_s(encoding, rounds));
-    printf("film against its own encoding    %.2f\n", m[WAYS - 1] / median_s(encoding, rounds));
+    printf("%-32s %7.2f s\n", "its first encoded frame after", cost_middle(frames, rounds));
+    printf("%-32s %7.2f s\n", "its own encoding", cost_middle(encoding, rounds));
+    printf("film against its own encoding    %.2f\n", m[WAYS - 1] / cost_middle(encoding, rounds));
     printf("film against its slowest stage   %.2f (goal 1.25)\n", ratio);
     for (size_t i = 0; i < SCENES; i++)
         free(b.clips[i]);

@@ -13,8 +13,6 @@
  * seconds belong to the machine.
  *   BENCH_FRAMES=45 (per scene)  BENCH_ROUNDS=3
  */
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
@@ -27,8 +25,9 @@
 #include "core/video/fit.h"
 #include "core/video/source.h"
 #include "core/video/video.h"
+#include "tests/cost.h"
 
-enum { WIDTH = 1080, HEIGHT = 1920, SCENES = 8, CLIPS = 3, ROUNDS_MAX = 9 };
+enum { WIDTH = 1080, HEIGHT = 1920, SCENES = 8, CLIPS = 3 };
 
 static char folder[200];
 static int frames_per_scene, rounds;
@@ -256,60 +255,12 @@ static void way_ffmpeg(int scene)
     _exit(127);
 }
 
-struct cost {
-    double wall, cpu, mib;
-};
-
-static struct cost measure(void (*way)(int), int scene)
+static struct cost measured(void (*way)(int), int scene)
 {
-    struct rusage u;
-    int status = 0;
-    int64_t begin = clock_mono_ms();
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        way(scene);
-        _exit(0);
-    }
-    if (child < 0 || wait4(child, &status, 0, &u) != child || status != 0)
+    struct cost c;
+    if (!cost_measure(way, scene, &c))
         die("a run failed", NULL);
-    return (struct cost){(double)(clock_mono_ms() - begin) / 1000,
-                         (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6 +
-                             (double)u.ru_stime.tv_sec + (double)u.ru_stime.tv_usec / 1e6,
-                         (double)u.ru_maxrss / 1024};
-}
-
-static void add(struct cost *sum, struct cost c)
-{
-    sum->wall += c.wall;
-    sum->cpu += c.cpu;
-    sum->mib = MAX(sum->mib, c.mib);
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static struct cost median(const struct cost *c)
-{
-    double v[3][ROUNDS_MAX];
-    for (int i = 0; i < rounds; i++) {
-        v[0][i] = c[i].wall;
-        v[1][i] = c[i].cpu;
-        v[2][i] = c[i].mib;
-    }
-    for (int k = 0; k < 3; k++)
-        qsort(v[k], (size_t)rounds, sizeof(double), by_value);
-    return (struct cost){v[0][rounds / 2], v[1][rounds / 2], v[2][rounds / 2]};
-}
-
-static int setting(const char *name, int otherwise, int most)
-{
-    int64_t value;
-    const char *text = getenv(name);
-    return text && str_to_int(text, 1, most, &value) ? (int)value : otherwise;
+    return c;
 }
 
 static void report(const char *name, struct cost c, double film_s)
@@ -376,10 +327,10 @@ static void bench_fit(double render_wall)
 int main(void)
 {
     static void (*const ways[])(int) = {way_whole, way_x264, way_clips, way_ffmpeg};
-    struct cost costs[COUNT(ways)][ROUNDS_MAX] = {0}, m[COUNT(ways)];
+    struct cost costs[COUNT(ways)][COST_ROUNDS_MAX] = {0}, m[COUNT(ways)];
     const char *tmp = getenv("TMPDIR");
-    frames_per_scene = setting("BENCH_FRAMES", 45, 90);
-    rounds = setting("BENCH_ROUNDS", 3, ROUNDS_MAX);
+    frames_per_scene = cost_setting("BENCH_FRAMES", 45, 90);
+    rounds = cost_setting("BENCH_ROUNDS", 3, COST_ROUNDS_MAX);
     hash_setup();
     video_setup();
     snprintf(folder, sizeof(folder), "%s/nanotik-bench-XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
@@ -391,10 +342,10 @@ int main(void)
         dump_scene(i);
         for (int r = 0; r < rounds; r++)
             for (size_t w = 0; w < (i < CLIPS ? COUNT(ways) : 2); w++)
-                add(&costs[w][r], measure(ways[w], i));
+                cost_add(&costs[w][r], measured(ways[w], i));
     }
     for (size_t w = 0; w < COUNT(ways); w++)
-        m[w] = median(costs[w]);
+        m[w] = cost_median(costs[w], rounds);
     double film = SCENES * frames_per_scene / 30.0, clips = CLIPS * frames_per_scene / 30.0;
     printf("%d scenes of %d frames, %dx%d, %d rounds\n", SCENES, frames_per_scene, WIDTH, HEIGHT,
            rounds);
