@@ -331,6 +331,9 @@ static bool fake_segment(const struct segment_spec *spec, const char *path, stru
 {
     if (fake->broken_late[0] && strcmp(spec->footage->id, fake->broken_late) == 0)
         return err_set_arg(e, ERR_INPUT, "footage.broken", spec->footage->id, "fake");
+    for (int most = atomic_load(&fake->threads); spec->threads > most;)
+        if (atomic_compare_exchange_weak(&fake->threads, &most, spec->threads))
+            break;
     if (spec->on_frame)
         spec->on_frame(spec->ctx, spec->frames / 2);
     if (!step(&fake->segment, "segment", -1, spec->cancel, e))

@@ -11,6 +11,7 @@
 #define NANOTIK_FIXTURE_TOOLS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "core/job/pipeline.h"
 
@@ -42,6 +43,7 @@ struct fake_tools {
     int word_ms;          /* how long a spoken word lasts */
     int clips;            /* how many the first source offers */
     int clip_ms;          /* how long each is */
+    atomic_int threads;   /* of the encoder, most in any segment so far */
     bool clips_in_cache;  /* fetched into it, as from a service; else beside it */
     char broken[64];      /* probing a clip with this id fails */
     char broken_late[64]; /* encoding a clip with this id fails */

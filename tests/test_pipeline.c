@@ -133,6 +133,23 @@ static void one_edited_scene_is_one_new_segment(void **state)
     }
 }
 
+/* Four cores: as many scenes at once, each with one; a scene alone gets them all. */
+static void cores_are_shared_out_among_the_scenes_that_are_left(void **state)
+{
+    struct pipe *x = *state;
+    pool_destroy(x->f->box.render);
+    x->f->box.render = pool_create("render", PIPE_SCENES, 64);
+    x->f->segment.ms = 300; /* all are begun before one is done */
+    pipe_must_run(x);
+    assert_int_equal(atomic_load(&x->f->threads), 1);
+    atomic_store(&x->f->threads, 0);
+    free(x->story.scenes[1].narration);
+    x->story.scenes[1].narration = str_dup("It rises three times.");
+    pipe_must_run(x);
+    assert_int_equal(x->result.made, 1);
+    assert_int_equal(atomic_load(&x->f->threads), PIPE_SCENES);
+}
+
 static void a_scene_that_becomes_the_last_one_is_encoded_anew(void **state)
 {
     struct pipe *x = *state;
@@ -327,6 +344,7 @@ int main(void)
         PIPE_CASE(from_the_topic_again_everything_is_the_same),
         PIPE_CASE(after_a_failure_only_the_rest_is_made),
         PIPE_CASE(one_edited_scene_is_one_new_segment),
+        PIPE_CASE(cores_are_shared_out_among_the_scenes_that_are_left),
         PIPE_CASE(a_scene_that_becomes_the_last_one_is_encoded_anew),
         PIPE_CASE(a_broken_cache_entry_is_made_again),
         PIPE_CASE(another_seed_shows_other_moments),

@@ -143,6 +143,33 @@ static void test_odd_segment(void **state)
     assert_int_equal(fixture_video_count("mixed"), 0);
 }
 
+/* The last scenes of a film are encoded by more threads than the others. */
+static void test_threads_make_no_odd_segment(void **state)
+{
+    (void)state;
+    struct footage f = fixture_video_backdrop("auto:3", 9);
+    struct err e = {0};
+    char quick[512];
+    str_copy(quick, sizeof(quick), fixture_video_path("quick.mp4"));
+    for (int threads = 2; threads <= 16; threads *= 2) {
+        struct segment_spec spec = {.width = 128,
+                                    .height = 96,
+                                    .tier = TIER_BASIC,
+                                    .frames = lengths[3],
+                                    .footage = &f,
+                                    .threads = threads};
+        assert_true(segment_render(&spec, quick, &e));
+        const char *mixed[COUNT(names)];
+        memcpy(mixed, names, sizeof(mixed));
+        mixed[3] = quick;
+        struct join_spec join = spec_of(sound_path);
+        join.segments = mixed;
+        join_or_fail(&join, fixture_video_path("threads.mp4"));
+        if (!video_check(fixture_video_path("threads.mp4"), 128, 96, FRAMES, NULL, &e))
+            fail_msg("%d threads: %s", threads, e.detail);
+    }
+}
+
 static void test_stop(void **state)
 {
     (void)state;
@@ -283,10 +310,15 @@ static void test_poster(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_film),          cmocka_unit_test(test_pictures),
-        cmocka_unit_test(test_equal_bytes),   cmocka_unit_test(test_odd_segment),
-        cmocka_unit_test(test_stop),          cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_check_refuses), cmocka_unit_test(test_poster),
+        cmocka_unit_test(test_film),
+        cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_equal_bytes),
+        cmocka_unit_test(test_odd_segment),
+        cmocka_unit_test(test_threads_make_no_odd_segment),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_check_refuses),
+        cmocka_unit_test(test_poster),
     };
     return cmocka_run_group_tests(tests, start, fixture_video_stop);
 }

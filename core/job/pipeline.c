@@ -128,7 +128,7 @@ static bool open_scenes(struct run_state *r, struct err *e)
         if (find_still_there(r, s)) {
             w->found = s->footage;
             w->second = s->second;
-            w->pictured = true;
+            w->stood = w->pictured = true;
             r->pictured++;
         } else {
             s->footage = s->second = (struct footage){0};
@@ -203,7 +203,7 @@ static bool find_again(struct run_state *r, size_t i)
     if (s->second.kind != FOOTAGE_NONE && w->find_tries < FIND_TRIES_MAX)
         footage_name(&s->second, w->banned[w->find_tries++]);
     s->footage = s->second = (struct footage){0};
-    w->pictured = false;
+    w->stood = w->pictured = false;
     r->pictured--;
     pthread_mutex_lock(&r->lock);
     w->found_ready = false;

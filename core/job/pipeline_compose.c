@@ -13,6 +13,7 @@
 
 enum {
     SOUND_SHARE = 4,                 /* a frame of sound weighs so much less than one of pictures */
+    ENCODER_THREADS_MAX = 8,         /* more cost memory and bits, and win little */
     SHOT_FRAMES_MIN = 2 * STORY_FPS, /* a picture is seen so long at least */
 };
 
@@ -29,13 +30,24 @@ static void on_frame(void *ctx, int done)
     atomic_store_explicit(&t->frames_done, done, memory_order_relaxed);
 }
 
-/* With few scenes the cores are shared out among them. */
+/* What an earlier run made its pictures for is most likely in the cache, until it turns out not to
+   be. */
+static size_t scenes_left(const struct run_state *r)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        const struct scene_work *w = &r->scenes[i];
+        left += !w->composed && (w->segment || !w->stood);
+    }
+    return MAX(left, (size_t)1);
+}
+
+/* With few scenes left, the last ones or those that were changed, the cores are shared out among
+   them. */
 static int encoder_threads(const struct run_state *r)
 {
-    size_t cores = pool_threads(r->tools->render);
-    if (r->count >= cores)
-        return 1;
-    return (int)((cores + r->count - 1) / r->count);
+    size_t cores = pool_threads(r->tools->render), left = scenes_left(r);
+    return (int)MIN((cores + left - 1) / left, (size_t)ENCODER_THREADS_MAX);
 }
 
 static bool render_segment(struct render_task *t, const char *path, struct err *e)
@@ -53,7 +65,7 @@ static bool render_segment(struct render_task *t, const char *path, struct err *
         .captions = &t->captions,
         .title = t->title,
         .style = s->style,
-        .threads = encoder_threads(r),
+        .threads = t->threads,
         .cancel = &r->stop,
         .on_frame = on_frame,
         .ctx = t,
@@ -123,6 +135,7 @@ static void task_run(struct pool_task *task)
 void compose_submit(struct run_state *r, struct render_task *t)
 {
     t->submitted = true;
+    t->threads = encoder_threads(r);
     t->task.run = task_run;
     t->task.weight = t->is_sound ? t->frames / SOUND_SHARE : t->frames;
     r->outstanding++;

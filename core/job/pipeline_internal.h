@@ -52,6 +52,7 @@ struct render_task {
     /* Inputs of a segment. */
     struct footage footage, second;
     int second_frame; /* where `second` begins; 0: nowhere */
+    int threads;      /* of the encoder */
     struct caption_track captions;
     const char *title;
     /* Inputs of the sound. */
@@ -76,6 +77,7 @@ struct scene_work {
     int find_tries;
     char banned[FIND_TRIES_MAX][FOOTAGE_NAME_MAX];
     /* The caller's. */
+    bool stood; /* its pictures are those of an earlier run */
     bool spoken_taken, pictured, composed, encoded_again;
     struct render_task *segment; /* NULL until it can be made */
 };
