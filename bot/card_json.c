@@ -57,7 +57,8 @@ bool card_to_json(const struct card *card, char **ret_json, struct err *e)
               (!card->is_voice_note || cJSON_AddBoolToObject(json, "voice_note", true)) &&
               cJSON_AddNumberToObject(json, "percent", card->percent) &&
               cJSON_AddBoolToObject(json, "rtl", card->rtl) &&
-              cJSON_AddBoolToObject(json, "private", card->is_private) && add_lists(json, card);
+              cJSON_AddBoolToObject(json, "private", card->is_private) &&
+              (!card->is_public || cJSON_AddTrueToObject(json, "public")) && add_lists(json, card);
     char *text = ok ? cJSON_PrintUnformatted(json) : NULL;
     if (!text)
         return err_set(e, ERR_INTERNAL, "error.internal", "card to JSON: no memory");
@@ -133,6 +134,7 @@ bool card_from_json(const char *json, struct card_doc *ret, struct err *e)
     ret->card.is_voice_note = get_bool(parsed, "voice_note");
     ret->card.rtl = get_bool(parsed, "rtl");
     ret->card.is_private = get_bool(parsed, "private");
+    ret->card.is_public = get_bool(parsed, "public");
     get_lists(parsed, ret);
     return true;
 }

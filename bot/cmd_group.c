@@ -23,7 +23,7 @@ static bool open_here(struct command_ctx *ctx, char ret_id[static UUID_TEXT], st
         return err_set(e, ERR_INPUT, "group.only_there", "not a group");
     struct chat_addr place = event->addr;
     place.reply[0] = '\0';
-    return group_find(ctx->tx, place.network, place.chat, true, ret_id, e) &&
+    return group_find(ctx->tx, &place, true, ret_id, e) &&
            group_set_place(ctx->tx, ret_id, ctx->lang, &place, event->is_group_admin, e);
 }
 

@@ -128,7 +128,7 @@ bool cmd_history(struct command_ctx *ctx, struct err *e)
     return reply_send(ctx, &doc, e);
 }
 
-/* In a group an administrator may stop any job that answers there. */
+/* In a group whoever leads it or keeps order there may stop any job that answers there. */
 static bool find_job(struct command_ctx *ctx, const char *ref, struct job *ret, struct err *e)
 {
     if (job_find(ctx->tx, ctx->account.id, ref, ret, e))
@@ -140,7 +140,7 @@ static bool find_job(struct command_ctx *ctx, const char *ref, struct job *ret, 
         return false;
     bool here = strcmp(ret->addr.network, event->addr.network) == 0 &&
                 strcmp(ret->addr.chat, event->addr.chat) == 0;
-    if (here && event->is_group_admin)
+    if (here && (event->is_group_admin || event->is_moderator))
         return true;
     job_free(ret);
     return here ? err_set(e, ERR_REFUSED, "cancel.not_yours", "job of another person")

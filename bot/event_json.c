@@ -6,7 +6,7 @@
 #include "core/net/json.h"
 
 /* A new field of chat_event belongs into both functions below. */
-_Static_assert(sizeof(struct chat_event) == 232, "write and read the new field too");
+_Static_assert(sizeof(struct chat_event) == 264, "write and read the new field too");
 
 enum { EVENT_BYTES_MAX = 16 << 20, MEDIA_MAX = 64 };
 
@@ -27,6 +27,7 @@ char *event_to_json(const struct chat_event *event)
     put(&out, "chat", event->addr.chat);
     put(&out, "thread", event->addr.thread);
     put(&out, "reply", event->addr.reply);
+    put(&out, "whole", event->addr.group);
     put(&out, "user", event->user_id);
     put(&out, "lang", event->lang);
     put(&out, "text", event->text);
@@ -36,6 +37,8 @@ char *event_to_json(const struct chat_event *event)
         strbuf_adds(&out, ",\"group\":true");
     if (event->is_group_admin)
         strbuf_adds(&out, ",\"admin\":true");
+    if (event->is_moderator)
+        strbuf_adds(&out, ",\"moderator\":true");
     if (event->repaired)
         strbuf_adds(&out, ",\"repaired\":true");
     if (event->video_bytes_max)
@@ -83,6 +86,7 @@ bool event_from_json(const char *json, struct arena *a, struct chat_event *ret, 
         .quoted = text_of(doc, "quoted", a),
         .is_group = json_true(doc, "group"),
         .is_group_admin = json_true(doc, "admin"),
+        .is_moderator = json_true(doc, "moderator"),
         .repaired = json_true(doc, "repaired"),
         .video_bytes_max = json_int_or(doc, "bytes_max", 0),
     };
@@ -90,6 +94,7 @@ bool event_from_json(const char *json, struct arena *a, struct chat_event *ret, 
     str_copy(ret->addr.chat, sizeof(ret->addr.chat), json_text(doc, "chat", ""));
     str_copy(ret->addr.thread, sizeof(ret->addr.thread), json_text(doc, "thread", ""));
     str_copy(ret->addr.reply, sizeof(ret->addr.reply), json_text(doc, "reply", ""));
+    str_copy(ret->addr.group, sizeof(ret->addr.group), json_text(doc, "whole", ""));
     read_media(doc, a, ret);
     return true;
 }

@@ -98,6 +98,7 @@ static bool tell_group(struct db_tx *tx, const struct pay_credited *c, bool *ret
     if (!*ret_is_group || c->credits + c->bonus == 0)
         return true;
     card_begin(&doc, lang);
+    doc.card.is_public = true;
     card_line(&doc, lang, "group.got",
               I18N_TEXT("credits", card_text(&doc, lang, "unit.credits",
                                              I18N_NUM("count", c->credits + c->bonus))));

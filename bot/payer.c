@@ -6,10 +6,8 @@
 
 bool payer_group_here(struct command_ctx *ctx, char ret_id[static UUID_TEXT], struct err *e)
 {
-    const struct chat_addr *here = &ctx->event->addr;
     ret_id[0] = '\0';
-    return !ctx->event->is_group ||
-           group_find(ctx->tx, here->network, here->chat, false, ret_id, e);
+    return !ctx->event->is_group || group_find(ctx->tx, &ctx->event->addr, false, ret_id, e);
 }
 
 bool payer_load(struct db_tx *tx, const struct bot *bot, const struct job *job, struct payer *ret,
@@ -18,7 +16,7 @@ bool payer_load(struct db_tx *tx, const struct bot *bot, const struct job *job, 
     char id[UUID_TEXT];
     str_copy(id, sizeof(id), job->payer);
     *ret = (struct payer){.by_group = id[0] != '\0'};
-    if (!id[0] && !group_find(tx, job->addr.network, job->addr.chat, false, id, e))
+    if (!id[0] && !group_find(tx, &job->addr, false, id, e))
         return false;
     ret->has_group = id[0] != '\0';
     ret->in_group = ret->has_group || bot_is_overheard(bot, &job->addr);

@@ -83,11 +83,12 @@ static void read_words(const char *text, struct said *s)
 static bool find_who(struct db_tx *tx, struct said *s, struct err *e)
 {
     struct account a;
+    const struct chat_addr where = {.network = "test", .chat = "c"};
     bool is_group = strcmp(s->who, "group") == 0;
     if (!account_find(tx, "test", is_group ? "ann" : s->who, false, 1, &a, e))
         return false;
     str_copy(s->account, sizeof(s->account), a.id);
-    return !is_group || group_find(tx, "test", "c", true, s->group, e);
+    return !is_group || group_find(tx, &where, true, s->group, e);
 }
 
 /* Topic: how it ends, and the price that is charged then. */

@@ -366,6 +366,31 @@ static void killed_anywhere(void **state)
                      COUNT(kills));
 }
 
+/* The account of the server, from any of its channels; who keeps order in one has no say in it. */
+static void a_server_has_one_account(void **state)
+{
+    struct site *p = *state;
+    char id[32];
+    struct session *s = start(p, NULL, false);
+    wait_ready();
+    dfake_do(&fake, "command",
+             "{\"name\":\"credits\",\"where\":\"guild\",\"user\":\"7001\",\"options\":{\"account\":"
+             "\"group\"}}");
+    wait_message("The group's account: 0 credits", NULL, START_MS, id);
+    dfake_do(&fake, "command",
+             "{\"name\":\"group\",\"where\":\"thread\",\"user\":\"7002\",\"moderator\":true,"
+             "\"options\":{\"change\":\"cap 3\"}}");
+    wait_message("Only admins of this group", NULL, ANSWER_MS, id);
+    dfake_do(&fake, "command",
+             "{\"name\":\"group\",\"where\":\"thread\",\"user\":\"7003\",\"manager\":true,"
+             "\"options\":{\"change\":\"cap 3\"}}");
+    wait_message("Each member may use this much", NULL, ANSWER_MS, id);
+    assert_int_equal(site_number(p, "select count(*) from users where kind = 'group'"), 1);
+    assert_int_equal(site_number(p, "select max(cap)::bigint from group_settings"), 3);
+    stop(s);
+    fake_node_no_complaints(&fake);
+}
+
 static int by_number(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -532,6 +557,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(from_make_to_a_video_on_both_networks, open_all, close_all),
         cmocka_unit_test_setup_teardown(first_answers_of_a_busy_second, open_all, close_all),
         cmocka_unit_test_setup_teardown(a_script_is_changed_in_a_modal, open_all, close_all),
+        cmocka_unit_test_setup_teardown(a_server_has_one_account, open_all, close_all),
         cmocka_unit_test_setup_teardown(the_film_fits_the_chat, open_all, close_all),
         cmocka_unit_test_setup_teardown(what_nobody_can_be_given_is_kept, open_all, close_all),
         cmocka_unit_test_setup_teardown(killed_and_resumed, open_all, close_all),

@@ -13,8 +13,9 @@
 
 static bool purse_body(struct db_tx *tx, void *data, struct err *e)
 {
+    const struct chat_addr where = {.network = "fake", .chat = "c1"};
     struct gift *gift = data;
-    return group_find(tx, "fake", "c1", true, gift->account, e) && gift_body(tx, gift, e);
+    return group_find(tx, &where, true, gift->account, e) && gift_body(tx, gift, e);
 }
 
 static void fill_purse(struct world *w, int64_t credits)

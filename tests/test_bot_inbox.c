@@ -106,12 +106,13 @@ static void every_field_survives_the_wait(void **state)
     in.kind = CHAT_BUTTON;
     in.card_ref = "-100:5";
     in.quoted = "before";
-    in.is_group = in.is_group_admin = in.repaired = true;
+    in.is_group = in.is_group_admin = in.is_moderator = in.repaired = true;
     in.video_bytes_max = 1LL << 40;
     in.media = media;
     in.media_count = 2;
     str_copy(in.addr.thread, sizeof(in.addr.thread), "42");
     str_copy(in.addr.reply, sizeof(in.addr.reply), "977");
+    str_copy(in.addr.group, sizeof(in.addr.group), "-9");
     AUTO(free_ptr) char *json = event_to_json(&in);
     assert_true(event_from_json(json, &arena, &out, &e));
     AUTO(free_ptr) char *again = event_to_json(&out);

@@ -252,12 +252,17 @@ static void test_other_key_is_refused(void **state)
 static void test_seal(void **state)
 {
     (void)state;
-    struct chat_addr a = {"telegram", "-1001234567890", "17", "4711"}, got;
+    struct chat_addr got,
+        a = {.network = "telegram", .chat = "-1001234567890", .thread = "17", .reply = "4711"};
     AUTO(free_ptr) char *one = seal_addr(&a);
     AUTO(free_ptr) char *two = seal_addr(&a);
     assert_string_not_equal(one, two); /* equal addresses do not look equal */
     assert_null(strstr(one, "1234567890"));
     assert_true(seal_open_addr(one, &got));
+    assert_memory_equal(&got, &a, sizeof(a));
+    str_copy(a.group, sizeof(a.group), "99");
+    AUTO(free_ptr) char *shared = seal_addr(&a);
+    assert_true(seal_open_addr(shared, &got));
     assert_memory_equal(&got, &a, sizeof(a));
     one[10] = one[10] == 'A' ? 'B' : 'A';
     assert_false(seal_open_addr(one, &got));
@@ -271,6 +276,7 @@ static void test_seal(void **state)
     longest.chat[sizeof(longest.chat) - 1] = '\0';
     longest.thread[sizeof(longest.thread) - 1] = '\0';
     longest.reply[sizeof(longest.reply) - 1] = '\0';
+    longest.group[sizeof(longest.group) - 1] = '\0';
     AUTO(free_ptr) char *text = seal_addr(&longest);
     assert_true(seal_open_addr(text, &got));
     assert_memory_equal(&got, &longest, sizeof(got));

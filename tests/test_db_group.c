@@ -39,6 +39,7 @@ struct call {
         RESCUE
     } verb;
     const char *group, *member, *text;
+    struct chat_addr where;
     int64_t amount;
     char id[UUID_TEXT];
     enum job_start started;
@@ -72,7 +73,7 @@ static bool body(struct db_tx *tx, void *ctx, struct err *e)
     enum job_state state;
     switch (c->verb) {
     case GROUP:
-        return group_find(tx, "test", c->text, c->amount > 0, c->id, e);
+        return group_find(tx, &c->where, c->amount > 0, c->id, e);
     case GRANT:
         return ledger_grant(tx, c->text, c->group, c->amount, "test", "test", &r, e);
     case CAP:
@@ -119,7 +120,8 @@ static void run(struct db *db, struct call *c)
 
 static void purse(struct db *db, const char *chat, int64_t credits, char ret[UUID_TEXT])
 {
-    struct call find = {.verb = GROUP, .text = chat, .amount = 1};
+    struct call find = {.verb = GROUP, .where = {.network = "test"}, .amount = 1};
+    str_copy(find.where.chat, sizeof(find.where.chat), chat);
     run(db, &find);
     memcpy(ret, find.id, UUID_TEXT);
     if (credits > 0)
@@ -294,6 +296,44 @@ static void test_member_is_forgotten(void **state)
     assert_int_equal(fixture_db_number(db, "select count(*) from group_used"), 0);
 }
 
+/* Many channels, one account; a channel that had one of its own before keeps it. */
+static void test_a_server_is_one_group(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(2);
+    char old[UUID_TEXT], server[UUID_TEXT];
+    purse(db, "20", 10, old);
+    static const struct {
+        const char *chat, *group;
+        bool makes;
+        int whose; /* 0: nobody's, 1: the old one, 2: the server's, 3: another one */
+        const char *why;
+    } rows[] = {
+        {"21", "7", false, 0, "nobody asked for it yet"                          },
+        {"20", "7", false, 1, "a channel's own one stays its own"                },
+        {"20", "7", true,  1, "also when asked for"                              },
+        {"21", "7", true,  2, "a channel opens the server's"                     },
+        {"22", "7", false, 2, "which others find"                                },
+        {"22", "7", true,  2, "and do not make again"                            },
+        {"20", "7", false, 1, "the old one is not lost by it"                    },
+        {"22", "",  false, 0, "a chat of the same name that belongs to no server"},
+        {"22", "8", true,  3, "another server"                                   },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct call c = {.verb = GROUP, .where = {.network = "test"}, .amount = rows[i].makes};
+        str_copy(c.where.chat, sizeof(c.where.chat), rows[i].chat);
+        str_copy(c.where.group, sizeof(c.where.group), rows[i].group);
+        run(db, &c);
+        if (i == 3)
+            memcpy(server, c.id, UUID_TEXT);
+        const char *want = rows[i].whose == 1 ? old : rows[i].whose == 2 ? server : "";
+        if (rows[i].whose == 3 ? !c.id[0] || strcmp(c.id, server) == 0 : strcmp(c.id, want) != 0)
+            fail_msg("%s: '%s'", rows[i].why, c.id);
+    }
+    assert_string_not_equal(old, server);
+    assert_int_equal(fixture_db_number(db, "select count(*) from users where kind = 'group'"), 3);
+}
+
 static void test_purse_moves_with_the_chat(void **state)
 {
     (void)state;
@@ -302,10 +342,14 @@ static void test_purse_moves_with_the_chat(void **state)
     purse(db, "-1", 10, old);
     run(db, &(struct call){.verb = MOVE});
     run(db, &(struct call){.verb = MOVE}); /* told twice */
-    struct call find = {.verb = GROUP, .text = "-2"};
+    struct call find = {
+        .verb = GROUP, .where = {.network = "test", .chat = "-2"}
+    };
     run(db, &find);
     assert_string_equal(find.id, old);
-    struct call none = {.verb = GROUP, .text = "-3"};
+    struct call none = {
+        .verb = GROUP, .where = {.network = "test", .chat = "-3"}
+    };
     run(db, &none);
     assert_string_equal(none.id, "");
 }
@@ -477,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_group_pays),
         cmocka_unit_test(test_each_day_counts_anew),
         cmocka_unit_test(test_member_is_forgotten),
+        cmocka_unit_test(test_a_server_is_one_group),
         cmocka_unit_test(test_purse_moves_with_the_chat),
         cmocka_unit_test(test_two_orders_race),
         cmocka_unit_test(test_crowd),

@@ -291,6 +291,28 @@ static void too_large_is_said(void **state)
     assert_true(w.chat.ops->abilities(w.chat.self)->video_bytes_max < 10 * 1024 * 1024);
 }
 
+/* What everybody may read is the one card that is not for one person. */
+static void news_for_all_come_to_the_channel(void **state)
+{
+    (void)state;
+    char ref[CHAT_REF_MAX];
+    struct err e = {0};
+    dbot_adapter_run();
+    dfake_do(&w.fake, "command", "{\"name\":\"group\"}");
+    struct heard h = dbot_wait_heard(1);
+    assert_string_equal(h.addr.group, "1090000000000000007");
+    struct chat_addr place = h.addr;
+    for (int i = 0; i < 2; i++) { /* with the interaction, and after it */
+        struct card card = dbot_text_card(i ? "5 credits" : "4 credits");
+        card.is_public = true;
+        assert_true(w.chat.ops->send(w.chat.self, &place, &card, ref, &e));
+        dbot_expect_message(card.title, 0, CHANNEL, 0, 0);
+        place.reply[0] = '\0';
+    }
+    dbot_must_send(&place, "Yours", ref); /* others do not read this */
+    dbot_expect_message("Yours", 0, "99" ANA, 0, 0);
+}
+
 /* --- the other kinds of events --- */
 
 static void modals_choices_menus_and_files(void **state)
@@ -441,6 +463,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(work_that_outlives_the_token, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(no_note_no_film, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(too_large_is_said, dbot_setup, dbot_teardown),
+        cmocka_unit_test_setup_teardown(news_for_all_come_to_the_channel, dbot_setup,
+                                        dbot_teardown),
         cmocka_unit_test_setup_teardown(modals_choices_menus_and_files, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(choices_become_menus, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(commands_are_registered_when_they_changed, dbot_setup,

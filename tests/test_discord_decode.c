@@ -188,13 +188,54 @@ static void the_told_limit_is_obeyed(void **state)
     }
 }
 
+/* Whose account the members of a channel share, and what somebody may do there. */
+static void rights_and_groups(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *more, *group;
+        bool is_group, leads, moderates;
+        const char *why;
+    } rows[] = {
+        {"\"user\":{\"id\":\"7\"},\"context\":1",                                            "",  false, false, false, "direct messages"                                            },
+        {"\"user\":{\"id\":\"7\"},\"context\":2",                                            "",  true,  false, false,
+         "others' direct messages are a group by themselves"                                                                                                                        },
+        {"\"guild_id\":\"9\",\"member\":{\"user\":{\"id\":\"7\"},\"permissions\":\"2048\"}", "9",
+         true,                                                                                           false, false, "a channel of a server"                                      },
+        {"\"guild_id\":\"9\",\"member\":{\"user\":{\"id\":\"7\"},\"permissions\":\"8192\"}", "9",
+         true,                                                                                           false, true,  "keeps order in this channel: no say in the server's account"},
+        {"\"guild_id\":\"9\",\"member\":{\"user\":{\"id\":\"7\"},\"permissions\":\"32\"}",   "9",
+         true,                                                                                           true,  true,  "manages the server"                                         },
+        {"\"guild_id\":\"9\",\"member\":{\"user\":{\"id\":\"7\"},\"permissions\":\"8\"}",    "9", true,
+         true,                                                                                                  true,  "administrator"                                              },
+        {"\"guild_id\":\"../9\",\"member\":{\"user\":{\"id\":\"7\"}}",                       "",  true,  false, false,
+         "no id"                                                                                                                                                                    },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct dc_event ev;
+        struct err e = {0};
+        AUTO(json_free) cJSON *doc = NULL;
+        AUTO(free_ptr)
+        char *json =
+            str_printf("{\"id\":\"12\",\"application_id\":\"118\",\"token\":\"t\",\"type\":2,"
+                       "\"channel_id\":\"123\",\"data\":{\"name\":\"help\"},%s}",
+                       rows[i].more);
+        assert_true(json_parse(json, strlen(json), NULL, &doc, &e));
+        assert_true(dc_decode(doc, key, &ev));
+        if (ev.event.is_group != rows[i].is_group || ev.event.is_group_admin != rows[i].leads ||
+            ev.event.is_moderator != rows[i].moderates ||
+            strcmp(ev.event.addr.group, rows[i].group) != 0)
+            fail_msg("%s", rows[i].why);
+        dc_event_free(&ev);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_stream_many_frames),
-        cmocka_unit_test(buttons_are_signed),
-        cmocka_unit_test(events_are_decoded),
-        cmocka_unit_test(the_told_limit_is_obeyed),
+        cmocka_unit_test(one_stream_many_frames), cmocka_unit_test(buttons_are_signed),
+        cmocka_unit_test(events_are_decoded),     cmocka_unit_test(the_told_limit_is_obeyed),
+        cmocka_unit_test(rights_and_groups),
     };
     hash_setup();
     return cmocka_run_group_tests(tests, NULL, NULL);

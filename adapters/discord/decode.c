@@ -398,19 +398,22 @@ static bool read_who(struct dc_event *ev, const cJSON *d)
     const cJSON *owners = json_object(d, "authorizing_integration_owners");
     const char *id = json_text(user, "id", "");
     const char *channel = json_text(d, "channel_id", "");
+    const char *guild = json_text(d, "guild_id", "");
     int64_t context = json_int_or(d, "context", json_has(d, "guild_id") ? 0 : 1);
     if (!dc_id_ok(id) || !dc_id_ok(channel))
         return false;
     ev->event.user_id = arena_dup(&ev->arena, id);
     ev->event.is_group = context != 1;
-    ev->event.is_group_admin =
-        has_bits(json_text(member, "permissions", ""), PERM_ADMIN | PERM_GUILD | PERM_MESSAGES);
+    const char *rights = json_text(member, "permissions", "");
+    ev->event.is_group_admin = has_bits(rights, PERM_ADMIN | PERM_GUILD);
+    ev->event.is_moderator = has_bits(rights, PERM_ADMIN | PERM_GUILD | PERM_MESSAGES);
     ev->may_post = !ev->event.is_group || ((!owners || json_has(owners, "0")) && may_post(d));
     struct chat_addr *to = &ev->event.addr;
     str_copy(to->network, sizeof(to->network), "discord");
     str_copy(to->chat, sizeof(to->chat), channel);
     str_copy(to->thread, sizeof(to->thread), ev->event.is_group ? id : "");
     str_copy(to->reply, sizeof(to->reply), ev->id);
+    str_copy(to->group, sizeof(to->group), dc_id_ok(guild) ? guild : "");
     return true;
 }
 

@@ -5,7 +5,7 @@
  *          videos as uploads. In a server every card is ephemeral and the video is public and pings
  *          the person who asked; elsewhere the card becomes the video.
  * Address: chat = channel (a thread is one too); thread = the person, where others read along, else
- *          ""; reply = the interaction.
+ *          ""; reply = the interaction; group = the server.
  * Owner:   discord_create makes the adapter; ops->destroy frees it. Texts of the options are
  *          copied, menus are borrowed.
  * Threads: run() takes events on its caller's thread; gateway and timers have two of their own;

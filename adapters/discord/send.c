@@ -209,7 +209,7 @@ bool dc_send(void *self, const struct chat_addr *to, const struct card *card,
     ret_ref[0] = '\0';
     if (!dc_id_ok(to->chat))
         return err_set(e, ERR_INTERNAL, "error.internal", "discord: not a channel");
-    if (dc_inter_by_id(d, to->reply, MARGIN_MS, &in)) {
+    if (!card->is_public && dc_inter_by_id(d, to->reply, MARGIN_MS, &in)) {
         dc_ack_wait(d, &in);
         if (in.ack == ACK_DONE) {
             if (send_by_token(d, &in, to, card, ret_ref, e))
@@ -219,7 +219,7 @@ bool dc_send(void *self, const struct chat_addr *to, const struct card *card,
         }
     }
     /* Where others read along, cards are for one person: quotes, balances, errors. */
-    if (to->thread[0])
+    if (to->thread[0] && !card->is_public)
         return dc_dm_channel(d, to->thread, NULL, dm, e) &&
                send_to_channel(d, dm, to, card, ret_ref, e);
     return send_to_channel(d, to->chat, to, card, ret_ref, e);

@@ -52,8 +52,9 @@ char *seal_addr(const struct chat_addr *addr)
     unsigned char plain[sizeof(*addr)];
     unsigned char box[crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + sizeof(plain)];
     size_t len = 0;
-    const char *const parts[] = {addr->network, addr->chat, addr->thread, addr->reply};
-    for (size_t i = 0; i < COUNT(parts); i++) {
+    const char *const parts[] = {addr->network, addr->chat, addr->thread, addr->reply, addr->group};
+    size_t count = addr->group[0] ? COUNT(parts) : COUNT(parts) - 1; /* as before there was one */
+    for (size_t i = 0; i < count; i++) {
         size_t n = strlen(parts[i]) + 1;
         memcpy(plain + len, parts[i], n);
         len += n;
@@ -101,6 +102,8 @@ bool seal_open_addr(const char *text, struct chat_addr *ret)
         !next_part(&at, &left, addr.chat, sizeof(addr.chat)) ||
         !next_part(&at, &left, addr.thread, sizeof(addr.thread)) ||
         !next_part(&at, &left, addr.reply, sizeof(addr.reply)))
+        return false;
+    if (left > 0 && !next_part(&at, &left, addr.group, sizeof(addr.group)))
         return false;
     *ret = addr;
     return true;

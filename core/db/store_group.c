@@ -25,22 +25,28 @@ void group_mac(const char *network, const char *chat, char ret[static SEAL_MAC_T
     seal_mac(SEAL_IDENTITY, text, ret);
 }
 
-bool group_find(struct db_tx *tx, const char *network, const char *chat, bool makes,
+bool group_find(struct db_tx *tx, const struct chat_addr *where, bool makes,
                 char ret_id[static UUID_TEXT], struct err *e)
 {
     struct account a;
-    if (makes) {
-        AUTO(free_ptr) char *name = platform_id(chat);
-        return account_find(tx, network, name, true, 0, &a, e) && str_copy(ret_id, UUID_TEXT, a.id);
-    }
-    char mac[SEAL_MAC_TEXT];
+    const char *whole = where->group[0] ? where->group : where->chat;
+    char own[SEAL_MAC_TEXT], shared[SEAL_MAC_TEXT];
     AUTO(db_rows_free) struct db_rows *rows = NULL;
-    group_mac(network, chat, mac);
-    const char *params[] = {mac};
-    if (!db_exec(tx, "select user_id from identities where mac = $1", params, 1, &rows, e))
+    group_mac(where->network, where->chat, own);
+    group_mac(where->network, whole, shared);
+    const char *params[] = {own, shared};
+    if (!db_exec(tx,
+                 "select user_id from identities where mac in ($1::bytea, $2::bytea)"
+                 " order by mac = $1::bytea desc limit 1",
+                 params, COUNT(params), &rows, e))
         return false;
-    str_copy(ret_id, UUID_TEXT, db_count(rows) ? row_text(rows, 0, 0) : "");
-    return true;
+    bool found = db_count(rows) > 0;
+    str_copy(ret_id, UUID_TEXT, found ? row_text(rows, 0, 0) : "");
+    if (found || !makes)
+        return true;
+    AUTO(free_ptr) char *name = platform_id(whole);
+    return account_find(tx, where->network, name, true, 0, &a, e) &&
+           str_copy(ret_id, UUID_TEXT, a.id);
 }
 
 /* --- what it may pay --- */

@@ -34,8 +34,9 @@ struct group {
 
 /* The hash that names a chat's group. */
 void group_mac(const char *network, const char *chat, char ret[static SEAL_MAC_TEXT]);
-/* *ret_id "": it has no account yet, and makes is false. */
-bool group_find(struct db_tx *tx, const char *network, const char *chat, bool makes,
+/* The account of the chat itself where it has one (channels had their own once), else of the group
+   that it belongs to. *ret_id "": there is none yet, and makes is false. */
+bool group_find(struct db_tx *tx, const struct chat_addr *where, bool makes,
                 char ret_id[static UUID_TEXT], struct err *e);
 /* As it stands for this member. ERR_NOT_FOUND "error.no_account". */
 bool group_look(struct db_tx *tx, const char *id, const char *member, struct group *ret,

@@ -25,6 +25,8 @@ struct chat_addr {
     char chat[64];    /* the network's chat or channel id */
     char thread[32];  /* topic or thread inside it, or "" */
     char reply[32];   /* the message that asked, for a visible reply; "" when none or not kept */
+    char group[32];   /* whose account the members of this chat share, where many chats make one
+                         group (a server and its channels); "": the chat is a group by itself */
 };
 
 enum chat_event_kind {
@@ -47,10 +49,11 @@ struct chat_event {
                             then only as a keyed hash */
     const char *lang;    /* BCP 47 from the client, or "" */
     const char *text;
-    const char *card_ref; /* CHAT_BUTTON, or a reply to one of the bot's cards; else "" */
-    const char *quoted;   /* text of the message this one replies to, or "" */
-    bool is_group;        /* more people than this one read the answer */
-    bool is_group_admin;
+    const char *card_ref;     /* CHAT_BUTTON, or a reply to one of the bot's cards; else "" */
+    const char *quoted;       /* text of the message this one replies to, or "" */
+    bool is_group;            /* more people than this one read the answer */
+    bool is_group_admin;      /* decides about the group's account */
+    bool is_moderator;        /* may stop what others have under way in this chat */
     bool repaired;            /* bytes that were no UTF-8 were taken out of text */
     int64_t video_bytes_max;  /* largest film that this very chat takes, as the event told; 0:
                                  chat_abilities.video_bytes_max */
@@ -108,6 +111,7 @@ struct card {
     const char *lang; /* of the texts, for what an adapter itself has to add; NULL: not known */
     bool rtl;         /* the texts are right-to-left */
     bool is_private;  /* for this person's eyes: ephemeral or direct message in groups */
+    bool is_public;   /* for everybody in the group, also where cards are for one person's eyes */
 };
 
 struct chat_video {

@@ -309,7 +309,7 @@ function interact(world, type, c, data, message) {
   const d = { id, application_id: APP, type, version: 1, token, channel_id: place.channel, locale: c.locale ?? 'en-US',
     context: place.context, app_permissions: '274877942784', channel: { id: place.channel, type: c.where === 'thread' ? 11 : place.context === 0 ? 0 : 1 }, attachment_size_limit: c.limit ?? 10485760, entitlements: [],
     authorizing_integration_owners: world.botHere ? { 0: place.context === 0 ? GUILD : '0' } : { 1: user.id }, data };
-  if (place.context === 0) Object.assign(d, { guild_id: GUILD, member: { user, roles: [], permissions: c.moderator ? '8' : '1024' } });
+  if (place.context === 0) Object.assign(d, { guild_id: GUILD, member: { user, roles: [], permissions: c.manager ? '32' : c.moderator ? '8192' : '1024' } });
   else d.user = user;
   if (message) d.message = message;
   const i = { id, token, type, channel: c.channel ?? place.channel, born: Date.now(), acked: 0, followups: 0, original: message?.id };
