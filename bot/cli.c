@@ -99,10 +99,16 @@ const char *cli_data(const struct cli *cli)
     return config_text(cli->config, "NANOTIK_DATA");
 }
 
+/* Absolute: paths of films outlive this start, and people read them. */
 void cli_out_dir(const struct cli *cli, char ret[static 1024])
 {
+    char here[512];
     const char *set = config_text(cli->config, "VIDEO_OUTPUT_DIR");
-    snprintf(ret, 1024, "%s%s", set[0] ? set : cli_data(cli), set[0] ? "" : "/videos");
+    const char *folder = set[0] ? set : cli_data(cli);
+    bool relative = folder[0] != '/' && getcwd(here, sizeof(here));
+    folder += relative && str_starts(folder, "./") ? 2 : 0;
+    snprintf(ret, 1024, "%s%s%s%s", relative ? here : "", relative ? "/" : "", folder,
+             set[0] ? "" : "/videos");
 }
 
 void cli_cache_dir(const struct cli *cli, char ret[static 1024])

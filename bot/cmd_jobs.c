@@ -147,12 +147,16 @@ static bool find_job(struct command_ctx *ctx, const char *ref, struct job *ret, 
                 : err_set(e, ERR_NOT_FOUND, "error.no_job", "job of another chat");
 }
 
-/* Without a reference: the only job there is. */
+/* Without a reference: the only job there is, else the script that is being looked at. */
 static bool find_only_job(struct command_ctx *ctx, struct job *ret, struct err *e)
 {
     AUTO(job_array_free) struct job_array live = {0};
-    if (!job_list(ctx->tx, ctx->account.id, true, 2, &live.jobs, &live.count, e))
+    char draft[UUID_TEXT] = "";
+    if (!job_list(ctx->tx, ctx->account.id, true, 2, &live.jobs, &live.count, e) ||
+        (live.count == 0 && !draft_find(ctx->tx, ctx->account.id, NULL, draft, e)))
         return false;
+    if (draft[0])
+        return job_get(ctx->tx, draft, ret, e);
     if (live.count == 0)
         return err_set(e, ERR_NOT_FOUND, "cancel.nothing", "no live job");
     if (live.count > 1)

@@ -117,13 +117,23 @@ static bool show_voices(struct command_ctx *ctx, const struct story_settings *s,
     return reply_send(ctx, &doc, e);
 }
 
+/* The language of "zh", "zh-CN", "zh-Hans", "lang:zh"; "en-emma" is a voice that is not there. */
+static const char *asked_lang(const char *arg)
+{
+    if (str_starts(arg, "lang:"))
+        return arg + 5;
+    const char *rest = strchrnul(arg, '-');
+    bool is_tag = !*rest || strlen(rest) == 3 || strncasecmp(rest, "-han", 4) == 0;
+    return is_tag ? i18n_match(arg) : "";
+}
+
 bool cmd_voice(struct command_ctx *ctx, struct err *e)
 {
     struct story_settings s;
     if (!account_get_settings(ctx->tx, ctx->account.id, &s, e))
         return false;
     const char *arg = ctx->args;
-    const char *lang = str_starts(arg, "lang:") ? arg + 5 : i18n_match(arg);
+    const char *lang = asked_lang(arg);
     if (arg[0] == '\0')
         return show_voices(ctx, &s, e);
     if (strcmp(arg, "auto") == 0) {

@@ -188,6 +188,37 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* Chinese is typed without blanks: behind such a mark a word may begin. Bytes of the mark that ends at
+   `at`; 0: none. All of them have three. */
+static size_t mark_before(const char *from, const char *at)
+{
+    static const char *const marks[] = {"。", "！", "？", "，", "；", "、", "」", "”", "）"};
+    enum { BYTES = 3 };
+    for (size_t i = 0; i < COUNT(marks) && at - from >= BYTES; i++)
+        if (memcmp(at - BYTES, marks[i], BYTES) == 0)
+            return BYTES;
+    return 0;
+}
+
+/* Wide blanks of a Chinese keyboard, in the first line: what follows it is text to the letter. */
+static void narrow_blanks(char *line)
+{
+    static const char wide[] = "　";
+    char *end = strchrnul(line, '\n');
+    for (char *at = line; (at = strstr(at, wide)) && at < end;)
+        memset(at, ' ', strlen(wide));
+}
+
+/* "9：16" is what a Chinese keyboard makes of "9:16". */
+static void narrow_colons(char *word)
+{
+    static const char wide[] = "：";
+    for (char *at; (at = strstr(word, wide));) {
+        *at = ':';
+        memmove(at + 1, at + strlen(wide), strlen(at + strlen(wide)) + 1);
+    }
+}
+
 /* The word [from, to) as a setting. Long words are text. */
 static bool take_word(const char *from, const char *to, int seconds_max, struct make_args *args,
                       bool *ret_known, struct err *e)
@@ -199,6 +230,7 @@ static bool take_word(const char *from, const char *to, int seconds_max, struct 
         return true;
     memcpy(word, from, len);
     word[len] = '\0';
+    narrow_colons(word);
     if (!make_args_word(word, seconds_max, args, ret_known, e))
         return false;
     args->has_settings |= *ret_known;
@@ -235,7 +267,7 @@ static bool take_trailing(const char *from, const char **to, int seconds_max,
         while (end > from && is_space(end[-1]))
             end--;
         const char *begin = end;
-        while (begin > from && !is_space(begin[-1]))
+        while (begin > from && !is_space(begin[-1]) && !mark_before(from, begin))
             begin--;
         struct make_args trial = *args;
         bool known = false;
@@ -295,6 +327,7 @@ bool make_args_parse(const char *typed, const struct story_settings *defaults, i
 {
     struct make_args args = {.settings = *defaults};
     AUTO(free_ptr) char *line = str_dup(typed);
+    narrow_blanks(line);
     if (!take_wish(line, &args, e))
         return false;
     const char *from = line;

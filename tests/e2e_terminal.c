@@ -12,7 +12,8 @@
 
 enum { SOON_MS = 20000, RENDER_MS = 180000 };
 
-static const char *const env[] = {"NANOTIK_TRIAL_CREDITS=5", NULL};
+/* The folder is relative: what people read and what is stored is not. */
+static const char *const env[] = {"NANOTIK_TRIAL_CREDITS=5", "VIDEO_OUTPUT_DIR=./films", NULL};
 
 static int count(const char *text, const char *what)
 {
@@ -51,6 +52,8 @@ static void a_journey_from_help_to_the_film(void **state)
     session_say(s, "/credits\r");
     session_expect(s, "4 credits", SOON_MS);
     session_say(s, "/history\r");
+    AUTO(free_ptr) char *films = str_printf("%s/films/", p->folder);
+    session_expect(s, films, SOON_MS);
     session_expect(s, ".mp4", SOON_MS);
     assert_int_equal(session_finish(s, SOON_MS), 0);
     struct film_facts facts;

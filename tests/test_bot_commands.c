@@ -151,6 +151,42 @@ static void test_language(void **state)
     world_close(&w);
 }
 
+static void test_voices_are_found_or_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *says, *why;
+    } rows[] = {
+        {"/voice",         "ann",                    "those of the chat's language"      },
+        {"/voice zh",      "mei",                    "those of a language"               },
+        {"/voice zh-CN",   "mei",                    "a country does not matter"         },
+        {"/voice zh-Hant", "mei",                    "nor a script"                      },
+        {"/voice en-emma", "no voice “en-emma”", "a wrong name is no wish for a list"},
+        {"/voice emma",    "no voice “emma”",    "the same"                          },
+        {"/voice bob",     "Bob",                    "a voice"                           },
+    };
+    struct world w;
+    world_open(&w, false);
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if (!strstr(say(&w, rows[i].line), rows[i].says))
+            fail_msg("%s: %s gave %s", rows[i].why, rows[i].line, strbuf_text(&w.said));
+    world_close(&w);
+}
+
+static void test_cancel_ends_an_open_script(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    w.bot.draft_limits = (struct draft_limits){.at_once = 1, .per_day = 10};
+    expect(&w, "/cancel", "nothing to cancel");
+    expect(&w, "/script How tides work", "being written");
+    expect(&w, "/cancel", "Cancelled.");
+    expect(&w, "/cancel", "nothing to cancel");
+    assert_int_equal(number(&w, "select count(*) from jobs where state = 'cancelled'"), 1);
+    world_close(&w);
+}
+
 static void test_unknown_commands(void **state)
 {
     (void)state;
@@ -201,6 +237,8 @@ int main(void)
         cmocka_unit_test(test_admin_of_another_chat),
         cmocka_unit_test(test_forget),
         cmocka_unit_test(test_language),
+        cmocka_unit_test(test_voices_are_found_or_named),
+        cmocka_unit_test(test_cancel_ends_an_open_script),
         cmocka_unit_test(test_unknown_commands),
         cmocka_unit_test(test_refused_and_repaired),
         cmocka_unit_test(test_quoted_message),

@@ -27,7 +27,7 @@ static const struct option options[] = {
     {"VIDEO_OUTPUT_DIR", KIND_FOLDER, "", 0, 0, NULL,
      "Folder of finished videos. Empty: videos in nanotik_data."},
     {"VIDEO_TEMP_DIR", KIND_FOLDER, "", 0, 0, NULL,
-     "Folder of work files. Empty: tmp in nanotik_data."},
+     "Folder in which the cache is made, see nanotik_cache_mb. Empty: nanotik_data."},
     {"VIDEO_MAX_DURATION", KIND_INT, "180", 10, 3600, NULL,
      "Longest video that may be ordered, in seconds."},
     {"VIDEO_KEEP_DAYS", KIND_INT, "14", 1, 365, NULL,
