@@ -328,6 +328,13 @@ static void test_quotes_are_bounded(void **state)
     for (size_t i = 0; i < l.count; i++)
         job_free(&l.list[i]);
     free(l.list);
+    /* The clock went back: the newest looks like the oldest. */
+    fixture_db_sql(db, "update jobs set created_at = clock_timestamp() + interval '1 hour'");
+    s.text = "late";
+    run(db, &s);
+    assert_int_equal(state_of(db, s.id), JOB_QUOTED);
+    assert_int_equal(fixture_db_number(db, "select count(*) from jobs where state = 'quoted'"),
+                     JOB_QUOTES_MAX);
 }
 
 /* One person's many videos do not keep others waiting, and each is told its true place. */

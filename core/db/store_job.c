@@ -140,17 +140,17 @@ static bool known_quote(struct db_tx *tx, const char *account, const char *dedup
     return true;
 }
 
-/* Nobody can pile up quotes: the oldest go. */
-static bool trim_quotes(struct db_tx *tx, const char *account, struct err *e)
+/* Nobody can pile up quotes: the oldest go, never the one that was just made. */
+static bool trim_quotes(struct db_tx *tx, const char *account, const char *made, struct err *e)
 {
-    struct num keep = num_make(JOB_QUOTES_MAX);
-    const char *params[] = {account, keep.text};
+    struct num others = num_make(JOB_QUOTES_MAX - 1);
+    const char *params[] = {account, others.text, made};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!db_exec(tx,
                  "select id from jobs where id in (select id from jobs where user_id = $1 and"
-                 " state = 'quoted' order by created_at desc, id desc offset $2)"
+                 " state = 'quoted' and id <> $3 order by created_at desc, id desc offset $2)"
                  " and state = 'quoted' and not " JOB_IN_CHECK " for update skip locked",
-                 params, 2, &rows, e))
+                 params, 3, &rows, e))
         return false;
     for (size_t i = 0; i < db_count(rows); i++)
         if (!job_move(tx, row_text(rows, i, 0), JOB_QUOTED, JOB_CANCELLED, e))
@@ -211,7 +211,7 @@ bool job_quote(struct db_tx *tx, const struct job *spec, const char *dedupe_key,
         if (made) {
             str_copy(ret_id, UUID_TEXT, id);
             DB_CRASH(tx, "job_quote");
-            return trim_quotes(tx, spec->account, e);
+            return trim_quotes(tx, spec->account, id, e);
         }
     }
     return err_set(e, ERR_RETRY, "error.database", "a quote comes and goes");
