@@ -203,6 +203,14 @@ static void tell_stock(void *ctx, const char *name, const struct err *why)
         tell(ctx, GOOD, "doctor.stock_named", name, NULL);
 }
 
+static void tell_chat(void *ctx, const char *name, const struct err *why)
+{
+    if (why)
+        tell_err(ctx, "doctor.chat_named", name, why);
+    else
+        tell(ctx, GOOD, "doctor.chat_named", name, NULL);
+}
+
 static void check_services(struct report *r)
 {
     struct err e = {0};
@@ -222,7 +230,10 @@ static void check_services(struct report *r)
         tell_err(r, "doctor.writer", "", &e);
     bool chats = config_text(r->cli->config, "TELEGRAM_BOT_TOKEN")[0] ||
                  config_text(r->cli->config, "DISCORD_BOT_TOKEN")[0];
-    tell_key(r, chats ? GOOD : OPTIONAL, "doctor.chats", "", "doctor.chats_cost");
+    if (!chats)
+        tell_key(r, OPTIONAL, "doctor.chats", "", "doctor.chats_cost");
+    else if (!wire_chats_check(r->cli, tell_chat, r, &e))
+        tell_err(r, "doctor.chats", "", &e);
 }
 
 static bool credential_there(const char *name)

@@ -106,6 +106,11 @@ void wire_pay_free(struct wire_pay *w);                    /* NULL is fine */
 struct wire_chats;
 bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_tools *tools, bool listens,
                      struct wire_chats **ret, struct err *e);
+/* For doctor: asks each network whose token is set. `tell` gets "Telegram: @name" and NULL, or
+   "Telegram" and the error. */
+bool wire_chats_check(struct cli *cli,
+                      void (*tell)(void *ctx, const char *name, const struct err *why), void *ctx,
+                      struct err *e);
 void wire_chats_free(struct wire_chats *c); /* destroys the adapters too; NULL is fine */
 /* One of them, in its own file. */
 bool wire_discord_make(const struct config *config, struct bot *bot, struct net_engine *net,

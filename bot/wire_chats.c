@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adapters/discord/discord.h"
 #include "adapters/telegram/telegram.h"
 #include "adapters/terminal/terminal.h"
 #include "bot/command.h"
@@ -182,6 +183,39 @@ bool wire_chats_make(struct cli *cli, struct bot *bot, struct wire_tools *tools,
         return false;
     }
     *ret = c;
+    return true;
+}
+
+bool wire_chats_check(struct cli *cli,
+                      void (*tell)(void *ctx, const char *name, const struct err *why), void *ctx,
+                      struct err *e)
+{
+    const struct config *config = cli->config;
+    struct net_engine *net = NULL;
+    struct telegram_options telegram = {.token = config_text(config, "TELEGRAM_BOT_TOKEN"),
+                                        .api_url = config_text(config, "TELEGRAM_API_URL")};
+    struct discord_options discord = {.token = config_text(config, "DISCORD_BOT_TOKEN"),
+                                      .api_url = config_text(config, "DISCORD_API_URL"),
+                                      .allow_plain = config_int(config, "NANOTIK_ALLOW_PLAIN")};
+    if (!net_engine_create(discord.allow_plain, &net, e))
+        return false;
+    telegram.net = discord.net = net;
+    for (int i = 0; i < 2; i++) {
+        struct chat_adapter chat = {0};
+        struct err why = {0};
+        char who[64] = "", name[100];
+        if (!(i == 0 ? telegram.token : discord.token)[0])
+            continue;
+        bool ok = (i == 0 ? telegram_create(&telegram, &chat, &why)
+                          : discord_create(&discord, &chat, &why)) &&
+                  chat.ops->whoami(chat.self, who, sizeof(who), &cli->stop, &why);
+        snprintf(name, sizeof(name), "%s%s%s", i == 0 ? "Telegram" : "Discord", who[0] ? ": " : "",
+                 who);
+        tell(ctx, name, ok ? NULL : &why);
+        if (chat.ops)
+            chat.ops->destroy(chat.self);
+    }
+    net_engine_destroy(net);
     return true;
 }
 

@@ -91,6 +91,7 @@ static const struct chat_adapter_ops discord_ops = {
     .deliver = dc_deliver,
     .hold_ms = dc_hold_ms,
     .fetch = dc_fetch,
+    .whoami = dc_whoami,
     .destroy = discord_destroy,
 };
 

@@ -241,6 +241,7 @@ void dc_kick(struct discord *d); /* wakes the keeper */
 
 /* --- run.c --- */
 bool dc_run(void *self, chat_events_fn *on_events, void *ctx, struct err *e);
+bool dc_whoami(void *self, char *ret_name, size_t size, const struct cancel *cancel, struct err *e);
 /* Takes the event over (and frees it when there is no room). */
 void dc_enqueue(struct discord *d, struct dc_queued *q);
 

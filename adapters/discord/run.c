@@ -14,8 +14,8 @@ enum {
 
 /* --- before the gateway --- */
 
-static bool get(struct discord *d, const char *name, const char *path, struct dc_reply *r,
-                struct err *e)
+static bool get(struct discord *d, const char *name, const char *path, const struct cancel *cancel,
+                struct dc_reply *r, struct err *e)
 {
     char route[80];
     snprintf(route, sizeof(route), "GET %s", path);
@@ -25,8 +25,15 @@ static bool get(struct discord *d, const char *name, const char *path, struct dc
                         .major = "",
                         .path = str_dup(path),
                         .patience_ms = PATIENCE_MS,
-                        .cancel = &d->stop};
+                        .cancel = cancel};
     return dc_call(d, &c, r, e);
+}
+
+bool dc_whoami(void *self, char *ret_name, size_t size, const struct cancel *cancel, struct err *e)
+{
+    AUTO(dc_reply_free) struct dc_reply r = {0};
+    return get(self, "application", "/applications/@me", cancel, &r, e) &&
+           snprintf(ret_name, size, "%s", json_text(r.doc, "name", "?")) > 0;
 }
 
 /* True: known. False: stopped (e untouched) or refused for good (e set). */
@@ -36,7 +43,7 @@ static bool get_patiently(struct discord *d, const char *name, const char *path,
     for (int i = 0; !cancel_fired(&d->stop); i++) {
         struct err failed = {0};
         dc_reply_free(r);
-        if (get(d, name, path, r, &failed))
+        if (get(d, name, path, &d->stop, r, &failed))
             return true;
         if (r->action == DC_TOKEN) {
             *e = failed;

@@ -23,6 +23,7 @@ enum {
     ALBUM_MS = 1100,   /* the parts of an album arrive within a second */
     GOODBYE_MS = 700,  /* run() returns within a second of stop() */
     STORE_MS = 300,    /* pause while the bot cannot store */
+    WHOAMI_MS = 8000,
 };
 
 struct poller {
@@ -59,6 +60,17 @@ static int backoff_ms(int failures)
 {
     int64_t ms = failures >= 6 ? 60000 : 1000LL << MAX(failures - 1, 0);
     return (int)(ms - ms * (net_backoff_ms(0) - 375) / 500); /* up to a quarter off */
+}
+
+bool tg_whoami(void *self, char *ret_name, size_t size, const struct cancel *cancel, struct err *e)
+{
+    AUTO(tg_reply_free) struct tg_reply r = {0};
+    struct tg_call c = {.method = "getMe", .total_ms = WHOAMI_MS, .cancel = cancel};
+    if (!tg_call(self, &c, &r, e))
+        return r.code == 401 || r.code == 404
+                   ? tg_error_set(e, TG_TOKEN, r.code, r.description, "getMe")
+                   : false;
+    return snprintf(ret_name, size, "@%s", json_text(r.result, "username", "?")) > 0;
 }
 
 /* True: known. False: stopped (e untouched) or the token is wrong (e set). */

@@ -207,6 +207,7 @@ static const struct chat_adapter_ops telegram_ops = {
     .is_overheard = telegram_is_overheard,
     .is_admin = tg_is_admin,
     .fetch = tg_fetch,
+    .whoami = tg_whoami,
     .destroy = telegram_destroy,
 };
 

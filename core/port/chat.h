@@ -204,6 +204,10 @@ struct chat_adapter_ops {
        "chat.file_gone". */
     bool (*fetch)(void *self, const char *media, const char *folder, const struct cancel *cancel,
                   char **ret_path, struct err *e);
+    /* OPTIONAL. Any thread, also without run(); blocks some seconds. Asks the network who we are: the
+       name that people see. ERR_CONFIG: the token is wrong. */
+    bool (*whoami)(void *self, char *ret_name, size_t size, const struct cancel *cancel,
+                   struct err *e);
     /* REQUIRED. After run() returned and all senders were joined; accepts a half-built self. */
     void (*destroy)(void *self);
 };
