@@ -1,4 +1,4 @@
-/* A group became a supergroup: account, jobs, orders and waiting cards go along, once. */
+/* A group became a supergroup: jobs, orders and waiting cards go along, once. The account: test_db_merge. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -8,7 +8,6 @@
 
 #include "core/base/strbuf.h"
 #include "core/db/seal.h"
-#include "core/db/store_account.h"
 #include "core/db/store_chat.h"
 #include "core/db/store_job.h"
 #include "core/db/store_move.h"
@@ -19,7 +18,7 @@
 #define OTHER "-4111"
 
 struct step {
-    enum { QUOTE, GET, CARD, CLAIM, MOVE, FIND } verb;
+    enum { QUOTE, GET, CARD, CLAIM, MOVE } verb;
     const char *chat, *account, *text;
     char id[UUID_TEXT];
     struct chat_addr addr;
@@ -72,8 +71,6 @@ static bool claim(struct db_tx *tx, struct step *s, struct err *e)
 static bool step_body(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct step *s = ctx;
-    struct account a;
-    char group[72];
     switch (s->verb) {
     case QUOTE:
         return quote(tx, s, e);
@@ -85,10 +82,6 @@ static bool step_body(struct db_tx *tx, void *ctx, struct err *e)
         return claim(tx, s, e);
     case MOVE:
         return chat_move(tx, "test", OLD, NEW, e);
-    case FIND:
-        snprintf(group, sizeof(group), "group:%s", s->chat);
-        return account_find(tx, "test", group, true, 0, &a, e) &&
-               str_copy(s->id, sizeof(s->id), a.id);
     }
     return false;
 }
@@ -173,37 +166,10 @@ static void everything_goes_along_once(void **state)
     }
 }
 
-static void the_new_id_leads_to_the_old_account(void **state)
-{
-    (void)state;
-    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(2);
-    char group[UUID_TEXT], rich[UUID_TEXT];
-    struct step find = {.verb = FIND, .chat = NEW};
-    fixture_db_account(db, "group:" OLD, 5, group);
-    run(db, &find); /* somebody wrote there before we heard of the move */
-    assert_string_not_equal(find.id, group);
-    move(db);
-    move(db);
-    run(db, &find);
-    assert_string_equal(find.id, group);
-    find.chat = OLD;
-    run(db, &find);
-    assert_string_equal(find.id, group);
-    /* Credits that lie on the new id are never cut off. */
-    fixture_db_sql(db, "delete from identities");
-    fixture_db_account(db, "group:" OLD, 0, group);
-    fixture_db_account(db, "group:" NEW, 3, rich);
-    move(db);
-    find.chat = NEW;
-    run(db, &find);
-    assert_string_equal(find.id, rich);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_goes_along_once),
-        cmocka_unit_test(the_new_id_leads_to_the_old_account),
     };
     return cmocka_run_group_tests(tests, fixture_db_start, fixture_db_stop);
 }

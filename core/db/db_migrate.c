@@ -30,6 +30,7 @@ EMBED(schema_0017, "schema/0017_clips.sql");
 EMBED(schema_0018, "schema/0018_alarms.sql");
 EMBED(schema_0019, "schema/0019_stuck_blocks.sql");
 EMBED(schema_0020, "schema/0020_checks.sql");
+EMBED(schema_0021, "schema/0021_moves.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -56,6 +57,7 @@ static const struct {
     {"0018_alarms",       schema_0018},
     {"0019_stuck_blocks", schema_0019},
     {"0020_checks",       schema_0020},
+    {"0021_moves",        schema_0021},
 };
 
 enum { LOCK_TRIES = 30 };

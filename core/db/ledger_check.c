@@ -39,6 +39,10 @@ static const char check_sql[] =
     "   from wallets w left join own o using (user_id)"
     "   where w.avail <> coalesce(o.avail, 0) or w.held <> coalesce(o.held, 0)"
     "   or w.avail < 0 or w.held < 0"
+    " union all select 'money: wallet ' || user_id || ' has an heir and keeps ' || avail"
+    "   from wallets where heir is not null and avail <> 0"
+    " union all select 'money: between accounts and their heirs is ' || sum(amount) from entries"
+    "   where account = 'heirs' having sum(amount) <> 0"
     /* 4 */
     " union all select 'money: wallet ' || w.user_id || ' holds ' || w.held || ', its open holds '"
     "   || coalesce(o.held, 0) from wallets w left join open o using (user_id)"
@@ -88,7 +92,9 @@ static const char check_sql[] =
     "   || ', payments leave ' || coalesce(d.raw, 0) from rests r full join (select user_id,"
     "   method, sum(raw) raw from (select user_id, method, raw - credits * per_credit raw"
     "     from deposits where state = 'credited' union all select user_id, method, -rest"
-    "     from refunds where state in ('waiting', 'sent', 'done')) part"
+    "     from refunds where state in ('waiting', 'sent', 'done')"
+    "     union all select from_id, method, -raw from inherited_rests"
+    "     union all select into_id, method, raw from inherited_rests) part"
     "   group by user_id, method) d using (user_id, method)"
     "   where coalesce(r.raw, 0) <> coalesce(d.raw, 0)"
     /* refunds: their transfers, their block, and never more than what arrived */

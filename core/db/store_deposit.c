@@ -22,8 +22,19 @@ static bool row_known(struct db_tx *tx, const struct deposit *d, bool *ret, stru
     return true;
 }
 
+/* An account that became part of another one is paid for that one. */
+static bool find_heir(struct db_tx *tx, char account[static UUID_TEXT], struct err *e)
+{
+    const char *params[] = {account};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx, "select heir from wallets where user_id = $1 and heir is not null", params, 1,
+                 &rows, e))
+        return false;
+    return db_count(rows) == 0 || str_copy(account, UUID_TEXT, row_text(rows, 0, 0));
+}
+
 /* Whose it is: named, by its own address, or by an amount that only one live order asks for. */
-static bool find_owner(struct db_tx *tx, const struct deposit *d, struct deposit_done *done,
+static bool find_payee(struct db_tx *tx, const struct deposit *d, struct deposit_done *done,
                        bool *ret_found, struct err *e)
 {
     struct deposit_address a;
@@ -170,21 +181,33 @@ static bool credit_owner(struct db_tx *tx, const struct deposit *d, struct depos
            give(tx, d, "bonus", done->account, c.bonus, e);
 }
 
+/* Whoever it is once the wallet is locked: the payee, or, since a moment, the payee's heir. */
+static bool lock_owner(struct db_tx *tx, char account[static UUID_TEXT], struct err *e)
+{
+    struct wallet w;
+    char locked[UUID_TEXT] = "";
+    while (strcmp(locked, account) != 0) {
+        str_copy(locked, sizeof(locked), account);
+        if (!wallet_lock(tx, account, &w, e) || !find_heir(tx, account, e))
+            return false;
+    }
+    return true;
+}
+
 bool deposit_credit(struct db_tx *tx, const struct deposit *d, struct deposit_done *ret,
                     struct err *e)
 {
-    struct wallet w;
     bool known = false, found = false;
     *ret = (struct deposit_done){.result = DEPOSIT_KNOWN};
     if (raw_is_zero(d->amount))
         return err_set(e, ERR_INTERNAL, "error.internal", "a payment of nothing");
     if (!row_known(tx, d, &known, e) || known)
         return known;
-    if (!find_owner(tx, d, ret, &found, e))
+    if (!find_payee(tx, d, ret, &found, e))
         return false;
     if (!found)
         return store_unmatched(tx, d, ret, e);
-    return wallet_lock(tx, ret->account, &w, e) && credit_owner(tx, d, ret, e);
+    return lock_owner(tx, ret->account, e) && credit_owner(tx, d, ret, e);
 }
 
 /* --- reading --- */

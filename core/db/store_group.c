@@ -59,13 +59,15 @@ static bool add_use(struct db_tx *tx, const char *member, struct group *g, struc
 {
     const char *params[] = {g->id, member};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
-    if (!db_exec(tx,
-                 "select coalesce(sum(n), 0), coalesce(sum(n) filter (where user_id = $2), 0) from"
-                 " (select j.user_id, case h.state when 'open' then h.amount else h.captured end n"
-                 "  from transfers t join holds h on h.job_id = t.job_id"
-                 "  join jobs j on j.id = t.job_id"
-                 "  where t.user_id = $1 and t.verb = 'hold' and t.at >= " UTC_DAY ") today",
-                 params, 2, &rows, e))
+    if (!db_exec(
+            tx,
+            "select coalesce(sum(n), 0), coalesce(sum(n) filter (where user_id = $2), 0) from"
+            " (select j.user_id, case h.state when 'open' then h.amount else h.captured end n"
+            "  from transfers t join holds h on h.job_id = t.job_id"
+            "  join jobs j on j.id = t.job_id"
+            "  where t.user_id in (select $1 union all select user_id from wallets where heir = $1)"
+            "  and t.verb = 'hold' and t.at >= " UTC_DAY ") today",
+            params, 2, &rows, e))
         return false;
     g->used_all = db_int(rows, 0, 0);
     g->used = db_int(rows, 0, 1);
@@ -90,12 +92,13 @@ bool group_keep_use(struct db_tx *tx, const char *member, struct err *e)
                    old, 1, NULL, e) &&
            db_exec(tx,
                    "insert into group_used(mac, group_id, credits)"
-                   " select sha256(i.mac), t.user_id, sum(h.captured) from jobs j"
+                   " select sha256(i.mac), coalesce(w.heir, t.user_id), sum(h.captured) from jobs j"
                    " join transfers t on t.job_id = j.id and t.verb = 'hold' and t.at >= " UTC_DAY
                    " join holds h on h.job_id = j.id and h.captured > 0"
+                   " join wallets w on w.user_id = t.user_id"
                    " join identities i on i.user_id = j.user_id"
                    " where j.user_id = $1 and j.payer_id is not null"
-                   " group by i.mac, t.user_id",
+                   " group by i.mac, coalesce(w.heir, t.user_id)",
                    params, 1, NULL, e);
 }
 

@@ -34,8 +34,14 @@ struct move {
     int64_t other_gain;
 };
 
-/* *ret_done false: the key is there already and nothing was changed. */
-static bool post(struct db_tx *tx, const struct move *m, bool *ret_done, struct err *e)
+/* What a wallet has after a movement, and who inherits it. */
+struct after {
+    bool done; /* false: the key is there already and nothing was changed */
+    int64_t avail;
+    char heir[UUID_TEXT];
+};
+
+static bool post_lines(struct db_tx *tx, const struct move *m, struct after *ret, struct err *e)
 {
     assert(m->avail + m->held + m->other_gain == 0);
     struct num amount = num_make(m->amount), avail = num_make(m->avail), held = num_make(m->held),
@@ -47,15 +53,19 @@ static bool post(struct db_tx *tx, const struct move *m, bool *ret_done, struct 
                      " values ($1, $2, $3, $4, $5) on conflict (key) do nothing",
                      transfer, 5, &rows, e))
         return false;
-    *ret_done = rows == 1;
-    if (!*ret_done)
+    *ret = (struct after){.done = rows == 1};
+    if (!ret->done)
         return true;
     const char *wallet[] = {m->account, avail.text, held.text};
-    if (!exec_change(tx,
-                     "update wallets set avail = avail + $2, held = held + $3 where user_id = $1",
-                     wallet, 3, &rows, e))
+    AUTO(db_rows_free) struct db_rows *now = NULL;
+    if (!db_exec(tx,
+                 "update wallets set avail = avail + $2, held = held + $3 where user_id = $1"
+                 " returning avail, heir",
+                 wallet, 3, &now, e))
         return false;
-    assert(rows == 1); /* the caller holds its lock */
+    assert(db_count(now) == 1); /* the caller holds its lock */
+    ret->avail = db_int(now, 0, 0);
+    str_copy(ret->heir, sizeof(ret->heir), row_text(now, 0, 1));
     const char *lines[] = {m->key, m->account, avail.text, held.text, m->other, other.text};
     return exec_change(tx,
                        "insert into entries(key, account, user_id, amount)"
@@ -64,6 +74,65 @@ static bool post(struct db_tx *tx, const struct move *m, bool *ret_done, struct 
                        "  ($5::text, null, $6::bigint)) as line(account, user_id, amount)"
                        " where amount <> 0",
                        lines, 6, NULL, e);
+}
+
+/* All that is there goes to the heir, because of the movement with this key. */
+static bool hand_on(struct db_tx *tx, const char *key, const char *account, const struct after *has,
+                    struct err *e)
+{
+    char gone[KEY_TEXT], came[KEY_TEXT];
+    struct wallet w;
+    struct after a;
+    if (has->avail == 0)
+        return true;
+    snprintf(gone, sizeof(gone), "gone:%s", key);
+    snprintf(came, sizeof(came), "came:%s", key);
+    struct move out = {.key = gone,
+                       .verb = "gone",
+                       .account = account,
+                       .amount = has->avail,
+                       .avail = -has->avail,
+                       .other = "heirs",
+                       .other_gain = has->avail};
+    struct move in = {.key = came,
+                      .verb = "came",
+                      .account = has->heir,
+                      .amount = has->avail,
+                      .avail = has->avail,
+                      .other = "heirs",
+                      .other_gain = -has->avail};
+    return post_lines(tx, &out, &a, e) && wallet_lock(tx, has->heir, &w, e) &&
+           post_lines(tx, &in, &a, e);
+}
+
+/* *ret_done false: the key is there already and nothing was changed. */
+static bool post(struct db_tx *tx, const struct move *m, bool *ret_done, struct err *e)
+{
+    struct after a;
+    if (!post_lines(tx, m, &a, e))
+        return false;
+    *ret_done = a.done;
+    return !a.heir[0] || hand_on(tx, m->key, m->account, &a, e);
+}
+
+bool ledger_inherit(struct db_tx *tx, const char *account, const char *heir, struct err *e)
+{
+    const char *params[] = {account, heir};
+    char key[KEY_TEXT];
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx,
+                 "update wallets set heir = $2 where user_id = $1 or heir = $1"
+                 " returning user_id, avail",
+                 params, 2, &rows, e))
+        return false;
+    for (size_t i = 0; i < db_count(rows); i++) {
+        struct after has = {.avail = db_int(rows, i, 1)};
+        str_copy(has.heir, sizeof(has.heir), heir);
+        snprintf(key, sizeof(key), "heir:%s", row_text(rows, i, 0));
+        if (!hand_on(tx, key, row_text(rows, i, 0), &has, e))
+            return false;
+    }
+    return true;
 }
 
 /* --- giving --- */

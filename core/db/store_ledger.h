@@ -4,7 +4,8 @@
  *
  * Verbs:   grant, trial, bonus promo->avail · buy world->avail (core/db/store_deposit.h) ·
  *          refund avail->world, unrefund back (core/db/store_refund.h) · hold avail->held · capture held->revenue (the rest of the hold is
- *          released in the same call) · release held->avail.
+ *          released in the same call) · release held->avail · gone avail->heirs, came heirs->avail
+ *          (an account that became part of another one: core/db/store_move.h).
  * Tables:  wallets, transfers, entries, holds, admin_log, alarms.
  * Threads: as db_tx; lock order wallet, hold, job.
  * Source:  facts sheet "jobs and ledger", section 4.
@@ -41,7 +42,7 @@ bool ledger_release(struct db_tx *tx, const char *job, enum ledger_result *ret, 
 
 struct ledger_line {
     char verb[16];   /* "trial", "grant", "buy", "bonus", "hold", "capture", "release",
-                        "refund", "unrefund" */
+                        "refund", "unrefund", "gone", "came" */
     int64_t credits; /* signed, as seen from `available` + `held` together for the person */
     char at[32];     /* ISO UTC */
     char job[40];    /* or "" */

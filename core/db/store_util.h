@@ -34,6 +34,9 @@ bool wallet_lock(struct db_tx *tx, const char *account, struct wallet *ret, stru
 /* promo -> avail, for grants, trials and bonuses; world -> avail for verbs "buy" and "unrefund". */
 bool ledger_give(struct db_tx *tx, const char *key, const char *verb, const char *account,
                  int64_t credits, enum ledger_result *ret, struct err *e);
+/* From now on all that is, or becomes, available on this account goes to its heir (verbs gone and
+   came), in the transaction that brought it. Both wallets are locked. */
+bool ledger_inherit(struct db_tx *tx, const char *account, const char *heir, struct err *e);
 /* avail -> world. LEDGER_SHORT: that many are not there. */
 bool ledger_refund(struct db_tx *tx, const char *key, const char *account, int64_t credits,
                    enum ledger_result *ret, struct err *e);
