@@ -35,6 +35,9 @@ struct bot {
     struct chat_adapter adapters[BOT_ADAPTERS_MAX];
     size_t adapter_count;
     struct inbox *inbox;            /* NULL until started */
+    int64_t events_before;          /* set by inbox_start: events up to this one were there */
+    int64_t process;                /* a random number that names this process */
+    atomic_bool careful;            /* one of those events is being dealt with */
     struct outbox *outbox;          /* NULL until started */
     struct status *status;          /* NULL until started */
     struct sampler *sampler;        /* NULL until started */
@@ -67,7 +70,9 @@ int64_t bot_price(const struct bot *bot, const struct story_settings *settings,
 int64_t bot_story_price(const struct bot *bot, const struct storyboard *story, int64_t duration_ms);
 
 /* One stored event of any network of this process: one transaction, its answers are rows of the
-   outbox. */
+   outbox. One that was there before this process may be why the last one ended: such are dealt with
+   one at a time, each is counted first, and after BOT_BEGUN_MAX processes it is given up. */
+enum { BOT_BEGUN_MAX = 3 };
 enum bot_did { BOT_NOTHING, BOT_ONE, BOT_LATER /* its chat has to wait a little */, BOT_AWAY };
 enum bot_did bot_handle_one(struct bot *bot);
 /* While the database is away nothing can be stored: says so at most once a minute, past the

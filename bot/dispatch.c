@@ -17,6 +17,7 @@
 #include "bot/status.h"
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_inbox.h"
@@ -64,10 +65,12 @@ struct dispatch {
     struct chat_event event;
     struct arena texts; /* of the event */
     int64_t id;         /* of its row; 0: nothing to do */
-    int64_t only;       /* the second and third transaction: this row */
+    int64_t only;       /* not the first transaction: this row */
+    int begun;          /* by so many processes, this one included; 0: it was not counted */
+    bool careful;       /* bot.careful is ours */
     bool later;
-    const struct err *error; /* what the second transaction tells; NULL in the first */
-    bool give_up;            /* the third: nothing but the end of it */
+    const struct err *error; /* what is told instead of an effect */
+    bool give_up;            /* nothing but the end of it */
 };
 
 static bool hint(struct command_ctx *ctx, struct err *e)
@@ -133,7 +136,8 @@ static bool answer(struct dispatch *d, int tries, struct err *e)
     struct chat_event *event = &d->event;
     bool nobody = event->user_id[0] == '\0', known = false;
     if (event->kind == CHAT_MOVED)
-        return chat_move(ctx->tx, event->addr.network, event->addr.chat, event->text, e);
+        return d->error ||
+               chat_move(ctx->tx, event->addr.network, event->addr.chat, event->text, e);
     if (nobody && event->kind != CHAT_REFUSED)
         return true;
     if (event->kind != CHAT_REFUSED)
@@ -177,6 +181,15 @@ static bool claim(struct dispatch *d, struct inbox_row *row, struct err *e)
     return true;
 }
 
+/* One at a time, so that what ends the process is the one that was counted. */
+static bool begin(struct dispatch *d, struct err *e)
+{
+    struct bot *bot = d->ctx.bot;
+    d->careful = d->careful || !atomic_exchange(&bot->careful, true);
+    d->later = !d->careful;
+    return d->later || inbox_begin(d->ctx.tx, d->id, bot->process, &d->begun, e);
+}
+
 static bool dispatch_body(struct db_tx *tx, void *data, struct err *e)
 {
     struct dispatch *d = data;
@@ -186,10 +199,13 @@ static bool dispatch_body(struct db_tx *tx, void *data, struct err *e)
     d->ctx.tx = tx;
     d->later = false;
     d->id = 0;
+    d->begun = d->only ? d->begun : 0;
     if (!claim(d, &row, e))
         return false;
     if (!d->id)
         return true;
+    if (!d->only && d->id <= d->ctx.bot->events_before)
+        return begin(d, e);
     if (d->give_up)
         return inbox_done(tx, d->id, e);
     if (row.cards >= INBOX_CARDS_MAX) { /* somebody asks faster than the network takes answers */
@@ -273,15 +289,45 @@ static bool after_failure(struct bot *bot, struct dispatch *d, struct err *e)
     return db_run(bot->db, dispatch_body, d, e);
 }
 
+/* It ended whoever began with it: the person is told, and if even that cannot be done, nothing is. */
+static void give_up(struct dispatch *d, struct err *why)
+{
+    char ref[12];
+    unsigned random;
+    random_bytes(&random, sizeof(random));
+    snprintf(ref, sizeof(ref), "%08x", random);
+    err_set_arg(why, ERR_INTERNAL, "error.gave_up", ref,
+                "event %lld is given up (%s): %d processes began with it and ended",
+                (long long)d->id, ref, d->begun - 1);
+    log_err(LOG_ERROR, LOG_MODULE, why);
+    d->error = why;
+    d->give_up = d->begun > BOT_BEGUN_MAX + 1;
+}
+
+/* The next event, or its first half: an old one is counted before anything is done about it. */
+static bool take_one(struct bot *bot, struct dispatch *d, struct err *why, struct err *e)
+{
+    if (!db_run(bot->db, dispatch_body, d, e))
+        return false;
+    if (!d->begun)
+        return true;
+    d->only = d->id;
+    if (d->begun > BOT_BEGUN_MAX)
+        give_up(d, why);
+    return db_run(bot->db, dispatch_body, d, e);
+}
+
 enum bot_did bot_handle_one(struct bot *bot)
 {
     struct dispatch d = {.ctx = {.bot = bot}};
-    struct err e = {0};
+    struct err e = {0}, why = {0};
     enum bot_did did = BOT_AWAY;
-    if (db_run(bot->db, dispatch_body, &d, &e) || after_failure(bot, &d, &e))
+    if (take_one(bot, &d, &why, &e) || after_failure(bot, &d, &e))
         did = d.later ? BOT_LATER : d.id ? BOT_ONE : BOT_NOTHING;
     else if (e.code != ERR_CANCELLED)
         log_err(LOG_WARN, LOG_MODULE, &e);
+    if (d.careful)
+        atomic_store(&bot->careful, false);
     if (did == BOT_ONE)
         after_commit(bot, &d.ctx);
     arena_free(&d.ctx.arena);

@@ -7,6 +7,7 @@
 
 #include "bot/event_json.h"
 #include "core/base/clock.h"
+#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_inbox.h"
@@ -135,6 +136,17 @@ static bool has_room(struct inbox *b)
     }
 }
 
+/* A move is about two chats: neither goes on before it is dealt with. */
+static const struct chat_addr *other_chat(const struct chat_event *event, struct arena *a)
+{
+    if (event->kind != CHAT_MOVED)
+        return NULL;
+    struct chat_addr *to = arena_alloc(a, sizeof(*to));
+    str_copy(to->network, sizeof(to->network), event->addr.network);
+    str_copy(to->chat, sizeof(to->chat), event->text);
+    return to;
+}
+
 bool bot_on_events(void *ctx, const struct chat_event *events, size_t count, const char *cursor)
 {
     struct bot *bot = ctx;
@@ -149,6 +161,7 @@ bool bot_on_events(void *ctx, const struct chat_event *events, size_t count, con
         if (body)
             items[used++] = (struct inbox_item){.event_id = events[i].event_id,
                                                 .addr = &events[i].addr,
+                                                .also = other_chat(&events[i], &arena),
                                                 .body = arena_dup(&arena, body)};
         else
             log_error("an event is longer than any may be: dropped");
@@ -220,8 +233,16 @@ static void *worker_main(void *data)
     }
 }
 
+static bool newest_body(struct db_tx *tx, void *id, struct err *e)
+{
+    return inbox_newest(tx, id, e);
+}
+
 bool inbox_start(struct bot *bot, struct inbox **ret, struct err *e)
 {
+    random_bytes(&bot->process, sizeof(bot->process));
+    if (!db_run(bot->db, newest_body, &bot->events_before, e))
+        return false;
     struct inbox *b = calloc(1, sizeof(*b));
     if (!b)
         return err_set(e, ERR_INTERNAL, "error.internal", "inbox: no memory");

@@ -15,13 +15,13 @@
 
 enum { ITEMS_MAX = 16 };
 
-/* "chat:words" per event; the words are its id too. */
+/* "chat:words" per event, "chat+other:words" where two chats wait for it; the words are its id too. */
 struct step {
-    enum { PUT, TAKE, HOLD, POSTPONE, GIVE_BACK } verb;
+    enum { PUT, TAKE, HOLD, HOLD_AND_DIE, POSTPONE, GIVE_BACK, BEGIN } verb;
     const char *const *events;
     struct db *db; /* HOLD: what others get meanwhile */
-    int64_t fresh;
-    int tries, cards;
+    int64_t fresh, process, only, id;
+    int tries, cards, begun;
     bool found;
     char got[64], others[64];
 };
@@ -31,13 +31,20 @@ static const char *const networks[] = {"test", NULL};
 static bool put(struct db_tx *tx, struct step *s, struct err *e)
 {
     struct inbox_item items[ITEMS_MAX];
-    struct chat_addr addr[ITEMS_MAX] = {0};
+    struct chat_addr addr[ITEMS_MAX] = {0}, also[ITEMS_MAX] = {0};
     size_t n = 0;
     for (; s->events[n]; n++) {
         const char *colon = strchr(s->events[n], ':');
-        str_copy(addr[n].chat, MIN(sizeof(addr[n].chat), (size_t)(colon - s->events[n]) + 1),
-                 s->events[n]);
-        items[n] = (struct inbox_item){colon + 1, &addr[n], colon + 1};
+        size_t chat = strcspn(s->events[n], "+:");
+        bool two = s->events[n][chat] == '+';
+        str_copy(addr[n].chat, MIN(sizeof(addr[n].chat), chat + 1), s->events[n]);
+        if (two)
+            str_copy(also[n].chat, MIN(sizeof(also[n].chat), (size_t)(colon - s->events[n]) - chat),
+                     s->events[n] + chat + 1);
+        items[n] = (struct inbox_item){.event_id = colon + 1,
+                                       .addr = &addr[n],
+                                       .body = colon + 1,
+                                       .also = two ? &also[n] : NULL};
     }
     return inbox_put(tx, "test", items, n, &s->fresh, e);
 }
@@ -50,9 +57,10 @@ static bool step_body(struct db_tx *tx, void *ctx, struct err *e)
     AUTO(inbox_row_free) struct inbox_row row = {0};
     if (s->verb == PUT)
         return put(tx, s, e);
-    if (!inbox_claim(tx, networks, 0, &row, e))
+    if (!inbox_claim(tx, networks, s->only, &row, e))
         return false;
     s->found = row.id != 0;
+    s->id = row.id;
     s->tries = row.tries;
     s->cards = row.cards;
     str_copy(s->got, sizeof(s->got), row.id ? row.body : "");
@@ -60,6 +68,11 @@ static bool step_body(struct db_tx *tx, void *ctx, struct err *e)
     case HOLD: /* ours is not done yet: somebody else looks for work */
         take(s->db, s->others);
         return inbox_done(tx, row.id, e);
+    case HOLD_AND_DIE:
+        take(s->db, s->others);
+        return err_set(e, ERR_CANCELLED, "error.cancelled", "died in the middle");
+    case BEGIN:
+        return inbox_begin(tx, row.id, s->process, &s->begun, e);
     case POSTPONE:
         return inbox_postpone(tx, row.id, 60000, true, e);
     case GIVE_BACK:
@@ -72,7 +85,7 @@ static bool step_body(struct db_tx *tx, void *ctx, struct err *e)
 static void run(struct db *db, struct step *s)
 {
     struct err e = {0};
-    if (!db_run(db, step_body, s, &e) && s->verb != GIVE_BACK)
+    if (!db_run(db, step_body, s, &e) && e.code != ERR_CANCELLED)
         fail_msg("step %d: %s", (int)s->verb, e.detail);
 }
 
@@ -149,6 +162,74 @@ static void a_chat_waits_for_itself_only(void **state)
     assert_int_equal(s.tries, 1);
 }
 
+/* A move (of a to b) is dealt with behind what came before it in either chat, and before what comes
+   behind it in either. */
+static void two_chats_wait_for_a_move(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *events[8], *held, *others[4];
+        const char *why;
+    } rows[] = {
+        {{"a+b:move", "b:b1", "a:a1", "c:c1"},   "move", {"c1", ""},       "both chats wait for it"   },
+        {{"b:b1", "a+b:move", "b:b2", "c:c1"},   "b1",   {"c1", ""},       "it waits for the new chat"},
+        {{"a:a1", "a+b:move", "b:b1", "c:c1"},   "a1",   {"c1", ""},       "it waits for the old chat"},
+        {{"a+b:m1", "a+b:m2", "b:b1"},           "m1",   {""},             "told in both chats"       },
+        {{"a+b:m1", "c+b:m2", "d+a:m3", "c:c1"}, "m1",   {""},             "chains keep their order"  },
+        {{"a+b:m1", "c+d:m2", "d:d1"},           "m1",   {"m2", "d1", ""}, "other moves go on"        },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTO(fixture_db_done) struct db *db = fixture_db_fresh(3);
+        print_message("%s\n", rows[i].why);
+        store(db, rows[i].events);
+        struct step s = {.verb = HOLD, .db = db};
+        size_t n = 0;
+        do {
+            /* Again and again the first one is held and dies, until others have nothing left. */
+            s.verb = HOLD_AND_DIE;
+            run(db, &s);
+            assert_string_equal(s.got, rows[i].held);
+            assert_string_equal(s.others, rows[i].others[n]);
+        } while (rows[i].others[n++][0]);
+    }
+}
+
+/* A count of the processes that began with an event and were gone before its end. */
+static void processes_that_ended_are_counted(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(2);
+    static const struct {
+        int64_t process;
+        int begun;
+        const char *why;
+    } rows[] = {
+        {11, 1, "the first"                                              },
+        {11, 1, "the same once more: it is alive, so it failed otherwise"},
+        {-7, 2, "another one"                                            },
+        {11, 3, "the first again: it cannot tell that it is alive"       },
+    };
+    assert_int_equal(store(db, (const char *const[]){"a:a1", "a:a2", NULL}), 2);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct step s = {.verb = BEGIN, .process = rows[i].process};
+        print_message("%s\n", rows[i].why);
+        run(db, &s);
+        assert_int_equal(s.begun, rows[i].begun);
+        takes(db, ""); /* nobody else takes it now, nor what comes behind it */
+        fixture_db_sql(db, "update events set not_before = now()");
+    }
+    struct step s = {.verb = POSTPONE};
+    run(db, &s); /* it came to an end, for now */
+    fixture_db_sql(db, "update events set not_before = now()");
+    s = (struct step){.verb = BEGIN, .process = 5};
+    run(db, &s);
+    assert_int_equal(s.begun, 1);
+    s = (struct step){.verb = TAKE, .only = s.id};
+    run(db, &s); /* by its id it is ours, although it is not due */
+    assert_string_equal(s.got, "a1");
+    takes(db, "a2");
+}
+
 static bool say(struct db_tx *tx, void *ctx, struct err *e)
 {
     char body[] = "{}";
@@ -180,6 +261,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_stored_once),
         cmocka_unit_test(a_chat_waits_for_itself_only),
+        cmocka_unit_test(two_chats_wait_for_a_move),
+        cmocka_unit_test(processes_that_ended_are_counted),
         cmocka_unit_test(unsent_cards_of_the_chat_are_counted),
     };
     return cmocka_run_group_tests(tests, fixture_db_start, fixture_db_stop);

@@ -68,11 +68,13 @@ static bool order(struct db_tx *tx, struct step *s, struct err *e)
 static bool body(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct step *s = ctx;
+    struct chat_addr where = {.network = "test"};
     enum ledger_result r;
     switch (s->verb) {
     case FIND:
     case MAKE:
-        return group_find(tx, "test", s->chat, s->verb == MAKE, s->id, e);
+        str_copy(where.chat, sizeof(where.chat), s->chat);
+        return group_find(tx, &where, s->verb == MAKE, s->id, e);
     case GRANT:
         return ledger_grant(tx, s->ref, s->account, s->amount, "test", "test", &r, e);
     case ADDRESS:

@@ -74,7 +74,8 @@ static bool on_events(void *ctx, const struct chat_event *events, size_t count, 
         write_down(&w.heard[w.count++], &events[i]);
     if (store) {
         w.batches++;
-        str_copy(w.cursor, sizeof(w.cursor), cursor);
+        if (cursor)
+            str_copy(w.cursor, sizeof(w.cursor), cursor);
     }
     pthread_mutex_unlock(&w.lock);
     return store;
@@ -545,6 +546,50 @@ static void groups_know_their_admins_and_move(void **state)
     assert_string_equal(url, "https://t.me/ExampleClipBot?start=pay");
 }
 
+static void is_move(size_t i, const char *from, const char *to)
+{
+    struct heard h = heard_at(i);
+    assert_int_equal(h.kind, CHAT_MOVED);
+    assert_string_equal(h.addr.chat, from);
+    assert_string_equal(h.text, to);
+}
+
+/* What is said in the new chat never overtakes it, however the updates are ordered, and also when a
+   message to the old one was the first to learn of it. */
+static void news_of_a_move_comes_first(void **state)
+{
+    (void)state;
+    char ref[CHAT_REF_MAX] = "";
+    fake_do(&w.fake, "chat", "{\"id\":-1002233445566,\"type\":\"supergroup\"}");
+    fake_do(&w.fake, "say", "{\"chat\":-1002233445566,\"text\":\"/help@ExampleClipBot\"}");
+    fake_do(&w.fake, "migrate", "{\"from\":-4987654321,\"to\":-1002233445566}");
+    adapter_run();
+    wait_heard(3);
+    is_move(0, "-4987654321", "-1002233445566");
+    is_move(1, "-4987654321", "-1002233445566");
+    assert_string_equal(heard_at(2).text, "/help");
+    fake_do(&w.fake, "chat", "{\"id\":-55,\"migratedTo\":-1009}");
+    fake_do(&w.fake, "chat", "{\"id\":-1009,\"type\":\"supergroup\"}");
+    struct chat_addr other = {.network = "telegram", .chat = "-55"};
+    must_send(&other, "found", ref);
+    must_send(&other, "known", ref);
+    fake_do(&w.fake, "say", "{\"chat\":-1009,\"text\":\"/help@ExampleClipBot\"}");
+    wait_heard(5);
+    is_move(3, "-55", "-1009");
+    assert_string_equal(heard_at(4).addr.chat, "-1009");
+    fake_do(&w.fake, "say", "{\"chat\":-1009,\"text\":\"/queue@ExampleClipBot\"}");
+    wait_heard(6); /* it is told once */
+    assert_string_equal(heard_at(5).text, "/queue");
+    /* While another process polls, what is learnt here is told too. */
+    fake_do(&w.fake, "chat", "{\"id\":-56,\"migratedTo\":-1010}");
+    fake_do(&w.fake, "chat", "{\"id\":-1010,\"type\":\"supergroup\"}");
+    atomic_store(&w.may_poll, false);
+    str_copy(other.chat, sizeof(other.chat), "-56");
+    must_send(&other, "found", ref);
+    wait_heard(7);
+    is_move(6, "-56", "-1010");
+}
+
 /* --- saying --- */
 
 static void refusals_are_answered_with_a_way(void **state)
@@ -994,6 +1039,7 @@ int main(void)
         CASE(one_poller_at_a_time),
         CASE(albums_and_files_arrive),
         CASE(groups_know_their_admins_and_move),
+        CASE(news_of_a_move_comes_first),
         CASE(refusals_are_answered_with_a_way),
         CASE(topics_are_answered_in_place),
         CASE(progress_is_coalesced),

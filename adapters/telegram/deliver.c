@@ -276,7 +276,7 @@ static bool recover(struct delivery *d, const struct tg_reply *r)
     case TG_MOVED:
         if (r->moved_to >= 0 || r->moved_to == d->chat)
             return false;
-        tg_chat_moved(d->t, d->chat, r->moved_to);
+        tg_chat_moved(d->t, d->chat, r->moved_to, false);
         d->chat = r->moved_to;
         d->message = 0;
         return true;

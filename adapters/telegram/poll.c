@@ -111,7 +111,7 @@ static void note_update(struct telegram *t, const struct tg_update *u)
     if (u->kind == TG_EVENT && u->event.kind == CHAT_MOVED) {
         int64_t to = 0;
         if (str_to_int(u->event.text, INT64_MIN, -1, &to))
-            tg_chat_moved(t, u->chat, to);
+            tg_chat_moved(t, u->chat, to, true);
     }
 }
 
@@ -120,24 +120,53 @@ static bool is_ours(struct telegram *t)
     return !t->o.may_poll || t->o.may_poll(t->o.ctx);
 }
 
-/* All at once, with the offset behind them. False: stopped before they were stored. */
-static bool hand_over(struct poller *p, struct tg_update *u, size_t count, struct arena *a)
+/* Moves first, those that a sender learnt before those that were told, then the rest in its order. */
+static size_t fill_events(struct poller *p, const struct tg_update *u, size_t count,
+                          struct arena *a, struct chat_event *ret, struct tg_move *learnt,
+                          size_t *ret_learnt)
 {
-    struct chat_event *events = arena_alloc(a, BATCH * sizeof(*events));
-    size_t used = 0;
+    size_t used = *ret_learnt = tg_moves_untold(p->t, a, ret, learnt);
+    for (int moves = 1; moves >= 0; moves--)
+        for (size_t i = 0; i < count; i++)
+            if (u[i].kind == TG_EVENT && (u[i].event.kind == CHAT_MOVED) == moves)
+                ret[used++] = u[i].event;
+    return used;
+}
+
+/* All at once, with the cursor (or none). False: stopped before they were stored. */
+static bool hand_over(struct poller *p, const struct tg_update *u, size_t count, const char *cursor,
+                      struct arena *a)
+{
+    struct chat_event *events = arena_alloc(a, (TG_MOVED_MAX + BATCH) * sizeof(*events));
+    struct tg_move learnt[TG_MOVED_MAX];
+    size_t learnt_count, used = fill_events(p, u, count, a, events, learnt, &learnt_count);
+    while (used > 0 && !p->on_events(p->ctx, events, used, cursor))
+        if (cancel_wait(&p->cancel, STORE_MS) || (cursor && !is_ours(p->t)))
+            return false;
+    for (size_t i = 0; i < learnt_count; i++)
+        tg_chat_moved(p->t, learnt[i].from, learnt[i].to, true);
+    return true;
+}
+
+/* The offset moves behind what is stored, in the same transaction. */
+static bool store_batch(struct poller *p, const struct tg_update *u, size_t count, struct arena *a)
+{
     char cursor[CHAT_CURSOR_MAX];
     int64_t next = count > 0 ? u[count - 1].id + 1 : p->offset;
-    for (size_t i = 0; i < count; i++) {
-        note_update(p->t, &u[i]);
-        if (u[i].kind == TG_EVENT)
-            events[used++] = u[i].event;
-    }
     snprintf(cursor, sizeof(cursor), "%" PRId64 ":%" PRId64, p->me, next);
-    while (used > 0 && !p->on_events(p->ctx, events, used, cursor))
-        if (cancel_wait(&p->cancel, STORE_MS) || !is_ours(p->t))
-            return false;
+    for (size_t i = 0; i < count; i++)
+        note_update(p->t, &u[i]);
+    if (!hand_over(p, u, count, cursor, a))
+        return false;
     p->offset = next;
     return true;
+}
+
+/* Another process polls: what ours learns while sending is told all the same. */
+static void tell_moves(struct poller *p)
+{
+    AUTO(arena_free) struct arena a = {0};
+    hand_over(p, NULL, 0, NULL, &a);
 }
 
 /* An album that reaches the end of the batch may go on in the next one: it is left there once. */
@@ -176,7 +205,7 @@ static void take_batch(struct poller *p, const cJSON *list)
     }
     size_t whole = without_open_album(p, u, count);
     tg_join_albums(u, whole);
-    if (!hand_over(p, u, whole, &a))
+    if (!store_batch(p, u, whole, &a))
         return;
     if (whole < count)
         cancel_wait(&p->cancel, ALBUM_MS);
@@ -356,6 +385,8 @@ static bool poll_loop(struct poller *p, struct err *e)
     while (!cancel_fired(&t->stop)) {
         if (!is_ours(t)) {
             knows_offset = false; /* whoever polls now moves it on */
+            cancel_init(&p->cancel, &t->stop);
+            tell_moves(p);
             cancel_wait(&t->stop, 100);
             continue;
         }

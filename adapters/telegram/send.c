@@ -219,7 +219,7 @@ bool tg_send(void *self, const struct chat_addr *to, const struct card *card,
         }
         tg_note_flood(t, chat, &r);
         if (r.action == TG_MOVED && r.moved_to < 0 && r.moved_to != chat) {
-            tg_chat_moved(t, chat, r.moved_to);
+            tg_chat_moved(t, chat, r.moved_to, false);
             chat = r.moved_to;
         } else if (r.action != TG_WAIT && !tg_form_adapt(&f, r.action)) {
             return false;
@@ -249,7 +249,7 @@ static bool edit_again(struct telegram *t, int64_t chat, int64_t message, struct
 {
     tg_note_flood(t, chat, r);
     if (r->action == TG_MOVED)
-        tg_chat_moved(t, chat, r->moved_to);
+        tg_chat_moved(t, chat, r->moved_to, false);
     if (r->action == TG_UNCLEAR) /* an edit may be repeated */
         e->code = ERR_RETRY;
     if (r->action == TG_NO_TEXT && !tg_is_media(t, chat, message)) {

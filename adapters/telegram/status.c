@@ -83,7 +83,7 @@ static void edit_done(struct telegram *t, const struct tg_reply *r, void *ctx)
     if (r->action == TG_NO_TEXT)
         tg_mark_media(t, s->chat, s->message);
     if (r->action == TG_MOVED)
-        tg_chat_moved(t, s->chat, r->moved_to);
+        tg_chat_moved(t, s->chat, r->moved_to, false);
     pthread_mutex_lock(&t->lock);
     s->flying = false;
     s->gone = r->action == TG_CARD_GONE || r->action == TG_UNREACHABLE || r->action == TG_MOVED;

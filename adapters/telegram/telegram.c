@@ -15,34 +15,6 @@ enum {
 #define CLOUD_VIDEO_MAX (50000000LL - FORM_BYTES)
 #define OWN_VIDEO_MAX (2000000000LL - FORM_BYTES)
 
-/* --- groups that became supergroups --- */
-
-int64_t tg_chat_now(struct telegram *t, int64_t chat)
-{
-    pthread_mutex_lock(&t->lock);
-    for (size_t i = 0; i < TG_MOVED_MAX; i++)
-        if (t->moved[i].from == chat && chat != 0)
-            chat = t->moved[i].to;
-    pthread_mutex_unlock(&t->lock);
-    return chat;
-}
-
-void tg_chat_moved(struct telegram *t, int64_t from, int64_t to)
-{
-    if (from >= 0 || to >= 0 || from == to)
-        return;
-    pthread_mutex_lock(&t->lock);
-    bool known = false;
-    for (size_t i = 0; i < TG_MOVED_MAX; i++)
-        known = known || t->moved[i].from == from;
-    if (!known) {
-        t->moved[t->moved_next].from = from;
-        t->moved[t->moved_next].to = to;
-        t->moved_next = (t->moved_next + 1) % TG_MOVED_MAX;
-    }
-    pthread_mutex_unlock(&t->lock);
-}
-
 /* --- messages that carry media: their words are a caption --- */
 
 static uint64_t message_key(int64_t chat, int64_t message)

@@ -49,6 +49,12 @@ struct tg_slot {
     bool gone;   /* the message cannot be edited any more */
 };
 
+/* --- moves.c: groups that became supergroups --- */
+struct tg_move {
+    int64_t from, to; /* from 0: free */
+    bool told;        /* the bot knows it */
+};
+
 struct telegram {
     struct net_engine *net;
     char *token, *base;
@@ -63,9 +69,7 @@ struct telegram {
     /* --- below: only with lock held --- */
     struct tg_me me; /* the id as the token says; the name once run() asked */
     struct pace *pace;
-    struct {
-        int64_t from, to;
-    } moved[TG_MOVED_MAX];
+    struct tg_move moved[TG_MOVED_MAX];
     size_t moved_next;
     uint64_t media_cards[TG_MEDIA_CARDS];
     size_t media_next;
@@ -109,9 +113,15 @@ bool tg_post(struct telegram *t, const char *method, char *body,
 size_t tg_parts(struct arena *a, const char *json, struct net_part *ret, size_t max);
 char *tg_url(struct telegram *t, const char *kind, const char *path);
 
+/* --- moves.c --- */
+int64_t tg_chat_now(struct telegram *t, int64_t chat);
+/* told: by an update, which the bot gets anyway. */
+void tg_chat_moved(struct telegram *t, int64_t from, int64_t to, bool told);
+/* What the bot has to be told, as events; `told` is set by tg_chat_moved once it is stored. */
+size_t tg_moves_untold(struct telegram *t, struct arena *a, struct chat_event ret[TG_MOVED_MAX],
+                       struct tg_move ret_moves[TG_MOVED_MAX]);
+
 /* --- telegram.c: shared state --- */
-int64_t tg_chat_now(struct telegram *t, int64_t chat); /* follows migrations */
-void tg_chat_moved(struct telegram *t, int64_t from, int64_t to);
 void tg_mark_media(struct telegram *t, int64_t chat, int64_t message);
 bool tg_is_media(struct telegram *t, int64_t chat, int64_t message);
 /* Waits for the pace, at most patience_ms. False: ERR_RETRY or ERR_CANCELLED. */

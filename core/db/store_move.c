@@ -18,8 +18,12 @@ struct move {
 static bool find_accounts(struct db_tx *tx, const struct move *m, char ret_from[static UUID_TEXT],
                           char ret_to[static UUID_TEXT], struct err *e)
 {
-    return group_find(tx, m->network, m->from, false, ret_from, e) &&
-           group_find(tx, m->network, m->to, false, ret_to, e);
+    struct chat_addr from = {0}, to = {0};
+    str_copy(from.network, sizeof(from.network), m->network);
+    str_copy(from.chat, sizeof(from.chat), m->from);
+    str_copy(to.network, sizeof(to.network), m->network);
+    str_copy(to.chat, sizeof(to.chat), m->to);
+    return group_find(tx, &from, false, ret_from, e) && group_find(tx, &to, false, ret_to, e);
 }
 
 static bool lead_to(struct db_tx *tx, const struct move *m, const char *chat, const char *account,
