@@ -168,7 +168,7 @@ bool rpc_work(void *self, const struct nano_hash *root, uint64_t threshold,
               const struct cancel *cancel, uint64_t *ret_work, struct err *e);
 size_t rpc_health(void *self, struct nano_health *ret, size_t max, const struct cancel *cancel);
 
-/* --- stream (stream.c, stream_set.c) --- */
+/* --- stream (stream.c, stream_subscribe.c, stream_set.c, stream_frame.c) --- */
 
 /* Accounts in the order in which they came, found by key. */
 struct nano_set {

@@ -1,53 +1,20 @@
 /*
- * The confirmation stream: one thread keeps one subscription alive, on the first address that works.
- *
- * A subscription is built from frames that are acknowledged one by one: subscribe with the first
- * accounts, update with the others. Services without `update` get the whole list in one subscribe;
- * one that does not take a list so long gets the newest part of it. Whatever else goes wrong ends the
- * link: the caller's polling is the truth, this is only its alarm clock.
+ * The confirmation stream: one thread keeps one subscription (stream_subscribe.c) alive, on the first
+ * address that works. Whatever goes wrong ends the link: the caller's polling is the truth, this is
+ * only its alarm clock.
  */
 #define LOG_MODULE "nano"
-#include "adapters/nano/nano_parts.h"
+#include "adapters/nano/stream_parts.h"
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/net/ws.h"
 
 enum {
     QUEUE_MAX = 32 << 20,
     MESSAGE_MAX = 1 << 20,
-    FRAME_MAX = 16 << 20,
     WAIT_MAX_MS = 5000,      /* after an outage it is back within this time */
     REFUSED_WAIT_MS = 60000, /* a service that says no is not asked all day long */
     SLICE_MS = 1000,
-};
-
-struct place {
-    char *url;
-    bool no_update; /* found out: it knows only subscribe */
-    size_t cap;     /* accounts that it takes then */
-};
-
-struct nano_stream {
-    struct nano_limits limits;
-    struct ws_engine *engine, *own_engine;
-    struct place places[NANO_NODES_MAX];
-    size_t place_count;
-    struct nano_watch watch;
-    pthread_t thread;
-    bool started;
-    struct ws *ws;     /* of the stream's thread */
-    unsigned frame_id; /* of the stream's thread */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    /* --- below: only with lock held --- */
-    bool stopping, open, closed;
-    bool refused;        /* the upgrade was answered with 4xx */
-    char wanted_ack[24]; /* "" none; a frame is under way */
-    bool acked, ponged;
-    int64_t heard_ms;
-    struct nano_set set;            /* what is to be watched */
-    struct nano_set added, removed; /* since the last frame */
 };
 
 /* --- callbacks, on the engine's thread --- */
@@ -101,19 +68,18 @@ static void on_message(void *ctx, const char *bytes, size_t len, bool is_text)
 
 /* --- waiting --- */
 
-static void wait_slice(struct nano_stream *s, int64_t ms)
+void nano_stream_sleep(struct nano_stream *s, int64_t ms)
 {
     struct timespec until = clock_until(CLAMP(ms, 1, SLICE_MS));
     pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &until);
 }
 
-/* Up to ms for *flag (or for the end of the link); its value. */
-static bool wait_for(struct nano_stream *s, const bool *flag, int64_t ms)
+bool nano_stream_wait(struct nano_stream *s, const bool *flag, int64_t ms)
 {
     int64_t end = clock_mono_ms() + ms;
     pthread_mutex_lock(&s->lock);
     while (!*flag && !s->closed && !s->stopping && clock_mono_ms() < end)
-        wait_slice(s, end - clock_mono_ms());
+        nano_stream_sleep(s, end - clock_mono_ms());
     bool ok = *flag && !s->stopping;
     pthread_mutex_unlock(&s->lock);
     return ok;
@@ -125,175 +91,30 @@ static void pause_for(struct nano_stream *s, int64_t ms)
     int64_t end = clock_mono_ms() + ms;
     pthread_mutex_lock(&s->lock);
     while (!s->stopping && clock_mono_ms() < end)
-        wait_slice(s, end - clock_mono_ms());
+        nano_stream_sleep(s, end - clock_mono_ms());
     pthread_mutex_unlock(&s->lock);
-}
-
-/* --- frames --- */
-
-static void put_list(struct strbuf *out, const char *name, const struct nano_account *a,
-                     size_t count)
-{
-    char text[NANO_ADDRESS];
-    strbuf_addf(out, "\"%s\":[", name);
-    for (size_t i = 0; i < count; i++) {
-        nano_account_print(&a[i], text);
-        strbuf_addf(out, "%s\"%s\"", i ? "," : "", text);
-    }
-    strbuf_adds(out, "]");
-}
-
-/* Sends a frame and waits until the node says that it took it. */
-static bool send_frame(struct nano_stream *s, const char *action, const char *options)
-{
-    struct err e = {0};
-    pthread_mutex_lock(&s->lock);
-    snprintf(s->wanted_ack, sizeof(s->wanted_ack), "%u", ++s->frame_id);
-    s->acked = false;
-    AUTO(free_ptr)
-    char *text = str_printf("{\"action\":\"%s\",\"topic\":\"confirmation\",\"ack\":true,\"id\":"
-                            "\"%s\",\"options\":{%s}}",
-                            action, s->wanted_ack, options);
-    pthread_mutex_unlock(&s->lock);
-    return ws_send(s->ws, text, strlen(text), true, &e) && wait_for(s, &s->acked, s->limits.ack_ms);
-}
-
-/* Replaces whatever filter there was; never without accounts, which would mean all or none. */
-static bool subscribe(struct nano_stream *s, const struct nano_account *a, size_t count)
-{
-    AUTO(strbuf_free) struct strbuf options = STRBUF(FRAME_MAX);
-    put_list(&options, "accounts", a, count);
-    strbuf_adds(&options, ",\"confirmation_type\":\"all\",\"include_block\":\"true\"");
-    return count > 0 && !options.failed && send_frame(s, "subscribe", strbuf_text(&options));
-}
-
-static bool update(struct nano_stream *s, const struct nano_account *add, size_t add_count,
-                   const struct nano_account *del, size_t del_count)
-{
-    AUTO(strbuf_free) struct strbuf options = STRBUF(FRAME_MAX);
-    put_list(&options, "accounts_add", add, add_count);
-    strbuf_adds(&options, ",");
-    put_list(&options, "accounts_del", del, del_count);
-    return !options.failed && send_frame(s, "update", strbuf_text(&options));
-}
-
-/* --- the subscription --- */
-
-static struct nano_account *copy_of(const struct nano_set *set)
-{
-    struct nano_account *copy = calloc(MAX(set->count, (size_t)1), sizeof(*copy));
-    if (!copy)
-        abort();
-    if (set->count)
-        memcpy(copy, set->items, set->count * sizeof(*copy));
-    return copy;
-}
-
-static bool link_is_up(struct nano_stream *s)
-{
-    pthread_mutex_lock(&s->lock);
-    bool up = s->open && !s->closed && !s->stopping;
-    pthread_mutex_unlock(&s->lock);
-    return up;
-}
-
-static bool by_parts(struct nano_stream *s, const struct nano_account *a, size_t count)
-{
-    size_t part = s->limits.stream_part, first = MIN(count, part);
-    if (!subscribe(s, a, first))
-        return false;
-    for (size_t at = first; at < count; at += part)
-        if (!update(s, a + at, MIN(part, count - at), NULL, 0))
-            return false;
-    return true;
-}
-
-/* All of them at once, or as many of the newest as the service takes. */
-static bool at_once(struct nano_stream *s, struct place *p, const struct nano_account *a,
-                    size_t count)
-{
-    size_t n = MIN(count, p->cap);
-    while (n > 0 && link_is_up(s)) {
-        if (subscribe(s, a + count - n, n)) {
-            if (n < count && p->cap != n)
-                log_warn("the stream takes only %zu of %zu accounts: the others are polled", n,
-                         count);
-            p->cap = n < count ? n : p->cap;
-            return true;
-        }
-        n /= 2;
-    }
-    return false;
-}
-
-static bool subscribe_all(struct nano_stream *s, struct place *p)
-{
-    pthread_mutex_lock(&s->lock);
-    size_t count = s->set.count;
-    AUTO(free_ptr) struct nano_account *a = copy_of(&s->set);
-    nano_set_free(&s->added);
-    nano_set_free(&s->removed);
-    pthread_mutex_unlock(&s->lock);
-    if (!p->no_update && by_parts(s, a, count))
-        return true;
-    if (!link_is_up(s))
-        return false;
-    p->no_update = true;
-    return at_once(s, p, a, count);
-}
-
-static bool send_changes(struct nano_stream *s, struct place *p)
-{
-    if (p->no_update)
-        return subscribe_all(s, p);
-    pthread_mutex_lock(&s->lock);
-    size_t add_count = s->added.count, del_count = s->removed.count;
-    AUTO(free_ptr) struct nano_account *add = copy_of(&s->added);
-    AUTO(free_ptr) struct nano_account *del = copy_of(&s->removed);
-    nano_set_free(&s->added);
-    nano_set_free(&s->removed);
-    pthread_mutex_unlock(&s->lock);
-    size_t part = s->limits.stream_part, at = 0;
-    do {
-        size_t n = MIN(part, add_count - at);
-        if (!update(s, add + at, n, del, at ? 0 : del_count))
-            return link_is_up(s) && subscribe_all(s, p);
-        at += n;
-    } while (at < add_count);
-    return true;
 }
 
 /* --- a link --- */
 
-/* A node that still answers the protocol's pings may have stopped to read. */
-static bool ping(struct nano_stream *s)
-{
-    struct err e = {0};
-    static const char text[] = "{\"action\":\"ping\"}";
-    pthread_mutex_lock(&s->lock);
-    s->ponged = false;
-    pthread_mutex_unlock(&s->lock);
-    return ws_send(s->ws, text, sizeof(text) - 1, true, &e) &&
-           wait_for(s, &s->ponged, s->limits.ack_ms);
-}
+/* What a link that is up wants next. */
+enum need { NEED_NOTHING, NEED_UPDATE, NEED_PING, NEED_END };
 
-enum todo { TODO_NOTHING, TODO_CHANGES, TODO_PING, TODO_END };
-
-static enum todo next_todo(struct nano_stream *s)
+static enum need next_need(struct nano_stream *s)
 {
-    enum todo todo = TODO_NOTHING;
+    enum need need = NEED_NOTHING;
     pthread_mutex_lock(&s->lock);
     int64_t quiet = clock_mono_ms() - s->heard_ms;
     if (s->closed || s->stopping || s->set.count == 0)
-        todo = TODO_END;
+        need = NEED_END;
     else if (s->added.count || s->removed.count)
-        todo = TODO_CHANGES;
+        need = NEED_UPDATE;
     else if (quiet >= s->limits.ping_ms)
-        todo = TODO_PING;
+        need = NEED_PING;
     else
-        wait_slice(s, s->limits.ping_ms - quiet);
+        nano_stream_sleep(s, s->limits.ping_ms - quiet);
     pthread_mutex_unlock(&s->lock);
-    return todo;
+    return need;
 }
 
 static void tell_link(struct nano_stream *s, bool up)
@@ -303,21 +124,22 @@ static void tell_link(struct nano_stream *s, bool up)
 }
 
 /* True when it was up. */
-static bool serve(struct nano_stream *s, struct place *p)
+static bool serve(struct nano_stream *s, struct nano_place *p)
 {
-    if (!wait_for(s, &s->open, s->limits.connect_ms) || !subscribe_all(s, p))
+    if (!nano_stream_wait(s, &s->open, s->limits.connect_ms) || !nano_stream_subscribe(s, p))
         return false;
     tell_link(s, true);
-    for (enum todo todo = TODO_NOTHING; todo != TODO_END;) {
-        todo = next_todo(s);
-        if ((todo == TODO_CHANGES && !send_changes(s, p)) || (todo == TODO_PING && !ping(s)))
+    for (enum need need = NEED_NOTHING; need != NEED_END;) {
+        need = next_need(s);
+        if ((need == NEED_UPDATE && !nano_stream_update(s, p)) ||
+            (need == NEED_PING && !nano_stream_ping(s)))
             break;
     }
     tell_link(s, false);
     return true;
 }
 
-static bool link_run(struct nano_stream *s, struct place *p)
+static bool link_run(struct nano_stream *s, struct nano_place *p)
 {
     struct err e = {0};
     struct ws_request r = {.log_name = "nano stream",
@@ -348,7 +170,7 @@ static bool wait_accounts(struct nano_stream *s)
 {
     pthread_mutex_lock(&s->lock);
     while (!s->stopping && s->set.count == 0)
-        wait_slice(s, SLICE_MS);
+        nano_stream_sleep(s, SLICE_MS);
     bool go = !s->stopping;
     pthread_mutex_unlock(&s->lock);
     return go;
@@ -419,7 +241,7 @@ static bool add_places(struct nano_stream *s, const char *urls, bool allow_plain
         if (!str_starts(url, "ws"))
             return err_set_arg(e, ERR_CONFIG, "start.bad_nano", "NANO_WS_URL",
                                "nano: the stream's address begins with ws:// or wss://");
-        s->places[s->place_count++] = (struct place){.url = TAKE(url), .cap = SIZE_MAX};
+        s->places[s->place_count++] = (struct nano_place){.url = TAKE(url), .cap = SIZE_MAX};
     }
     return s->place_count > 0 ||
            err_set_arg(e, ERR_CONFIG, "start.bad_nano", "NANO_WS_URL", "nano: no stream address");
