@@ -196,3 +196,31 @@ struct nano_block nano_vector_block_make(const struct nano_vector_block *v)
         fail_msg("vector %s cannot be read", v->id);
     return b;
 }
+
+void nano_hex_must(const unsigned char *bytes, size_t len, const char *want)
+{
+    char hex[129];
+    nano_hex_print(bytes, len, hex);
+    assert_string_equal(hex, want);
+}
+
+void nano_room_take(struct ed_room *room, const char *private_key)
+{
+    memset(room, 0, sizeof(*room));
+    assert_true(nano_hex_parse(private_key, room->private_key, 32));
+}
+
+struct nano_seed *nano_seed_of(const char *hex)
+{
+    struct nano_seed *s = NULL;
+    struct err e = {0};
+    if (!nano_seed_parse(hex, &s, &e))
+        fail_msg("%s", e.detail);
+    return s;
+}
+
+void nano_random_fill(struct rng *r, void *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        ((unsigned char *)bytes)[i] = (unsigned char)rng_next(r);
+}

@@ -9,7 +9,9 @@
 #ifndef NANOTIK_TESTS_NANO_VECTORS_H
 #define NANOTIK_TESTS_NANO_VECTORS_H
 
+#include "core/base/rng.h"
 #include "core/nano/block.h"
+#include "core/nano/ed25519.h"
 #include "core/nano/work.h"
 
 struct nano_vector_key {
@@ -34,5 +36,11 @@ extern const size_t nano_vector_block_count;
 
 /* Fails the test when a field cannot be read. */
 struct nano_block nano_vector_block_make(const struct nano_vector_block *v);
+
+/* For tests of keys and blocks; failures end the case. */
+void nano_hex_must(const unsigned char *bytes, size_t len, const char *want);
+void nano_room_take(struct ed_room *room, const char *private_key);
+struct nano_seed *nano_seed_of(const char *hex);
+void nano_random_fill(struct rng *r, void *bytes, size_t len);
 
 #endif

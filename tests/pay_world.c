@@ -16,6 +16,29 @@
 
 static const char seed_hex[] = "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF";
 
+struct fake_node pay_fake;
+
+int pay_start(void **state)
+{
+    if (fixture_db_start(state) != 0)
+        return 1;
+    fake_nano_start(&pay_fake);
+    return 0;
+}
+
+int pay_stop(void **state)
+{
+    fake_node_stop(&pay_fake);
+    return fixture_db_stop(state);
+}
+
+int pay_reset(void **state)
+{
+    (void)state;
+    fake_nano_tell(&pay_fake, "reset", "{}");
+    return 0;
+}
+
 static bool on_seen(struct db_tx *tx, void *ctx, const struct order *order, struct err *e)
 {
     struct pay_world *w = ctx;

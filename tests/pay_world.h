@@ -47,6 +47,17 @@ struct pay_world {
     atomic_int refund_states; /* bits: 1 << enum pay_refund_state, of what was told */
 };
 
+/* After an amount in whole XNO. */
+#define XNO "000000000000000000000000000000"
+#define PAY_CREDITED "select count(*) from deposits where state = 'credited'"
+
+/* For a group of cases: databases to copy, and one fake that each case finds new. */
+extern struct fake_node pay_fake;
+int pay_start(void **state);
+int pay_stop(void **state);
+int pay_reset(void **state);
+#define PAY_CASE(f) cmocka_unit_test_setup(f, pay_reset)
+
 /* Of the operator, in all worlds. */
 #define PAY_WALLET "nano_1ugyfqhfw337bgfwgqa617ynyj18ojx7ywuncn83xu8ad77zp9mip188iakf"
 

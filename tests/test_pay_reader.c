@@ -7,8 +7,6 @@
 #include "tests/fixture_db.h"
 #include "tests/pay_world.h"
 
-#define XNO "000000000000000000000000000000"
-
 static const struct {
     const char *why, *fault;
     int differences;

@@ -4,45 +4,18 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "core/base/strbuf.h"
-#include "core/net/json.h"
 #include "core/pay/nano_internal.h"
 #include "tests/fixture_db.h"
 #include "tests/pay_world.h"
 
-#define XNO "000000000000000000000000000000"
-#define CREDITED "select count(*) from deposits where state = 'credited'"
 #define COLLECTED "select count(*) from deposits where collected"
 #define REFUSED "select count(*) from blocks where state = 'refused'"
 #define CONFIRMED "select count(*) from blocks where state = 'confirmed'"
 #define AGAIN "update blocks set next_at = now() where state in ('stored', 'published')"
-
-static struct fake_node fake;
-
-static int start(void **state)
-{
-    if (fixture_db_start(state) != 0)
-        return 1;
-    fake_nano_start(&fake);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    fake_node_stop(&fake);
-    return fixture_db_stop(state);
-}
-
-static int reset(void **state)
-{
-    (void)state;
-    fake_nano_tell(&fake, "reset", "{}");
-    return 0;
-}
 
 /* Rounds of the collector, by hand, and as if time went by; until sql says want. */
 static void rounds(struct pay_world *w, const char *sql, int64_t want)
@@ -66,14 +39,14 @@ static void pay(struct pay_world *w, const char *address, const char *amount)
     char hash[65];
     struct nano_hash h;
     struct err e = {0};
-    fake_nano_pay(&fake, address, amount, hash);
+    fake_nano_pay(&pay_fake, address, amount, hash);
     assert_true(nano_hash_parse(hash, &h));
     assert_true(nano_credit_hashes(w->pay.self, &h, 1, &e));
 }
 
 static void open_world(struct pay_world *w, struct db *db, const char *sweep)
 {
-    pay_open(w, db, &fake, &(struct pay_options){.stopped = true, .sweep = sweep});
+    pay_open(w, db, &pay_fake, &(struct pay_options){.stopped = true, .sweep = sweep});
 }
 
 static int64_t stuck(struct db *db)
@@ -107,7 +80,7 @@ static void nothing_is_given_up_on_a_nodes_word(void **state)
     open_world(&w, db, NULL);
     pay_address(&w, ann, address);
     for (int i = 0; i < (int)COUNT(errors); i++) {
-        fake_nano_tell(&fake, "fault",
+        fake_nano_tell(&pay_fake, "fault",
                        "{\"on\":\"process\",\"kind\":\"error\",\"error\":\"%s\",\"times\":-1}",
                        errors[i]);
         pay(&w, address, "1" XNO);
@@ -123,7 +96,7 @@ static void nothing_is_given_up_on_a_nodes_word(void **state)
         assert_true(nano_collect_round(w.pay.self, RAW_ZERO, NULL, &busy, &swept, &e));
         assert_false(busy);
         assert_int_equal(pay_differences(&w, false), 1);
-        fake_nano_tell(&fake, "clear", "{}");
+        fake_nano_tell(&pay_fake, "clear", "{}");
         fixture_db_sql(db, AGAIN);
         rounds(&w, COLLECTED, i + 1);
         assert_int_equal(stuck(db), 0);
@@ -145,7 +118,7 @@ static void tries_become_rare(void **state)
     open_world(&w, db, NULL);
     pay_address(&w, ann, address);
     fake_nano_tell(
-        &fake, "fault",
+        &pay_fake, "fault",
         "{\"on\":\"process\",\"kind\":\"error\",\"error\":\"Bad signature\",\"times\":-1}");
     pay(&w, address, "1" XNO);
     int64_t before = 0;
@@ -236,7 +209,7 @@ static void another_wallet_receives(void **state)
             AUTO(fixture_db_done) struct db *db = fixture_db_fresh(4);
             struct pay_world w;
             char ann[UUID_TEXT], address[PAY_ADDRESS];
-            reset(NULL);
+            pay_reset(NULL);
             fixture_db_account(db, "ann", 0, ann);
             open_world(&w, db, NULL);
             pay_address(&w, ann, address);
@@ -247,7 +220,7 @@ static void another_wallet_receives(void **state)
             pay(&w, address, "2" XNO);
             struct nano_hash link = newest_ref(db);
             if (built) { /* ours is stored, not published */
-                fake_nano_tell(&fake, "fault",
+                fake_nano_tell(&pay_fake, "fault",
                                "{\"on\":\"process\",\"kind\":\"status\",\"code\":500,\"times\":1}");
                 rounds(&w, "select count(*) from blocks where state = 'stored'", 1);
             }
@@ -277,7 +250,7 @@ static void another_wallet_is_in_our_place(void **state)
     pay(&w, address, "2" XNO);
     rounds(&w, COLLECTED, 1);
     pay(&w, address, "3" XNO);
-    fake_nano_tell(&fake, "fault",
+    fake_nano_tell(&pay_fake, "fault",
                    "{\"on\":\"process\",\"kind\":\"status\",\"code\":500,\"times\":1}");
     rounds(&w, "select count(*) from blocks where state = 'stored'", 1);
     struct nano_payment *p = w.pay.self;
@@ -337,28 +310,27 @@ static void one_block_holds_up_no_other(void **state)
         pay(&w, address, "1" XNO);
     }
     AUTO(free_ptr) char *first = text_of(db, "select min(address) from deposit_addresses");
-    fake_nano_tell(&fake, "fault",
+    fake_nano_tell(&pay_fake, "fault",
                    "{\"on\":\"process\",\"has\":\"%s\",\"kind\":\"error\",\"error\":\"Bad moon\","
                    "\"times\":-1}",
                    first);
     rounds(&w, COLLECTED, MANY - 1);
-    fake_nano_tell(&fake, "clear", "{}");
+    fake_nano_tell(&pay_fake, "clear", "{}");
     rounds(&w, COLLECTED, MANY);
     pay_close(&w);
 }
 
 int main(int argc, char **argv)
 {
-#define CASE(f) cmocka_unit_test_setup(f, reset)
     const struct CMUnitTest tests[] = {
-        CASE(nothing_is_given_up_on_a_nodes_word),
-        CASE(tries_become_rare),
-        CASE(another_wallet_receives),
-        CASE(another_wallet_is_in_our_place),
-        CASE(odd_accounts_keep_nobody_waiting),
-        CASE(one_block_holds_up_no_other),
+        PAY_CASE(nothing_is_given_up_on_a_nodes_word),
+        PAY_CASE(tries_become_rare),
+        PAY_CASE(another_wallet_receives),
+        PAY_CASE(another_wallet_is_in_our_place),
+        PAY_CASE(odd_accounts_keep_nobody_waiting),
+        PAY_CASE(one_block_holds_up_no_other),
     };
     if (argc > 1) /* only this case */
         cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, pay_start, pay_stop);
 }

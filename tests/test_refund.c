@@ -1,6 +1,6 @@
 /*
- * Bought credits on their way back: how many, for how much, to whom, once, and what nodes that lie or
- * processes that work twice cannot do.
+ * Bought credits on their way back: to whom, once, and what nodes that lie or processes that work twice
+ * cannot do. How many and for how much: test_refund_value.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,39 +11,14 @@
 #include <cmocka.h>
 
 #include "core/base/strbuf.h"
-#include "core/db/store_deposit.h"
 #include "core/db/store_ledger.h"
 #include "core/db/store_refund.h"
 #include "core/pay/nano_internal.h"
 #include "tests/fixture_db.h"
 #include "tests/pay_world.h"
 
-#define XNO "000000000000000000000000000000"
 #define BURN "nano_1111111111111111111111111111111111111111111111111111hifc8npp"
 #define DONE "select count(*) from refunds where state = 'done'"
-
-static struct fake_node fake;
-
-static int start(void **state)
-{
-    if (fixture_db_start(state) != 0)
-        return 1;
-    fake_nano_start(&fake);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    fake_node_stop(&fake);
-    return fixture_db_stop(state);
-}
-
-static int reset(void **state)
-{
-    (void)state;
-    fake_nano_tell(&fake, "reset", "{}");
-    return 0;
-}
 
 /* --- calls --- */
 
@@ -107,7 +82,7 @@ static void fund(struct pay_world *w, const char *amount)
 {
     char address[PAY_ADDRESS];
     treasury(w, address);
-    fake_nano_pay(&fake, address, amount, NULL);
+    fake_nano_pay(&pay_fake, address, amount, NULL);
 }
 
 /* An account that bought: 1 XNO = 100 credits, and half a credit of rest. */
@@ -116,189 +91,8 @@ static void buyer(struct pay_world *w, const char *name, char ret[static UUID_TE
     fixture_db_account(w->db, name, 0, ret);
     int64_t before = fixture_db_number(w->db, "select count(*) from deposits");
     struct order o = pay_order(w, ret, "1");
-    fake_nano_pay(&fake, o.address, "1005000000000000000000000000000", NULL);
+    fake_nano_pay(&pay_fake, o.address, "1005000000000000000000000000000", NULL);
     pay_wait(w->db, "select count(*) from deposits", before + 1, 10000);
-}
-
-/* --- what may go back --- */
-
-struct step {
-    char
-        verb; /* b: buys, p: 100 for 1 XNO with n of bonus, f: gets free, s: spends (a film), r: refund of so many, x: it failed */
-    int64_t n;      /* credits */
-    const char *at; /* b: XNO per credit */
-};
-
-static const struct {
-    const char *why;
-    struct step steps[8];
-    int64_t credits;
-    const char *raw; /* XNO */
-} histories[] = {
-    {"all of it",                             {{'b', 10, "0.01"}},                                     10, "0.1" },
-    {"free ones never",                       {{'f', 10, NULL}},                                       0,  "0"   },
-    {"free ones are spent first",             {{'f', 4, NULL}, {'b', 10, "0.01"}, {'s', 6, NULL}},     8,  "0.08"},
-    {"later free ones do not replace bought",
-     {{'b', 10, "0.01"}, {'s', 10, NULL}, {'f', 10, NULL}},
-     0,                                                                                                    "0"   },
-    {"used up",                               {{'b', 5, "0.01"}, {'s', 5, NULL}},                      0,  "0"   },
-    {"the oldest are spent first",
-     {{'b', 10, "0.01"}, {'b', 10, "0.03"}, {'s', 10, NULL}},
-     10,                                                                                                   "0.3" },
-    {"each at its own price",                 {{'b', 10, "0.01"}, {'b', 10, "0.03"}, {'s', 5, NULL}},  15, "0.35"},
-    {"what went back is gone",                {{'b', 10, "0.01"}, {'b', 10, "0.03"}, {'r', 12, NULL}}, 8,  "0.24"},
-    {"what came back is there",
-     {{'b', 10, "0.01"}, {'b', 10, "0.03"}, {'x', 12, NULL}, {'s', 1, NULL}},
-     19,                                                                                                   "0.39"},
-    {"the bonus ends with it",                {{'p', 20, NULL}, {'r', 40, NULL}},                      60, "0.6" },
-    {"a used bonus was bought",               {{'p', 20, NULL}, {'s', 15, NULL}},                      85, "0.85"},
-    {"a bonus of two payments",
-     {{'p', 20, NULL}, {'x', 40, NULL}, {'p', 20, NULL}, {'s', 60, NULL}},
-     140,                                                                                                  "1.4" },
-    {"refunds and films",
-     {{'f', 3, NULL}, {'b', 10, "0.02"}, {'r', 4, NULL}, {'s', 5, NULL}, {'b', 2, "0.05"}},
-     6,                                                                                                    "0.18"},
-};
-
-struct play {
-    const char *account;
-    const struct step *step;
-    int number;
-    struct refund refund;
-};
-
-static bool step_body(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct play *p = ctx;
-    const struct step *s = p->step;
-    enum ledger_result r;
-    char ref[40], job[UUID_TEXT];
-    snprintf(ref, sizeof(ref), "step %d", p->number);
-    if (s->verb == 'f')
-        return ledger_grant(tx, ref, p->account, s->n, "test", "free", &r, e);
-    if (s->verb == 'p') {
-        struct price_list prices;
-        struct deposit_done done;
-        struct order o = {.method = "nano",
-                          .address = "somewhere",
-                          .amount = RAW_XNO,
-                          .credits = 100,
-                          .bonus = s->n,
-                          .lang = "en",
-                          .addr = here};
-        struct deposit d = {.method = "nano",
-                            .ref = ref,
-                            .address = "somewhere",
-                            .prices = &prices,
-                            .amount = RAW_XNO,
-                            .account = p->account};
-        bool made = false;
-        str_copy(o.account, sizeof(o.account), p->account);
-        return price_list_parse("0.01", "1=120", &prices, e) &&
-               (o.per_credit = prices.per_credit, order_open(tx, &o, 3600, &made, e)) &&
-               deposit_credit(tx, &d, &done, e);
-    }
-    if (s->verb == 'b') {
-        struct price_list prices;
-        struct deposit_done done;
-        struct deposit d = {.method = "nano",
-                            .ref = ref,
-                            .address = "somewhere",
-                            .prices = &prices,
-                            .account = p->account};
-        return price_list_parse(s->at, "", &prices, e) &&
-               raw_mul(prices.per_credit, (uint64_t)s->n, &d.amount) &&
-               deposit_credit(tx, &d, &done, e);
-    }
-    uuid_make(job);
-    AUTO(free_ptr)
-    char *made = str_printf(
-        "insert into jobs(id, user_id, dedupe_key, state, price, charged, estimate_ms, topic, "
-        "story,"
-        " lang, network, addr, fair_at, started_at, ended_at) values ('%s', '%s', sha256('%s'),"
-        " 'done', %d, %d, 1, '', '', 'en', 'test', '', now(), now(), now())",
-        job, p->account, job, (int)s->n, (int)s->n);
-    AUTO(free_ptr)
-    char *given = str_printf("insert into deliveries(job_id, state, attempt, path, duration_ms,"
-                             " bytes) values ('%s', 'delivered', 1, '', 1, 1)",
-                             job);
-    return db_exec(tx, made, NULL, 0, NULL, e) && db_exec(tx, given, NULL, 0, NULL, e) &&
-           ledger_hold(tx, job, p->account, s->n, &r, e) && ledger_capture(tx, job, s->n, &r, e);
-}
-
-static bool ask_store(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct play *p = ctx;
-    p->refund = (struct refund){.method = "nano", .address = "to", .lang = "en", .addr = here};
-    p->refund.credits = p->step ? p->step->n : 0;
-    str_copy(p->refund.account, sizeof(p->refund.account), p->account);
-    return refund_ask(tx, &p->refund, e);
-}
-
-static bool agree_store(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct play *p = ctx;
-    return refund_agree(tx, p->account, p->refund.id, RAW_MAX, &p->refund, e);
-}
-
-static bool end_store(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct play *p = ctx;
-    bool linked = false, done = p->step->verb == 'r';
-    char block[REFUND_BLOCK_MAX], raw[RAW_TEXT];
-    AUTO(free_ptr) char *from = str_printf("%064d", p->number + 1);
-    snprintf(block, sizeof(block), "%064d", p->number);
-    raw_print(p->refund.amount, raw);
-    AUTO(free_ptr)
-    char *sql = str_printf("insert into blocks(hash, address, previous, kind, link, raw, balance,"
-                           " representative, signature, state) values ('%s', '%s', '%s', 'send',"
-                           " '%s', %s, 0, '', '%0128d', '%s')",
-                           block, p->refund.id, from, from, raw, 0, done ? "confirmed" : "refused");
-    return db_exec(tx, sql, NULL, 0, NULL, e) && refund_link(tx, p->refund.id, block, &linked, e) &&
-           linked && refund_end(tx, block, done, e) && refund_end(tx, block, !done, e);
-}
-
-static void must(struct db *db, db_body *body, struct play *p, const char *why)
-{
-    struct err e = {0};
-    if (!db_run(db, body, p, &e))
-        fail_msg("%s, step %d: %s %s", why, p->number, e.user_key, e.detail);
-}
-
-static void test_what_may_go_back(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < COUNT(histories); i++) {
-        AUTO(fixture_db_done) struct db *db = fixture_db_fresh(2);
-        char ann[UUID_TEXT], got[XNO_TEXT];
-        struct err e = {0};
-        fixture_db_account(db, "ann", 0, ann);
-        struct play p = {.account = ann};
-        for (const struct step *s = histories[i].steps; s->verb; s++) {
-            bool refund = s->verb == 'r' || s->verb == 'x';
-            p.step = s;
-            p.number++;
-            must(db, refund ? ask_store : step_body, &p, histories[i].why);
-            if (refund) {
-                must(db, agree_store, &p, histories[i].why);
-                must(db, end_store, &p, histories[i].why);
-            }
-        }
-        p.step = NULL;
-        bool any = db_run(db, ask_store, &p, &e);
-        if (any != (histories[i].credits > 0))
-            fail_msg("%s: %s", histories[i].why, any ? "something" : e.user_key);
-        if (any) {
-            raw_to_xno(p.refund.amount, got);
-            if (p.refund.credits - p.refund.bonus != histories[i].credits ||
-                strcmp(got, histories[i].raw) != 0)
-                fail_msg("%s: %lld credits, %s XNO", histories[i].why,
-                         (long long)(p.refund.credits - p.refund.bonus), got);
-        } else {
-            assert_string_equal(e.user_key, "refund.nothing");
-        }
-        fixture_db_check(db);
-    }
 }
 
 /* --- the way of one refund --- */
@@ -309,7 +103,7 @@ static void test_the_whole_way(void **state)
     AUTO(fixture_db_done) struct db *db = fixture_db_fresh(6);
     struct pay_world w;
     char ann[UUID_TEXT], to[NANO_ADDRESS];
-    pay_open(&w, db, &fake, &(struct pay_options){.poll_ms = 100, .sweep = "0.5"});
+    pay_open(&w, db, &pay_fake, &(struct pay_options){.poll_ms = 100, .sweep = "0.5"});
     foreign(1, to);
     buyer(&w, "ann", ann);
     fund(&w, "3" XNO);
@@ -334,7 +128,7 @@ static void test_the_whole_way(void **state)
     assert_int_equal(pay_differences(&w, true), 0);
     fixture_db_check(db);
     pay_close(&w);
-    fake_node_no_complaints(&fake);
+    fake_node_no_complaints(&pay_fake);
 }
 
 static void test_waits_for_money(void **state)
@@ -343,7 +137,7 @@ static void test_waits_for_money(void **state)
     AUTO(fixture_db_done) struct db *db = fixture_db_fresh(6);
     struct pay_world w;
     char ann[UUID_TEXT], to[NANO_ADDRESS];
-    pay_open(&w, db, &fake, &(struct pay_options){.poll_ms = 100});
+    pay_open(&w, db, &pay_fake, &(struct pay_options){.poll_ms = 100});
     foreign(1, to);
     buyer(&w, "ann", ann);
     fund(&w, "500000000000000000000000000000"); /* half of it */
@@ -367,7 +161,7 @@ static void test_refused(void **state)
     struct pay_world w;
     char ann[UUID_TEXT], bob[UUID_TEXT], to[NANO_ADDRESS], own[PAY_ADDRESS], money[PAY_ADDRESS],
         typo[NANO_ADDRESS];
-    pay_open(&w, db, &fake, &(struct pay_options){.poll_ms = 100, .refund_day = "1.2"});
+    pay_open(&w, db, &pay_fake, &(struct pay_options){.poll_ms = 100, .refund_day = "1.2"});
     foreign(1, to);
     buyer(&w, "ann", ann);
     buyer(&w, "bob", bob);
@@ -415,10 +209,10 @@ static void test_refused(void **state)
     assert_string_equal(run(&c, agree_body), "refund.day");
     assert_int_equal(pay_avail(db, bob), 100);
     pay_close(&w);
-    pay_open(&w, db, &fake, &(struct pay_options){.stopped = true, .no_refunds = true});
+    pay_open(&w, db, &pay_fake, &(struct pay_options){.stopped = true, .no_refunds = true});
     assert_string_equal(run(&c, ask_body), "refund.off");
     pay_close(&w);
-    pay_open(&w, db, &fake, &(struct pay_options){.stopped = true, .watch_only = true});
+    pay_open(&w, db, &pay_fake, &(struct pay_options){.stopped = true, .watch_only = true});
     assert_string_equal(run(&c, ask_body), "refund.watch_only");
     pay_close(&w);
 }
@@ -460,7 +254,7 @@ static void test_block_that_lost(void **state)
     struct pay_world w;
     struct err e = {0};
     char ann[UUID_TEXT], to[NANO_ADDRESS];
-    pay_open(&w, db, &fake, &(struct pay_options){.poll_ms = 100});
+    pay_open(&w, db, &pay_fake, &(struct pay_options){.poll_ms = 100});
     foreign(1, to);
     buyer(&w, "ann", ann);
     fund(&w, "3" XNO);
@@ -468,7 +262,7 @@ static void test_block_that_lost(void **state)
     pay_wait(db, DONE, 1, 20000);
     pay_close(&w);
 
-    pay_open(&w, db, &fake, &(struct pay_options){.stopped = true});
+    pay_open(&w, db, &pay_fake, &(struct pay_options){.stopped = true});
     struct nano_payment *p = w.pay.self;
     struct nano_block other;
     bool opened = false;
@@ -514,19 +308,19 @@ static void test_node_lies_about_it(void **state)
     AUTO(fixture_db_done) struct db *db = fixture_db_fresh(6);
     struct pay_world w;
     char ann[UUID_TEXT], to[NANO_ADDRESS];
-    pay_open(&w, db, &fake, &(struct pay_options){.poll_ms = 100});
+    pay_open(&w, db, &pay_fake, &(struct pay_options){.poll_ms = 100});
     foreign(1, to);
     buyer(&w, "ann", ann);
     pay_wait(db, "select count(*) from deposits where collected", 1, 10000);
     pay_close(&w);
-    pay_open(&w, db, &fake, &(struct pay_options){.stopped = true});
+    pay_open(&w, db, &pay_fake, &(struct pay_options){.stopped = true});
     fund(&w, "3" XNO);
     ask_and_agree(&w, ann, to, 30);
     for (size_t i = 0; i < COUNT(lies); i++) {
         AUTO(free_ptr)
         char *sql = str_printf("select count(*) from blocks where why = '%s' and kind %s 'send'",
                                lies[i].why, lies[i].skip ? "=" : "<>");
-        fake_nano_tell(&fake, "fault",
+        fake_nano_tell(&pay_fake, "fault",
                        "{\"on\":\"process\",\"kind\":\"error\",\"error\":\"%s\",\"times\":1,"
                        "\"skip\":%d}",
                        lies[i].error, lies[i].skip == 1 ? 1 : 0);
@@ -549,7 +343,7 @@ static void test_two_processes(void **state)
     struct pay_world w[2];
     char who[PEOPLE][UUID_TEXT], to[NANO_ADDRESS];
     for (int i = 0; i < 2; i++)
-        pay_open(&w[i], db, &fake, &(struct pay_options){.poll_ms = 100, .lease_ms = 1000});
+        pay_open(&w[i], db, &pay_fake, &(struct pay_options){.poll_ms = 100, .lease_ms = 1000});
     for (int i = 0; i < PEOPLE; i++) {
         char name[8];
         snprintf(name, sizeof(name), "u%d", i);
@@ -572,18 +366,20 @@ static void test_two_processes(void **state)
     assert_int_equal(pay_differences(&w[0], true), 0);
     pay_close(&w[0]);
     pay_close(&w[1]);
-    fake_node_no_complaints(&fake);
+    fake_node_no_complaints(&pay_fake);
 }
 
 int main(int argc, char **argv)
 {
-#define CASE(f) cmocka_unit_test_setup(f, reset)
     const struct CMUnitTest tests[] = {
-        CASE(test_what_may_go_back), CASE(test_the_whole_way),   CASE(test_waits_for_money),
-        CASE(test_refused),          CASE(test_block_that_lost), CASE(test_node_lies_about_it),
-        CASE(test_two_processes),
+        PAY_CASE(test_the_whole_way),
+        PAY_CASE(test_waits_for_money),
+        PAY_CASE(test_refused),
+        PAY_CASE(test_block_that_lost),
+        PAY_CASE(test_node_lies_about_it),
+        PAY_CASE(test_two_processes),
     };
     if (argc > 1) /* only this case */
         cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, pay_start, pay_stop);
 }
