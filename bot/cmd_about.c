@@ -1,6 +1,7 @@
 /*
- * /start, /help, /terms, /privacy, /forget.
+ * /start, /help, /terms, /privacy, /support, /forget.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "bot/command.h"
@@ -8,7 +9,7 @@
 #include "core/db/store_group.h"
 #include "core/job/pipeline.h"
 
-enum { FILES_MAX = 3 * 4096, TEXT_LINES_MAX = 12 };
+enum { FILES_MAX = 3 * 4096, TEXT_LINES_MAX = 12, JOBS_SEEN = 10 };
 
 /* key.1, key.2 ... as long as there are any. */
 static void add_numbered(struct card_doc *doc, const char *lang, const char *prefix)
@@ -95,6 +96,33 @@ bool cmd_terms(struct command_ctx *ctx, struct err *e)
 bool cmd_privacy(struct command_ctx *ctx, struct err *e)
 {
     return reply_document(ctx, "privacy", e);
+}
+
+/* What an operator needs to find something: the account, and the last video that failed. */
+bool cmd_support(struct command_ctx *ctx, struct err *e)
+{
+    AUTO(card_doc_free) struct card_doc doc;
+    struct job *list = NULL;
+    size_t count = 0, failed = 0;
+    const char *where = ctx->bot->support;
+    if (!job_list(ctx->tx, ctx->account.id, false, JOBS_SEEN, &list, &count, e))
+        return false;
+    while (failed < count && list[failed].state != JOB_FAILED)
+        failed++;
+    card_begin(&doc, ctx->lang);
+    card_title(&doc, ctx->lang, "support.title");
+    if (where && where[0])
+        card_line(&doc, ctx->lang, "support.where", I18N_TEXT("where", where));
+    else
+        card_line(&doc, ctx->lang, "support.nowhere");
+    card_line(&doc, ctx->lang, "credits.account", I18N_TEXT("account", ctx->account.id));
+    if (failed < count)
+        card_line(&doc, ctx->lang, "support.failed",
+                  I18N_TEXT("ref", arena_dup(&doc.arena, job_short(list[failed].id))));
+    for (size_t i = 0; i < count; i++)
+        job_free(&list[i]);
+    free(list);
+    return reply_send(ctx, &doc, e);
 }
 
 /* Remembers a file to delete after the commit; the body may run again. */

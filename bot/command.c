@@ -29,6 +29,7 @@ const struct command commands[] = {
     {"start",     cmd_start,     "help.start",     CMD_HIDDEN             },
     {"terms",     cmd_terms,     "help.terms",     0                      },
     {"privacy",   cmd_privacy,   "help.privacy",   0                      },
+    {"support",   cmd_support,   "help.support",   CMD_PERSON             },
     {"forget",    cmd_forget,    "help.forget",    CMD_PERSON             },
     {"payer",     cmd_payer,     "help.payer",     CMD_HIDDEN             },
     {"change",    cmd_change,    "help.change",    CMD_HIDDEN | CMD_ORDERS},

@@ -96,6 +96,7 @@ bool cmd_start(struct command_ctx *ctx, struct err *e); /* cmd_about.c */
 bool cmd_help(struct command_ctx *ctx, struct err *e);
 bool cmd_terms(struct command_ctx *ctx, struct err *e);
 bool cmd_privacy(struct command_ctx *ctx, struct err *e);
+bool cmd_support(struct command_ctx *ctx, struct err *e);
 bool cmd_forget(struct command_ctx *ctx, struct err *e);
 
 #endif

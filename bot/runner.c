@@ -178,6 +178,7 @@ static void read_config(struct runner *r)
     };
     r->bot.refunds = r->seed && strcmp(config_text(c, "NANO_REFUNDS"), "on") == 0;
     r->bot.seconds_max = (int)config_int(c, "VIDEO_MAX_DURATION");
+    r->bot.support = config_text(c, "NANOTIK_SUPPORT");
 }
 
 /* Orders, and who watches for the money; before the chats, which may ask for an order at once. */

@@ -10,6 +10,7 @@
 
 #include "bot/command.h"
 #include "core/base/fs.h"
+#include "core/db/store_job.h"
 #include "tests/bot_world.h"
 
 static void test_every_command_answers_in_three_languages(void **state)
@@ -187,6 +188,32 @@ static void test_cancel_ends_an_open_script(void **state)
     world_close(&w);
 }
 
+static bool fail_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct job *job = data;
+    job_free(job);
+    return job_claim(tx, "worker", job, e) &&
+           job_fail(tx, job, "worker", false, "error.internal", "", e);
+}
+
+/* Where to write, and what finds the matter again. */
+static void test_support(void **state)
+{
+    (void)state;
+    struct world w;
+    struct err e = {0};
+    AUTO(job_free) struct job job = {0};
+    world_open(&w, false);
+    expect(&w, "/support", "Nobody is named here");
+    w.bot.support = "@example_support";
+    expect(&w, "/support", "@example_support");
+    assert_null(strstr(strbuf_text(&w.said), "failed"));
+    expect(&w, "/make How tides work.", "Price");
+    assert_true(db_run(w.bot.db, fail_body, &job, &e));
+    expect(&w, "/support", job.id + strlen(job.id) - 8);
+    world_close(&w);
+}
+
 static void test_unknown_commands(void **state)
 {
     (void)state;
@@ -239,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_language),
         cmocka_unit_test(test_voices_are_found_or_named),
         cmocka_unit_test(test_cancel_ends_an_open_script),
+        cmocka_unit_test(test_support),
         cmocka_unit_test(test_unknown_commands),
         cmocka_unit_test(test_refused_and_repaired),
         cmocka_unit_test(test_quoted_message),
