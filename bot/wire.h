@@ -113,7 +113,13 @@ bool wire_chats_check(struct cli *cli,
                       struct err *e);
 void wire_chats_free(struct wire_chats *c); /* destroys the adapters too; NULL is fine */
 /* One of them, in its own file. */
-bool wire_discord_make(const struct config *config, struct bot *bot, struct net_engine *net,
+struct lease_keeper;
+struct wire_discord {
+    struct bot *bot;
+    struct lease_keeper *link; /* one process at a time is connected; NULL: this one only sends */
+};
+/* w outlives the adapter. */
+bool wire_discord_make(const struct config *config, struct wire_discord *w, struct net_engine *net,
                        struct ws_engine *ws, const struct chat_menu *menus, size_t menu_count,
                        struct chat_adapter *ret, struct err *e);
 /* --- wire_notes.c: what adapters keep beyond a restart (core/db/store_note) --- */

@@ -24,6 +24,7 @@ struct wire_chats {
     struct chat_menu menus[MENUS_MAX];
     size_t menu_count;
     struct lease_keeper *polling; /* one process at a time polls for a Telegram token */
+    struct wire_discord discord;
     bool listens, interactive;
 };
 
@@ -67,14 +68,15 @@ static bool telegram_cursor(void *ctx, char ret[static CHAT_CURSOR_MAX])
     return bot_cursor(c->bot, "telegram", ret);
 }
 
-/* By the bot's id, which stands before the colon and is no secret. */
-static bool start_polling_lease(struct wire_chats *c, const struct config *config,
-                                const char *token, struct err *e)
+/* One process at a time listens with a token: by the bot's id, which stands before the first mark and
+   is no secret. */
+static bool start_lease(struct wire_chats *c, const struct config *config, const char *network,
+                        const char *token, struct lease_keeper **ret, struct err *e)
 {
     char name[LEASE_NAME_MAX];
-    snprintf(name, sizeof(name), "telegram:%.*s", (int)MIN(strcspn(token, ":"), 20), token);
+    snprintf(name, sizeof(name), "%s:%.*s", network, (int)MIN(strcspn(token, ":."), 40), token);
     int ttl_ms = (int)config_int(config, "NANOTIK_LEASE_SECONDS") * 1000;
-    return lease_keeper_start(c->bot->db, name, ttl_ms, &c->polling, e);
+    return !c->listens || lease_keeper_start(c->bot->db, name, ttl_ms, ret, e);
 }
 
 /* A film that was uploaded once is sent by its id from then on. */
@@ -132,19 +134,22 @@ static bool add_telegram(struct wire_chats *c, const struct config *config, stru
         !telegram_create(&options, &c->bot->adapters[c->bot->adapter_count], e))
         return false;
     c->bot->adapter_count++;
-    return !c->listens || start_polling_lease(c, config, token, e);
+    return start_lease(c, config, "telegram", token, &c->polling, e);
 }
 
 static bool add_discord(struct wire_chats *c, const struct config *config, struct wire_tools *tools,
                         struct err *e)
 {
     struct ws_engine *ws = NULL;
-    if (!config_text(config, "DISCORD_BOT_TOKEN")[0])
+    const char *token = config_text(config, "DISCORD_BOT_TOKEN");
+    if (!token[0])
         return true;
+    c->discord.bot = c->bot;
     if (!c->net && !net_engine_create(config_int(config, "NANOTIK_ALLOW_PLAIN"), &c->net, e))
         return false;
     return wire_tools_ws(tools, &ws, e) &&
-           wire_discord_make(config, c->bot, c->net, ws, c->menus, c->menu_count,
+           start_lease(c, config, "discord", token, &c->discord.link, e) &&
+           wire_discord_make(config, &c->discord, c->net, ws, c->menus, c->menu_count,
                              &c->bot->adapters[c->bot->adapter_count], e) &&
            ++c->bot->adapter_count;
 }
@@ -227,6 +232,7 @@ void wire_chats_free(struct wire_chats *c)
         c->bot->adapters[i].ops->destroy(c->bot->adapters[i].self);
     c->bot->adapter_count = 0;
     lease_keeper_stop(c->polling);
+    lease_keeper_stop(c->discord.link);
     net_engine_destroy(c->net);
     arena_free(&c->arena);
     free(c);

@@ -7,6 +7,7 @@
 #include "core/base/arena.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
+#include "core/db/lease_keeper.h"
 #include "core/db/store_note.h"
 #include "core/i18n/i18n.h"
 #include "core/story/storyboard.h"
@@ -17,13 +18,27 @@ static char *text(void *ctx, const char *lang, const char *key)
     return i18n_text(lang, key);
 }
 
+static bool may_connect(void *ctx)
+{
+    const struct wire_discord *w = ctx;
+    return w->link && lease_keeper_held(w->link);
+}
+
+static void left(void *ctx)
+{
+    const struct wire_discord *w = ctx;
+    if (w->link)
+        lease_keeper_give(w->link);
+}
+
 static bool keep(void *ctx, const struct discord_note *notes, size_t count, bool sure)
 {
+    const struct wire_discord *w = ctx;
     struct arena arena = {0};
     struct note *list = arena_alloc(&arena, count * sizeof(*list));
     for (size_t i = 0; i < count; i++)
         list[i] = (struct note){notes[i].key, notes[i].value, notes[i].seconds};
-    bool ok = wire_notes_put(ctx, list, count, sure);
+    bool ok = wire_notes_put(w->bot, list, count, sure);
     arena_free(&arena);
     return ok;
 }
@@ -31,7 +46,8 @@ static bool keep(void *ctx, const struct discord_note *notes, size_t count, bool
 /* Without an answer: as if it had never been. */
 static bool recall(void *ctx, const char *key, char *ret, size_t size)
 {
-    return wire_notes_get(ctx, key, ret, size);
+    const struct wire_discord *w = ctx;
+    return wire_notes_get(w->bot, key, ret, size);
 }
 
 /* --- completions --- */
@@ -70,12 +86,12 @@ static void offer_voices(struct choices *c, const struct toolbox *tools, const c
 static size_t complete(void *ctx, const char *command, const char *option, const char *typed,
                        const char *lang, char ret[][DISCORD_CHOICE_SIZE])
 {
-    const struct bot *bot = ctx;
+    const struct wire_discord *w = ctx;
     struct choices c = {.list = ret, .typed = typed};
     bool by_name = strcmp(option, "name") == 0;
     const char *what = by_name ? command : option;
     if (strcmp(what, "voice") == 0)
-        offer_voices(&c, bot->tools, lang);
+        offer_voices(&c, w->bot->tools, lang);
     else if (strcmp(what, "style") == 0)
         for (const char *const *s = story_styles; *s; s++)
             offer(&c, *s);
@@ -92,7 +108,7 @@ static size_t complete(void *ctx, const char *command, const char *option, const
     return c.count;
 }
 
-bool wire_discord_make(const struct config *config, struct bot *bot, struct net_engine *net,
+bool wire_discord_make(const struct config *config, struct wire_discord *w, struct net_engine *net,
                        struct ws_engine *ws, const struct chat_menu *menus, size_t menu_count,
                        struct chat_adapter *ret, struct err *e)
 {
@@ -110,7 +126,9 @@ bool wire_discord_make(const struct config *config, struct bot *bot, struct net_
         .complete = complete,
         .recall = recall,
         .keep = keep,
-        .ctx = bot,
+        .may_connect = may_connect,
+        .left = left,
+        .ctx = w,
     };
     return discord_create(&options, ret, e);
 }

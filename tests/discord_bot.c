@@ -106,6 +106,15 @@ static bool keep(void *ctx, const struct discord_note *notes, size_t count, bool
     return ok;
 }
 
+static bool may_connect(void *ctx)
+{
+    (void)ctx;
+    pthread_mutex_lock(&w.lock);
+    bool ours = !w.another;
+    pthread_mutex_unlock(&w.lock);
+    return ours;
+}
+
 static char *text(void *ctx, const char *lang, const char *key)
 {
     (void)ctx;
@@ -144,7 +153,8 @@ void dbot_adapter_make_with(const char *token)
                                 .text = text,
                                 .complete = complete,
                                 .recall = dbot_recall,
-                                .keep = keep};
+                                .keep = keep,
+                                .may_connect = may_connect};
     if (!discord_create(&o, &w.chat, &e))
         fail_msg("%s", e.detail);
 }
@@ -187,6 +197,7 @@ int dbot_setup(void **state)
     char *bytes = calloc(1, 400000);
     w.count = w.kept_count = 0;
     w.refuse = w.store_ms = w.keep_refuse = w.keep_ms = 0;
+    w.another = false;
     w.token_ms = 0;
     w.guild = NULL;
     w.run_error = (struct err){0};

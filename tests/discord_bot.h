@@ -43,6 +43,7 @@ struct dbot {
     int refuse;   /* so many events cannot be stored at first */
     int store_ms; /* how long storing takes */
     int keep_refuse, keep_ms;
+    bool another; /* it is another process's to be connected */
     struct {
         char key[80], value[1600];
     } kept[1024];

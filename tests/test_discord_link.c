@@ -175,6 +175,54 @@ static void fatal_codes_end_it(void **state)
     assert_int_equal(e.code, ERR_CONFIG);
 }
 
+static void set_another(bool another)
+{
+    pthread_mutex_lock(&w.lock);
+    w.another = another;
+    pthread_mutex_unlock(&w.lock);
+}
+
+static void wait_links(int64_t want)
+{
+    for (int i = 0; i < 300 && dfake_number(&w.fake, "links") != want; i++)
+        usleep(10000);
+    assert_int_equal(dfake_number(&w.fake, "links"), want);
+}
+
+/* Of several processes with one token, one is connected; where it stopped, the next one goes on. */
+static void one_process_is_connected(void **state)
+{
+    (void)state;
+    char before[1600], after[1600];
+    set_another(true);
+    dbot_adapter_run();
+    usleep(400000);
+    assert_int_equal(dfake_number(&w.fake, "links"), 0);
+    assert_int_equal(dfake_number(&w.fake, "identifies"), 0);
+    set_another(false);
+    wait_links(1);
+    say_and_hear(1);
+    usleep(400000);
+    assert_true(dbot_recall(NULL, "discord.session.0", before, sizeof(before)));
+    set_another(true); /* or nobody knows: the database is away */
+    say_and_hear(2);   /* the link stays, but what is kept may be another's by now */
+    usleep(400000);
+    assert_true(dbot_recall(NULL, "discord.session.0", after, sizeof(after)));
+    assert_string_equal(after, before);
+    dfake_do(&w.fake, "gateway", "{\"do\":\"cut\"}");
+    usleep(600000); /* pauses of 50 ms, doubling */
+    assert_int_equal(dfake_number(&w.fake, "links"), 0);
+    dfake_do(&w.fake, "command", "{\"name\":\"credits\"}");
+    set_another(false);
+    wait_links(1);
+    for (int i = 0; i < 300 && dbot_heard_count() < 4; i++)
+        usleep(10000);
+    assert_int_equal(dbot_heard_count(), 4); /* what was kept, so the last one heard once more */
+    assert_string_equal(w.heard[2].id, w.heard[1].id);
+    assert_string_equal(w.heard[3].text, "/credits");
+    assert_int_equal(dfake_number(&w.fake, "identifies"), 1);
+}
+
 /* --- three seconds, many at once, limits --- */
 
 static void first_answers_are_quick(void **state)
@@ -407,6 +455,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_cut_at_every_step, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(what_was_missed_comes_with_the_resume, dbot_setup,
                                         dbot_teardown),
+        cmocka_unit_test_setup_teardown(one_process_is_connected, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(a_silent_link_is_noticed, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(hostile_frames_are_stepped_over, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(fatal_codes_end_it, dbot_setup, dbot_teardown),

@@ -54,6 +54,12 @@ struct discord_options {
        now. Any thread, may block. */
     bool (*recall)(void *ctx, const char *key, char *ret, size_t size);
     bool (*keep)(void *ctx, const struct discord_note *notes, size_t count, bool sure);
+    /* OPTIONAL, quick, any thread. False: another process is to be connected with this token. A link
+       that is up stays up then, so that a database that is away costs nobody a command, but no new
+       one is made and no session is kept. Asked some times a second. */
+    bool (*may_connect)(void *ctx);
+    /* OPTIONAL. run() has closed its links and kept their sessions: another may connect. */
+    void (*left)(void *ctx);
     void *ctx;
 };
 

@@ -234,6 +234,8 @@ void dc_commands_publish(struct discord *d);
 /* Makes and starts the shards; ends them so that they can be resumed. */
 bool dc_link_start(struct discord *d, const char *url, int shards, struct err *e);
 void dc_link_stop(struct discord *d);
+/* False: it is another process's to be connected. */
+bool dc_link_is_ours(const struct discord *d);
 /* Steps what is due; ms until the next look. */
 int64_t dc_link_tick(struct discord *d, int64_t now_ms);
 void dc_sessions_save(struct discord *d);

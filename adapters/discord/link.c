@@ -223,9 +223,16 @@ static int64_t safe_seq(struct discord *d, int shard, int64_t seq)
     return seq;
 }
 
+bool dc_link_is_ours(const struct discord *d)
+{
+    return !d->o.may_connect || d->o.may_connect(d->o.ctx);
+}
+
 void dc_sessions_save(struct discord *d)
 {
     AUTO(dc_notes_free) struct dc_notes notes = {.count = 0};
+    if (!dc_link_is_ours(d))
+        return; /* another process keeps its own there now */
     pthread_mutex_lock(&d->gate_lock);
     for (int i = 0; i < d->shard_count; i++) {
         AUTO(strbuf_free) struct strbuf out = STRBUF(1400);
@@ -317,9 +324,12 @@ int64_t dc_link_tick(struct discord *d, int64_t now)
 {
     const struct gw_input in = {.kind = GW_TICK, .type = ""};
     int64_t wake = now + 1000;
+    bool ours = dc_link_is_ours(d);
     pthread_mutex_lock(&d->gate_lock);
     for (int i = 0; d->gate_runs && i < d->shard_count; i++) {
         struct dc_shard *s = &d->shards[i];
+        if (!ours && !s->ws) /* the loop of run() puts it away */
+            continue;
         if (now >= s->wake_ms)
             step(s, &in);
         wake = MIN(wake, s->wake_ms);

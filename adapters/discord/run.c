@@ -10,6 +10,7 @@ enum {
     STORE_MS = 1000,             /* pause while the bot cannot store */
     GIVE_UP_MS = 14 * 60 * 1000, /* nobody can be answered any more */
     PATIENCE_MS = 60000,
+    LOOK_MS = 200, /* at the links, while nothing is heard */
 };
 
 /* --- before the gateway --- */
@@ -174,22 +175,29 @@ static void handle(struct discord *d, struct dc_queued *q, chat_events_fn *on_ev
     drop_first(d);
 }
 
-/* True: go on. False: over; e says why unless stopped. */
+/* Links that are wanted are made, others put away. True: go on. False: over; e says why unless
+   stopped. */
 static bool look_at_gate(struct discord *d, struct err *e)
 {
+    struct gateway_bot bot;
+    bool ours = dc_link_is_ours(d);
     pthread_mutex_lock(&d->gate_lock);
-    bool fatal = d->fatal, reshard = d->reshard;
+    bool fatal = d->fatal, reshard = d->reshard, linked = d->shard_count > 0, up = false;
+    for (int i = 0; i < d->shard_count; i++)
+        up |= d->shards[i].ws != NULL;
     if (fatal)
         *e = d->fatal_err;
     pthread_mutex_unlock(&d->gate_lock);
     if (fatal)
         return false;
-    if (!reshard)
+    if (linked && !reshard && (ours || up))
         return true;
-    struct gateway_bot bot;
-    log_info("gateway: another number of shards is wanted");
-    dc_link_stop(d);
-    return ask_gateway(d, &bot, e) && dc_link_start(d, bot.url, bot.shards, e);
+    if (linked) {
+        log_info("gateway: %s", reshard ? "another number of shards is wanted"
+                                        : "another process is connected now");
+        dc_link_stop(d);
+    }
+    return !ours || (ask_gateway(d, &bot, e) && dc_link_start(d, bot.url, bot.shards, e));
 }
 
 static bool event_loop(struct discord *d, chat_events_fn *on_events, void *ctx, struct err *e)
@@ -197,7 +205,7 @@ static bool event_loop(struct discord *d, chat_events_fn *on_events, void *ctx, 
     while (!cancel_fired(&d->stop)) {
         if (!look_at_gate(d, e))
             return cancel_fired(&d->stop);
-        struct dc_queued *q = next_event(d, 200);
+        struct dc_queued *q = next_event(d, LOOK_MS);
         if (q && !cancel_fired(&d->stop))
             handle(d, q, on_events, ctx);
     }
@@ -207,15 +215,13 @@ static bool event_loop(struct discord *d, chat_events_fn *on_events, void *ctx, 
 bool dc_run(void *self, chat_events_fn *on_events, void *ctx, struct err *e)
 {
     struct discord *d = self;
-    struct gateway_bot bot;
     pthread_t commands;
-    if (!ask_gateway(d, &bot, e))
-        return cancel_fired(&d->stop);
     bool has_commands = pthread_create(&commands, NULL, commands_main, d) == 0;
-    bool ok = dc_pen_start(d, e) && dc_link_start(d, bot.url, bot.shards, e) &&
-              event_loop(d, on_events, ctx, e);
+    bool ok = dc_pen_start(d, e) && event_loop(d, on_events, ctx, e);
     dc_pen_stop(d); /* the last word on sessions is dc_link_stop's */
     dc_link_stop(d);
+    if (d->o.left)
+        d->o.left(d->o.ctx);
     if (!ok)
         cancel_fire(&d->stop);
     if (has_commands)
