@@ -83,8 +83,8 @@ static bool start(struct command_ctx *ctx, const char *id, bool edits_card, bool
     enum job_start result = JOB_STARTED;
     if (!job_start(ctx->tx, id, &result, e))
         return false;
-    bool stays = result == JOB_QUEUE_FULL || result == JOB_NO_CREDITS;
-    if (was_checked && stays && !quote_show(ctx, id, NULL, e))
+    bool begun = result == JOB_STARTED || result == JOB_STARTED_BEFORE;
+    if (was_checked && !begun && result != JOB_GROUP_CANNOT && !quote_show(ctx, id, NULL, e))
         return false;
     switch (result) {
     case JOB_STARTED:

@@ -11,9 +11,8 @@
 
 #include "core/base/clock.h"
 #include "core/net/json.h"
-#include "tests/fake_llm.h"
 #include "tests/fake_telegram.h"
-#include "tests/session.h"
+#include "tests/llm_env.h"
 
 enum { SOON_MS = 60000, RENDER_MS = 180000, KILLED = 128 + SIGKILL };
 
@@ -33,39 +32,9 @@ static int close_all(void **state)
     return site_close(state);
 }
 
-/* One provider and what else is wanted; NULL-terminated. */
-struct settings {
-    char base[160], more[4][160];
-    const char *list[8];
-    size_t count;
-};
-
-static void settings_make(struct settings *s)
-{
-    *s = (struct settings){
-        .list = {"LLM_PROVIDER=openai", "OPENAI_API_KEY=" FAKE_LLM_KEY}
-    };
-    snprintf(s->base, sizeof(s->base), "OPENAI_BASE_URL=%s/openai/v1", llm.url);
-    s->list[2] = s->base;
-    s->count = 3;
-}
-
-static void settings_add(struct settings *s, const char *name, const char *value)
-{
-    char *text = s->more[s->count - 3];
-    snprintf(text, sizeof(s->more[0]), "%s=%s", name, value);
-    s->list[s->count++] = text;
-}
-
-/* Scripts that the service was asked for. */
 static int scripts(void)
 {
-    AUTO(json_free) cJSON *state = fake_node_state(&llm);
-    const cJSON *call;
-    int count = 0;
-    cJSON_ArrayForEach(call, json_array(state, "calls")) count +=
-        strcmp(json_text(call, "path", ""), "chat") == 0;
-    return count;
+    return llm_calls(&llm, "chat");
 }
 
 /* What the person asked for is in the last request, where it is data. */
@@ -85,9 +54,9 @@ static void last_request_holds(const char *part)
 static void seen_changed_and_made(void **state)
 {
     struct site *p = *state;
-    struct settings env;
+    struct llm_env env;
     char film[1024];
-    settings_make(&env);
+    llm_env_make(&env, &llm, "openai");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/script How tides work 8s 1:1\n");
     session_expect(s, "The script is being written", SOON_MS);
@@ -98,20 +67,14 @@ static void seen_changed_and_made(void **state)
     session_expect(s, "/go ", SOON_MS);
     site_audit_is(p, "select count(*) from holds", "0");
     assert_int_equal(scripts(), 1);
-    session_say(s, "/script 1: A whale sings under the moon.\n");
-    session_expect(s, ") A whale sings under the moon.", SOON_MS);
-    session_say(s, "/script add 2 Then it sleeps.\n");
-    session_expect(s, "2. (", SOON_MS);
+    talk(s, {"/script 1: A whale sings under the moon.", ") A whale sings under the moon."},
+         {"/script add 2 Then it sleeps.", "2. ("});
     session_expect(s, "Then it sleeps.", SOON_MS);
-    session_say(s, "/script move 2 1\n");
-    session_expect(s, "1. (2 s) Then it sleeps.", SOON_MS);
-    session_say(s, "/script drop 7\n");
-    session_expect(s, "There is no scene 7.", SOON_MS);
+    talk(s, {"/script move 2 1", "1. (2 s) Then it sleeps."},
+         {"/script drop 7", "There is no scene 7."});
     session_expect(s, "This script has 2 scenes.", SOON_MS);
-    session_say(s, "/script 12: words\n");
-    session_expect(s, "There is no scene 12.", SOON_MS);
-    session_say(s, "/script rewrite more jokes\n");
-    session_expect(s, "being written", SOON_MS);
+    talk(s, {"/script 12: words", "There is no scene 12."},
+         {"/script rewrite more jokes", "being written"});
     session_expect(s, "The sea never stands still", SOON_MS);
     assert_int_equal(scripts(), 2);
     last_request_holds("more jokes");
@@ -130,9 +93,9 @@ static void seen_changed_and_made(void **state)
 static void bounds_failures_and_another_topic(void **state)
 {
     struct site *p = *state;
-    struct settings env;
-    settings_make(&env);
-    settings_add(&env, "NANOTIK_SCRIPTS_PER_DAY", "2");
+    struct llm_env env;
+    llm_env_make(&env, &llm, "openai");
+    llm_env_add(&env, "NANOTIK_SCRIPTS_PER_DAY", "2");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/script\n");
     session_expect(s, "Type /script and a topic", SOON_MS);
@@ -147,17 +110,11 @@ static void bounds_failures_and_another_topic(void **state)
     session_say(s, "/script 10 facts about the sea 8s\n");
     session_expect(s, "The sea never stands still", SOON_MS);
     fake_llm_do(&llm, "set", "{\"latency\":4000}");
-    session_say(s, "/script new The moon 8s\n");
-    session_expect(s, "being written", SOON_MS);
-    session_say(s, "/script 1: too early\n");
-    session_expect(s, "being written right now", SOON_MS);
-    session_say(s, "/script new Stars 8s\n");
-    session_expect(s, "is being written already", SOON_MS);
+    talk(s, {"/script new The moon 8s", "being written"},
+         {"/script 1: too early", "being written right now"},
+         {"/script new Stars 8s", "is being written already"});
     session_expect(s, "The sea never stands still", SOON_MS);
-    session_say(s, "/script new Planets 8s\n");
-    session_expect(s, "2 scripts in 24 hours", SOON_MS);
-    session_say(s, "/script cancel\n");
-    session_expect(s, "Cancelled.", SOON_MS);
+    talk(s, {"/script new Planets 8s", "2 scripts in 24 hours"}, {"/script cancel", "Cancelled."});
     session_finish(s, SOON_MS);
     assert_int_equal(scripts(), 3);
     site_audit_is(p, "select count(*) from holds", "0");
@@ -168,8 +125,8 @@ static void bounds_failures_and_another_topic(void **state)
 static void a_topic_may_begin_with_a_number(void **state)
 {
     struct site *p = *state;
-    struct settings env;
-    settings_make(&env);
+    struct llm_env env;
+    llm_env_make(&env, &llm, "openai");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/script How tides work 8s\n");
     session_expect(s, "The sea never stands still", SOON_MS);
@@ -194,8 +151,8 @@ static void a_topic_may_begin_with_a_number(void **state)
 static void a_rewrite_that_fails_leaves_the_script(void **state)
 {
     struct site *p = *state;
-    struct settings env;
-    settings_make(&env);
+    struct llm_env env;
+    llm_env_make(&env, &llm, "openai");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/script How tides work 8s\n");
     session_expect(s, "The sea never stands still", SOON_MS);
@@ -221,10 +178,10 @@ static void killed_at_each_step(void **state)
     };
     struct site *p = *state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct settings deadly, calm;
-        settings_make(&deadly);
-        settings_make(&calm);
-        settings_add(&deadly, "NANOTIK_CRASH_AT", rows[i].point);
+        struct llm_env deadly, calm;
+        llm_env_make(&deadly, &llm, "openai");
+        llm_env_make(&calm, &llm, "openai");
+        llm_env_add(&deadly, "NANOTIK_CRASH_AT", rows[i].point);
         fake_llm_do(&llm, "reset", "{}");
         AUTO(free_ptr) char *line = str_printf("/script new Tides, part %zu 8s\n", i);
         AUTO(free_ptr)
@@ -250,18 +207,16 @@ static void killed_at_each_step(void **state)
 static void refused_counted_paused_and_pardoned(void **state)
 {
     struct site *p = *state;
-    struct settings env;
-    settings_make(&env);
+    struct llm_env env;
+    llm_env_make(&env, &llm, "openai");
     fake_llm_do(&llm, "set", "{\"flags\":{\"badger\":\"violence\"}}");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/make how to build a pipe bomb 8s\n");
     session_expect(s, "That is not made here (weapons).", SOON_MS);
     session_expect(s, "strike 1 of 3", SOON_MS);
     assert_int_equal(scripts(), 0);
-    session_say(s, "/script How tides work 8s\n");
-    session_expect(s, "The sea never stands still", SOON_MS);
-    session_say(s, "/script 1: How to build a pipe bomb.\n");
-    session_expect(s, "strike 2 of 3", SOON_MS);
+    talk(s, {"/script How tides work 8s", "The sea never stands still"},
+         {"/script 1: How to build a pipe bomb.", "strike 2 of 3"});
     fake_llm_do(&llm, "fault", "{\"kind\":\"status\",\"code\":503,\"times\":3}");
     session_say(s, "/script rewrite\n"); /* a provider's bad day is nobody's strike */
     session_expect(s, "Your script stays as it was.", SOON_MS);
@@ -289,8 +244,8 @@ static void refused_counted_paused_and_pardoned(void **state)
 static void answers_are_kept_until_forgotten(void **state)
 {
     struct site *p = *state;
-    struct settings env;
-    settings_make(&env);
+    struct llm_env env;
+    llm_env_make(&env, &llm, "openai");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/script How tides work 8s\n");
     session_expect(s, "The sea never stands still", SOON_MS);
@@ -330,29 +285,20 @@ static int64_t card_with(struct fake_node *telegram, int64_t chat, const char *p
     return 0;
 }
 
-static void press(struct fake_node *telegram, int64_t chat, int64_t card, const char *label)
-{
-    fake_do(telegram, "press",
-            "{\"chat\":%" PRId64 ",\"message_id\":%" PRId64 ",\"from\":{\"id\":%" PRId64
-            "},\"label\":\"%s\"}",
-            chat, card, chat, label);
-}
-
 static void script_first_and_replies(void **state)
 {
     struct site *p = *state;
     const int64_t ana = 6123456789;
     struct fake_node telegram;
-    struct settings env;
+    struct llm_env env;
     fake_start(&telegram, p->folder);
-    settings_make(&env);
-    settings_add(&env, "TELEGRAM_BOT_TOKEN", FAKE_TOKEN);
-    settings_add(&env, "TELEGRAM_API_URL", telegram.url);
+    llm_env_make(&env, &llm, "openai");
+    llm_env_add(&env, "TELEGRAM_BOT_TOKEN", FAKE_TOKEN);
+    llm_env_add(&env, "TELEGRAM_API_URL", telegram.url);
     struct session *s = session_run(p, false, env.list);
-    fake_do(&telegram, "say", "{\"chat\":%" PRId64 ",\"text\":\"/make How tides work 8s 1:1\"}",
-            ana);
+    fake_say(&telegram, ana, ana, "", "/make How tides work 8s 1:1");
     int64_t card = card_with(&telegram, ana, "Price: 1 credit");
-    press(&telegram, ana, card, "Script first");
+    fake_press(&telegram, ana, ana, "Script first");
     assert_int_equal(card_with(&telegram, ana, "The sea never stands still"), card);
     fake_do(&telegram, "say",
             "{\"chat\":%" PRId64 ",\"reply_to\":%" PRId64
@@ -367,7 +313,7 @@ static void script_first_and_replies(void **state)
     for (int64_t until = clock_mono_ms() + SOON_MS; fake_messages(&telegram, ana, "text", NULL) < 3;
          usleep(50000))
         assert_true(clock_mono_ms() < until); /* what could have been said */
-    press(&telegram, ana, card, "Make it");
+    fake_press(&telegram, ana, ana, "Make it");
     for (int64_t until = clock_mono_ms() + RENDER_MS;
          fake_messages(&telegram, ana, "video", NULL) < 1; usleep(100000))
         assert_true(clock_mono_ms() < until);

@@ -10,11 +10,10 @@
 #include "core/net/json.h"
 #include "core/story/storyboard.h"
 #include "core/story/text.h"
-#include "tests/fake_llm.h"
 #include "tests/film.h"
-#include "tests/session.h"
+#include "tests/llm_env.h"
 
-enum { SOON_MS = 60000, RENDER_MS = 180000, ENV = 12 };
+enum { SOON_MS = 60000, RENDER_MS = 180000 };
 
 static struct fake_node fake;
 
@@ -32,30 +31,7 @@ static int close_all(void **state)
     return site_close(state);
 }
 
-/* Three providers, all of them the fake. */
-struct settings {
-    char text[ENV][160];
-    const char *list[ENV + 1];
-    size_t count;
-};
-
-static void settings_make(struct settings *s)
-{
-    static const char *const names[][2] = {
-        {"DEEPSEEK", "deepseek"},
-        {"MOONSHOT", "moonshot"},
-        {"OPENAI",   "openai"  }
-    };
-    *s = (struct settings){0};
-    snprintf(s->text[s->count++], 160, "LLM_PROVIDER=deepseek, moonshot, openai");
-    for (size_t i = 0; i < COUNT(names); i++) {
-        snprintf(s->text[s->count++], 160, "%s_API_KEY=%s", names[i][0], FAKE_LLM_KEY);
-        snprintf(s->text[s->count++], 160, "%s_BASE_URL=%s/%s/v1", names[i][0], fake.url,
-                 names[i][1]);
-    }
-    for (size_t i = 0; i < s->count; i++)
-        s->list[i] = s->text[i];
-}
+static const char three[] = "deepseek, moonshot, openai";
 
 static void down(const char *service, int status)
 {
@@ -124,13 +100,13 @@ static void topics_in_three_languages_with_providers_down_in_turn(void **state)
         AUTO(free_ptr) char *story_path = str_printf("%s/%s.json", p->folder, rows[i].lang);
         AUTO(free_ptr) char *json = NULL;
         AUTO(storyboard_free) struct storyboard story = {0};
-        struct settings env;
+        struct llm_env env;
         struct err e = {0};
         size_t len = 0;
         fake_llm_do(&fake, "reset", "{}");
         for (size_t k = 0; k < 2 && rows[i].down[k]; k++)
             down(rows[i].down[k], rows[i].status);
-        settings_make(&env);
+        llm_env_make(&env, &fake, three);
         const char *args[] = {"make",     rows[i].topic, "-o",      film,       "--seconds", "8",
                               "--aspect", "1:1",         "--story", story_path, NULL};
         struct session_options o = {.args = args, .env = env.list};
@@ -169,10 +145,10 @@ static void all_down(int status)
 static void with_all_of_them_down(void **state)
 {
     struct site *p = *state;
-    struct settings env;
+    struct llm_env env;
     char film[1024];
     all_down(402);
-    settings_make(&env);
+    llm_env_make(&env, &fake, three);
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/make How tides work\n");
     session_expect(s, "About 1:00", SOON_MS); /* what a script would take, not the topic */
@@ -195,9 +171,9 @@ static void with_all_of_them_down(void **state)
 static void doctor_names_each(void **state)
 {
     struct site *p = *state;
-    struct settings env;
+    struct llm_env env;
     const char *args[] = {"doctor", NULL};
-    settings_make(&env);
+    llm_env_make(&env, &fake, three);
     fake_llm_do(
         &fake, "set",
         "{\"models\":{\"openai\":[\"gpt-6-luna\"],\"deepseek\":[],\"moonshot\":[\"kimi-k2.6\"]}}");
