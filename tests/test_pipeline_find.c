@@ -44,6 +44,7 @@ static struct {
     const char *const *recent; /* what the chat saw lately */
     size_t recent_count;
     /* Seen. */
+    atomic_int looked;
     atomic_int preparing, preparing_most, fetching, fetching_most;
     atomic_int searched_last; /* highest scene that was searched so far */
     atomic_bool out_of_order, no_budget;
@@ -152,6 +153,7 @@ static bool look(const char *path, int64_t at_ms, const struct cancel *cancel, u
                  struct err *e)
 {
     (void)at_ms, (void)cancel;
+    atomic_fetch_add(&w.looked, 1);
     AUTO(free_ptr) char *id = NULL;
     size_t len;
     int64_t n = 0;
@@ -195,7 +197,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static bool run(const char *topic)
+/* From where the storyboard stands. */
+static bool go_on(const char *topic)
 {
     static const struct footage_source own = {&own_ops, NULL};
     struct pipeline_result result;
@@ -207,13 +210,18 @@ static bool run(const char *topic)
                              .recent = w.recent,
                              .recent_count = w.recent_count,
                              .own = w.own_files ? &own : NULL};
+    atomic_store(&w.searched_last, -1);
+    w.err = (struct err){0};
+    return pipeline_run(&r, &result, &w.err);
+}
+
+static bool run(const char *topic)
+{
     storyboard_free(&w.story);
     w.story = (struct storyboard){
         .settings = {.lang = "en", .seed = 7}
     };
-    atomic_store(&w.searched_last, -1);
-    w.err = (struct err){0};
-    return pipeline_run(&r, &result, &w.err);
+    return go_on(topic);
 }
 
 /* "c0 c1+c2 own0": the pictures of each scene. */
@@ -284,6 +292,24 @@ static void pictures_that_look_alike_are_passed_over(void **state)
     must_show("The moon. The sea.", "c0 c3", "two are passed over for one that looks different");
     w.unlike = 4;
     must_show("The moon. The sea.", "c0 c1", "but not three");
+}
+
+static void what_stands_is_looked_at_only_beside_something_new(void **state)
+{
+    (void)state;
+    video = *w.tools->box.video;
+    video.look = look;
+    w.tools->box.video = &video;
+    must_show(four, "c0 c1 c2 c3", "all new");
+    atomic_store(&w.looked, 0);
+    assert_true(go_on(four));
+    assert_int_equal(atomic_load(&w.looked), 0);
+    unlink(w.story.scenes[2].footage.path);
+    w.alike_from = 2; /* c2 looks like c3, which stands */
+    w.unlike = 4;
+    assert_true(go_on(four));
+    assert_string_equal(w.story.scenes[2].footage.id, "c4");
+    assert_in_range(atomic_load(&w.looked), 4, 8);
 }
 
 static void stopped_while_services_are_asked(void **state)
@@ -421,6 +447,7 @@ int main(void)
         CASE(scenes_are_asked_for_at_once),
         CASE(whatever_is_slow_the_pictures_are_the_same),
         CASE(pictures_that_look_alike_are_passed_over),
+        CASE(what_stands_is_looked_at_only_beside_something_new),
         CASE(stopped_while_services_are_asked),
         CASE(own_files_come_first),
         CASE(a_mood_stands_in_before_backdrops),

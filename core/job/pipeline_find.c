@@ -250,8 +250,9 @@ static void *finder_main(void *finder)
     return NULL;
 }
 
-/* What an earlier attempt found stands. */
-static void take_over(struct finder *f, size_t scene)
+/* What an earlier attempt found stands. Looking at all of it takes a while: only when a scene is to
+   be held against it. */
+static void take_over(struct finder *f, size_t scene, bool looks)
 {
     const struct scene_work *w = &f->r->scenes[scene];
     const struct footage *found[] = {&w->found, &w->second};
@@ -259,7 +260,8 @@ static void take_over(struct finder *f, size_t scene)
     for (size_t i = 0; i < COUNT(found); i++)
         if (found[i]->kind != FOOTAGE_NONE) {
             hunt_claim(f, found[i]);
-            keep_look(f, look_of(f->r, found[i]));
+            if (looks)
+                keep_look(f, look_of(f->r, found[i]));
         }
 }
 
@@ -274,10 +276,10 @@ bool find_start(struct run_state *r, struct err *e)
     atomic_init(&f->mood_calls_left, MOOD_CALLS);
     hunt_rungs(f);
     for (size_t i = 0; i < r->count; i++)
+        wanted += !r->scenes[i].pictured;
+    for (size_t i = 0; i < r->count; i++)
         if (r->scenes[i].pictured)
-            take_over(f, i);
-        else
-            wanted++;
+            take_over(f, i, wanted > 0);
     r->finder = f;
     /* One at least: a scene may be put back later. */
     for (size_t i = 0; i < CLAMP(wanted, 1, THREADS); i++) {
