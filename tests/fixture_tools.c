@@ -329,6 +329,8 @@ static bool fake_probe(const char *path, const struct cancel *cancel, struct med
 
 static bool fake_segment(const struct segment_spec *spec, const char *path, struct err *e)
 {
+    if (spec->footage->kind == FOOTAGE_CLIP && !fs_exists(spec->footage->path))
+        return err_set_arg(e, ERR_INPUT, "footage.broken", spec->footage->id, "it is not there");
     if (fake->broken_late[0] && strcmp(spec->footage->id, fake->broken_late) == 0)
         return err_set_arg(e, ERR_INPUT, "footage.broken", spec->footage->id, "fake");
     for (int most = atomic_load(&fake->threads); spec->threads > most;)
@@ -353,10 +355,29 @@ static bool fake_sound(const struct sound_spec *spec, const char *path, struct e
     return step(&fake->sound, "sound", -1, spec->cancel, e) && put(path, "sound\n", e);
 }
 
+static bool not_there(struct err *e, size_t part)
+{
+    char arg[24];
+    snprintf(arg, sizeof arg, "%zu", part);
+    return err_set_arg(e, ERR_CONFLICT, "make.render_failed", arg, "fake: it is not there");
+}
+
+static void lose(void)
+{
+    char line[2 * FAKE_FOLDER_MAX];
+    snprintf(line, sizeof line, "find '%s' -type f -name '*%s*' -delete", fake->cache_folder,
+             fake->lost);
+    if (system(line) != 0) /* NOLINT(cert-env33-c): a fixed command */
+        abort();
+    fake->lost = NULL;
+}
+
 static bool fake_join(const struct join_spec *spec, const char *path, struct err *e)
 {
     if (!step(&fake->join, "join", -1, spec->cancel, e))
         return false;
+    if (fake->lost)
+        lose();
     if (fake->odd_segment >= 0) {
         char arg[16];
         snprintf(arg, sizeof arg, "%d", fake->odd_segment);
@@ -368,13 +389,15 @@ static bool fake_join(const struct join_spec *spec, const char *path, struct err
         char *text AUTO(free_ptr) = NULL;
         size_t len;
         if (!fs_read(spec->segments[i], 4096, &text, &len, e))
-            return false;
+            return not_there(e, i);
         strbuf_add(&film, text, len);
     }
     strbuf_addf(&film, "title %s comment %s\n", spec->title ? spec->title : "-", spec->comment);
     while (film.len < (size_t)fake->film_bytes)
         strbuf_addc(&film, '.');
-    return fs_exists(spec->sound) && put(path, strbuf_text(&film), e);
+    if (!fs_exists(spec->sound))
+        return not_there(e, spec->segment_count);
+    return put(path, strbuf_text(&film), e);
 }
 
 /* As large as may be. */

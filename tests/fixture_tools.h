@@ -48,6 +48,7 @@ struct fake_tools {
     char broken[64];      /* probing a clip with this id fails */
     char broken_late[64]; /* encoding a clip with this id fails */
     int odd_segment;      /* join refuses this one until it was encoded again; -1 */
+    const char *lost;     /* before the next join all cached files go whose names hold this; NULL */
     bool speaks[2];       /* engine knows the language */
     bool own_voices;      /* engine two has voices of its own, and both refuse the other's */
     char spoke_as[16];    /* voice of the last spoken scene */

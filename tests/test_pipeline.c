@@ -259,6 +259,39 @@ static void an_odd_segment_is_encoded_once_more(void **state)
     assert_int_equal(fake_count(x->f, "join", '<'), 2);
 }
 
+/* Whatever goes from the cache at the worst moment costs time only. */
+static void what_is_lost_before_the_join_is_made_again(void **state)
+{
+    static const struct {
+        const char *lost;
+        bool at_once;
+        int segments, sounds, spoken;
+        const char *why;
+    } rows[] = {
+        {".mp4", true,  2 * PIPE_SCENES, 1, PIPE_SCENES,     "segments, in the same run"},
+        {".m4a", false, PIPE_SCENES,     2, PIPE_SCENES,     "the sound"                },
+        {"",     false, 2 * PIPE_SCENES, 2, 2 * PIPE_SCENES, "everything"               },
+    };
+    struct pipe *x = *state;
+    x->f->clips_in_cache = true;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        fs_remove(x->f->cache_folder);
+        fake_forget(x->f);
+        pipe_story_reset(x);
+        x->f->lost = rows[i].lost;
+        if (pipe_run(x) != rows[i].at_once || (!rows[i].at_once && x->err.code != ERR_RETRY))
+            fail_msg("%s: %s", rows[i].why, x->err.detail);
+        if (!rows[i].at_once)
+            pipe_must_run(x);
+        if (fake_count(x->f, "segment", '<') != rows[i].segments ||
+            fake_count(x->f, "sound", '<') != rows[i].sounds ||
+            fake_count(x->f, "speak0", '<') != rows[i].spoken)
+            fail_msg("%s: %d segments, %d sounds, %d spoken", rows[i].why,
+                     fake_count(x->f, "segment", '<'), fake_count(x->f, "sound", '<'),
+                     fake_count(x->f, "speak0", '<'));
+    }
+}
+
 static void a_film_that_gets_too_long_is_refused_early(void **state)
 {
     struct pipe *x = *state;
@@ -352,6 +385,7 @@ int main(void)
         PIPE_CASE(the_film_gets_the_length_that_was_asked_for),
         PIPE_CASE(a_short_clip_starts_at_its_beginning),
         PIPE_CASE(an_odd_segment_is_encoded_once_more),
+        PIPE_CASE(what_is_lost_before_the_join_is_made_again),
         PIPE_CASE(a_film_that_gets_too_long_is_refused_early),
         PIPE_CASE(a_dub_keeps_the_pictures),
         PIPE_CASE(a_film_above_the_byte_limit_is_fitted_from_the_same_scenes),

@@ -143,6 +143,36 @@ static void test_odd_segment(void **state)
     assert_int_equal(fixture_video_count("mixed"), 0);
 }
 
+static void test_parts_that_are_gone(void **state)
+{
+    (void)state;
+    static char broken[512];
+    static const struct {
+        const char *path, *why;
+    } rows[] = {
+        {"/nowhere/at.all", "gone"          },
+        {broken,            "something else"},
+    };
+    str_copy(broken, sizeof(broken), fixture_video_path("broken.bin"));
+    fixture_video_write("broken.bin", "these are no pictures, and no sound", 35);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (size_t part = 0; part <= COUNT(names); part += 2) {
+            const char *mixed[COUNT(names)];
+            char want[8];
+            struct err e = {0};
+            struct join_spec join = spec_of(sound_path);
+            memcpy(mixed, names, sizeof(mixed));
+            join.segments = mixed;
+            *(part < COUNT(names) ? &mixed[part] : &join.sound) = rows[i].path;
+            snprintf(want, sizeof(want), "%zu", part);
+            if (video_join(&join, fixture_video_path("gone.mp4"), &e) || e.code != ERR_CONFLICT ||
+                strcmp(e.arg, want) != 0)
+                fail_msg("part %zu, %s: %s", part, rows[i].why, e.detail);
+            assert_int_equal(fixture_video_count("gone"), 0);
+        }
+    }
+}
+
 /* The last scenes of a film are encoded by more threads than the others. */
 static void test_threads_make_no_odd_segment(void **state)
 {
@@ -314,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_pictures),
         cmocka_unit_test(test_equal_bytes),
         cmocka_unit_test(test_odd_segment),
+        cmocka_unit_test(test_parts_that_are_gone),
         cmocka_unit_test(test_threads_make_no_odd_segment),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_full_disk),

@@ -85,13 +85,25 @@ static void credits(const struct storyboard *s, struct strbuf *out)
         strbuf_adds(out, " Music: NanoTik.");
 }
 
+/* Gone from the cache, with what it is made from perhaps: the next attempt makes what is missing. */
+static void again_later(struct err *e)
+{
+    err_set(e, ERR_RETRY, "error.busy", "a part of the film is gone from the cache");
+}
+
 /* Which segment to encode again when the join refuses: the one named, or the first, with which it
    was compared, when the named one has just been encoded. */
-static bool odd_segment(struct run_state *r, const struct err *e, size_t *ret)
+static bool odd_segment(struct run_state *r, struct err *e, size_t *ret)
 {
     int64_t index;
-    if (e->code != ERR_CONFLICT || !str_to_int(e->arg, 0, (int64_t)r->count - 1, &index))
+    if (e->code != ERR_CONFLICT || !str_to_int(e->arg, 0, (int64_t)r->count, &index))
         return false;
+    if ((size_t)index == r->count) { /* the sound */
+        log_err(LOG_WARN, LOG_MODULE, e);
+        unlink(r->sound->path);
+        again_later(e);
+        return false;
+    }
     *ret = r->scenes[index].encoded_again ? 0 : (size_t)index;
     if (r->scenes[*ret].encoded_again)
         return false;
@@ -124,8 +136,11 @@ static bool join(struct run_state *r, const char *path, struct err *e)
         if (!odd_segment(r, e, &odd))
             return false;
         log_err(LOG_WARN, LOG_MODULE, e);
-        if (!compose_again(r, odd, e))
+        if (!compose_again(r, odd, e)) {
+            if (e->code == ERR_INPUT)
+                again_later(e);
             return false;
+        }
     }
 }
 

@@ -138,12 +138,15 @@ static bool survey(struct fit *f, struct err *e)
         return err_set(e, ERR_INTERNAL, "make.render_failed", "%s: no pictures", f->spec->film);
     f->is.width = fmt->streams[stream]->codecpar->width;
     f->is.height = fmt->streams[stream]->codecpar->height;
-    while (av_read_frame(fmt, packet) >= 0) {
+    int r;
+    while ((r = av_read_frame(fmt, packet)) >= 0) {
         *(packet->stream_index == stream ? &f->is.video_bytes : &f->is.audio_bytes) += packet->size;
         av_packet_unref(packet);
     }
     if (media_stopped(&f->watch))
         return media_cancelled(e);
+    if (r != AVERROR_EOF)
+        return media_fail(e, r, "read", f->spec->film);
     f->is.fixed = fs_size(f->spec->film) - f->is.video_bytes - f->is.audio_bytes;
     return true;
 }

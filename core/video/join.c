@@ -20,17 +20,34 @@ struct join {
     int64_t total; /* frames of all segments */
 };
 
+/* This part has to be made again; segment_count: the sound. */
+static bool bad_part(struct err *e, size_t part, const char *path, const char *why)
+{
+    char arg[24];
+    snprintf(arg, sizeof(arg), "%zu", part);
+    return err_set_arg(e, ERR_CONFLICT, "make.render_failed", arg, "%s: %s", path, why);
+}
+
+static bool open_part(struct join *j, size_t part, const char *path, AVFormatContext **ret,
+                      struct err *e)
+{
+    bool still;
+    if (media_open(path, &j->watch, ret, &still, e))
+        return true;
+    /* Ours: it went away, or its disk has lost it. */
+    return e->code == ERR_INPUT ? bad_part(e, part, path, "cannot be read") : false;
+}
+
 /* NULL: e says why. */
 static AVFormatContext *open_segment(struct join *j, size_t index, int *ret_stream, struct err *e)
 {
     const char *path = j->spec->segments[index];
-    bool still;
     AUTO(avformat_close_input) AVFormatContext *fmt = NULL;
-    if (!media_open(path, &j->watch, &fmt, &still, e))
+    if (!open_part(j, index, path, &fmt, e))
         return NULL;
     int stream = media_picture_stream(fmt);
     if (stream < 0 || fmt->streams[stream]->codecpar->codec_id != AV_CODEC_ID_H264) {
-        err_set(e, ERR_INTERNAL, "make.render_failed", "%s: no H.264 in it", path);
+        bad_part(e, index, path, "no H.264 in it");
         return NULL;
     }
     *ret_stream = stream;
@@ -59,12 +76,12 @@ static bool add_video(struct join *j, const AVStream *from, struct err *e)
 
 static bool add_audio(struct join *j, struct err *e)
 {
-    bool still;
-    if (!media_open(j->spec->sound, &j->watch, &j->sound, &still, e))
+    const size_t sound = j->spec->segment_count;
+    if (!open_part(j, sound, j->spec->sound, &j->sound, e))
         return false;
     j->sound_stream = av_find_best_stream(j->sound, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
     if (j->sound_stream < 0)
-        return err_set(e, ERR_INTERNAL, "make.render_failed", "%s: no sound in it", j->spec->sound);
+        return bad_part(e, sound, j->spec->sound, "no sound in it");
     const AVStream *from = j->sound->streams[j->sound_stream];
     AVStream *st = j->audio = avformat_new_stream(j->mux.ctx, NULL);
     if (!st || avcodec_parameters_copy(st->codecpar, from->codecpar) < 0)
@@ -190,12 +207,9 @@ static bool survey(struct join *j, struct err *e)
             first_stream = stream;
             continue;
         }
-        char index[24];
-        snprintf(index, sizeof(index), "%zu", i);
         if (!same_header(first->streams[first_stream]->codecpar, fmt->streams[stream]->codecpar))
-            return err_set_arg(e, ERR_CONFLICT, "make.render_failed", index,
-                               "%s: encoder header differs from the first segment's",
-                               j->spec->segments[i]);
+            return bad_part(e, i, j->spec->segments[i],
+                            "encoder header differs from the first segment's");
     }
     return true;
 }

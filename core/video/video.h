@@ -91,8 +91,8 @@ struct join_spec {
     const char *lang;    /* BCP 47; the stream's ISO 639-2 code is derived */
     const struct cancel *cancel;
 };
-/* ERR_CONFLICT "make.render_failed", arg = index of the odd segment, when encoder headers differ.
- */
+/* ERR_CONFLICT "make.render_failed": a part has to be made again. arg = index of the segment that
+   cannot be read or whose encoder header differs; segment_count: the sound cannot be read. */
 bool video_join(const struct join_spec *spec, const char *path, struct err *e);
 
 /* --- check: the finished file is what was promised (streams, codecs, size, frame count, moov,
