@@ -78,6 +78,8 @@ static void build_caption(struct bot *bot, struct card_doc *doc, const struct jo
         I18N_TEXT("picture", arena_printf(&doc->arena, "%d×%d", video->width, video->height)));
     if (story->fell_back)
         card_line(doc, lang, "film.fell_back");
+    if (pipeline_other_voice(bot->tools, story))
+        card_line(doc, lang, "film.other_voice");
     if (story->own_lost)
         card_line(doc, lang, "film.own_lost", I18N_NUM("count", story->own_lost));
     add_authors(doc, lang, story);

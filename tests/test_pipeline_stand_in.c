@@ -235,6 +235,7 @@ static void a_failing_engine_is_followed_by_the_next_for_all_that_is_left(void *
     struct pipe *x = *state;
     x->f->speak[0] = (struct fake_step){.code = ERR_RETRY, .times = 1, .at = 2};
     pipe_must_run(x);
+    assert_true(pipeline_other_voice(&x->f->box, &x->story));
     assert_string_equal(x->story.scenes[0].speech.engine, "one");
     for (size_t i = 1; i < PIPE_SCENES; i++)
         assert_string_equal(x->story.scenes[i].speech.engine, "two");
@@ -249,6 +250,7 @@ static void who_has_the_voice_is_down_another_stands_in(void **state)
     pipe_must_run(x);
     for (size_t i = 0; i < PIPE_SCENES; i++)
         assert_string_equal(x->story.scenes[i].speech.engine, "two");
+    assert_false(pipeline_other_voice(&x->f->box, &x->story));
     assert_string_equal(x->f->spoke_as, "Cyd");
     /* A voice of the first, which fails once: a woman's voice for hers, to the end of the film. */
     pipe_story_reset(x);
@@ -257,6 +259,7 @@ static void who_has_the_voice_is_down_another_stands_in(void **state)
     pipe_must_run(x);
     for (size_t i = 0; i < PIPE_SCENES; i++)
         assert_string_equal(x->story.scenes[i].speech.engine, "two");
+    assert_true(pipeline_other_voice(&x->f->box, &x->story));
     assert_string_equal(x->f->spoke_as, "Dee");
     /* Nobody has it. */
     pipe_story_reset(x);
@@ -273,6 +276,31 @@ static void when_no_engine_works_the_job_may_work_later(void **state)
     assert_false(pipe_run(x));
     assert_int_equal(x->err.code, ERR_RETRY);
     assert_int_equal(pipe_out_files(x), 0);
+}
+
+/* What one voice cannot read, the next may; "try later" weighs more than "cannot". */
+static void letters_that_one_voice_cannot_read(void **state)
+{
+    static const struct {
+        enum err_code first, second, end;
+        const char *why;
+    } rows[] = {
+        {ERR_INPUT, ERR_NONE,  ERR_NONE,  "the second reads them" },
+        {ERR_RETRY, ERR_INPUT, ERR_RETRY, "the first may, later"  },
+        {ERR_INPUT, ERR_RETRY, ERR_RETRY, "the second may, later" },
+        {ERR_INPUT, ERR_INPUT, ERR_INPUT, "nobody reads them"     },
+        {ERR_DISK,  ERR_NONE,  ERR_DISK,  "that is nobody's voice"},
+    };
+    struct pipe *x = *state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        pipe_story_reset(x);
+        x->story.settings.speed = 100 + (int)i; /* nothing from the cache */
+        x->f->speak[0] = (struct fake_step){.code = rows[i].first, .times = -1};
+        x->f->speak[1] = (struct fake_step){.code = rows[i].second, .times = -1};
+        bool ok = pipe_run(x);
+        if (ok != (rows[i].end == ERR_NONE) || (!ok && x->err.code != rows[i].end))
+            fail_msg("%s: %s", rows[i].why, err_code_name(x->err.code));
+    }
 }
 
 static void no_clip_is_shown_twice_while_another_is_unused(void **state)
@@ -359,6 +387,7 @@ int main(void)
         PIPE_CASE(a_failing_engine_is_followed_by_the_next_for_all_that_is_left),
         PIPE_CASE(who_has_the_voice_is_down_another_stands_in),
         PIPE_CASE(when_no_engine_works_the_job_may_work_later),
+        PIPE_CASE(letters_that_one_voice_cannot_read),
         PIPE_CASE(no_clip_is_shown_twice_while_another_is_unused),
         PIPE_CASE(a_broken_clip_is_followed_by_the_next_hit),
         PIPE_CASE(a_clip_that_breaks_the_encoder_is_replaced),

@@ -144,6 +144,8 @@ bool pipeline_check_voice(const struct toolbox *t, const struct story_settings *
 /* The voice of that name, in any letter case, and whose it is (ret_engine NULL: not asked); NULL. */
 const struct speech_voice *pipeline_find_voice(const struct toolbox *t, const char *name,
                                                const struct speech_engine **ret_engine);
+/* Some of the film was not spoken by the engine that should have: it was down. */
+bool pipeline_other_voice(const struct toolbox *t, const struct storyboard *story);
 const char *pipeline_stage_name(enum pipeline_stage s); /* "write" ... : catalog key stage.NAME */
 
 #endif

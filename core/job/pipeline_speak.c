@@ -142,9 +142,11 @@ static bool speak_with(struct run_state *r, const struct speech_engine *engine, 
     return false;
 }
 
+/* ERR_INPUT: letters that one voice cannot read may be another's. */
 static bool worth_another_engine(const struct err *e)
 {
-    return e->code == ERR_RETRY || e->code == ERR_UNSUPPORTED || e->code == ERR_CONFIG;
+    return e->code == ERR_RETRY || e->code == ERR_UNSUPPORTED || e->code == ERR_CONFIG ||
+           e->code == ERR_INPUT;
 }
 
 static bool has_wanted_voice(const struct run_state *r, const struct speech_engine *engine)
@@ -210,6 +212,30 @@ static bool speak_scene(struct run_state *r, size_t scene, struct narrator *n, s
     if (worst.code == ERR_NONE)
         return err_set(e, ERR_CONFIG, "make.no_voice_for_language", "no speech engine at all");
     *e = worst;
+    return false;
+}
+
+/* Who should speak: NULL, when nobody has that voice. */
+static const struct speech_engine *meant_engine(const struct toolbox *t,
+                                                const struct story_settings *s)
+{
+    const struct speech_engine *engine = NULL;
+    if (s->voice[0])
+        pipeline_find_voice(t, s->voice, &engine);
+    for (size_t i = 0; !s->voice[0] && !engine && i < t->engine_count; i++)
+        if (t->engines[i].ops->rate(t->engines[i].self, s->lang, "") > 0)
+            engine = &t->engines[i];
+    return engine;
+}
+
+bool pipeline_other_voice(const struct toolbox *t, const struct storyboard *story)
+{
+    const struct speech_engine *meant = meant_engine(t, &story->settings);
+    for (size_t i = 0; meant && i < story->scene_count; i++) {
+        const char *spoke = story->scenes[i].speech.engine;
+        if (spoke[0] && strcmp(spoke, meant->ops->name) != 0)
+            return true;
+    }
     return false;
 }
 
