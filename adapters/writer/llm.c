@@ -64,7 +64,6 @@ static void tell_operator(const struct llm *w, const struct llm_answer *a, int64
              request[0] ? ", request " : "", request);
 }
 
-/* False when the call was cancelled. */
 /* The same for whoever ordered the script. */
 static void tell_caller(const struct question *q, const struct llm_answer *a, int64_t ms)
 {
@@ -82,6 +81,7 @@ static void tell_caller(const struct question *q, const struct llm_answer *a, in
         q->request->on_call(q->request->ctx, &call);
 }
 
+/* False when the call was cancelled. */
 static bool exchange(const struct question *q, const struct llm_caps *caps, struct llm_answer *a,
                      struct err *e)
 {
