@@ -55,6 +55,39 @@ static int64_t stuck(struct db *db)
                                  " and state in ('stored', 'published')");
 }
 
+struct text_ctx {
+    const char *sql;
+    char *text;
+};
+
+static bool text_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct text_ctx *c = data;
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx, c->sql, NULL, 0, &rows, e))
+        return false;
+    free(c->text);
+    c->text = str_dup(db_text(rows, 0, 0));
+    return true;
+}
+
+static char *text_of(struct db *db, const char *sql)
+{
+    struct text_ctx c = {.sql = sql};
+    struct err e = {0};
+    if (!db_run(db, text_body, &c, &e))
+        fail_msg("%s: %s", sql, e.detail);
+    return c.text;
+}
+
+static struct nano_hash newest_ref(struct db *db)
+{
+    struct nano_hash h;
+    AUTO(free_ptr) char *ref = text_of(db, "select ref from deposits order by at desc limit 1");
+    assert_true(nano_hash_parse(ref, &h));
+    return h;
+}
+
 /* Whatever every node says: the block stays, is tried ever more rarely, is listed, and in the end the
    money is received with the same bytes. */
 static void nothing_is_given_up_on_a_nodes_word(void **state)
@@ -103,6 +136,89 @@ static void nothing_is_given_up_on_a_nodes_word(void **state)
     }
     assert_int_equal(fixture_db_number(db, "select count(*) from blocks"), COUNT(errors));
     assert_int_equal(pay_differences(&w, true), 0);
+    pay_close(&w);
+}
+
+/* A node that refuses a block, and shows others that are said to be in its place: of somebody else, or
+   not final. */
+static void made_up_rivals_prove_nothing(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(4);
+    struct pay_world w;
+    char ann[UUID_TEXT], address[PAY_ADDRESS], stranger[65];
+    fixture_db_account(db, "ann", 0, ann);
+    open_world(&w, db, NULL);
+    pay_address(&w, ann, address);
+    fake_nano_pay(&pay_fake, PAY_WALLET, "1" XNO, stranger);
+    for (int i = 0; i < 2; i++) { /* the first block of the account, and a later one */
+        fake_nano_tell(&pay_fake, "fault",
+                       "{\"on\":\"process\",\"kind\":\"error\",\"error\":\"Fork\",\"times\":-1}");
+        fake_nano_tell(
+            &pay_fake, "fault",
+            "{\"on\":\"blocks_info\",\"kind\":\"patch\",\"times\":-1,\"patch\":{\"blocks\":"
+            "{\"*\":{\"successor\":\"%s\",\"receive_hash\":\"%s\"}}}}",
+            stranger, stranger);
+        pay(&w, address, "1" XNO);
+        rounds(&w, "select count(*) from blocks where state = 'stored' and refusals > 0", 1);
+        if (i == 0)
+            fake_nano_tell(
+                &pay_fake, "fault",
+                "{\"on\":\"account_info\",\"kind\":\"reply\",\"times\":-1,\"reply\":{"
+                "\"frontier\":\"%s\",\"open_block\":\"%s\",\"confirmed_frontier\":\"%s\","
+                "\"balance\":\"1\",\"block_count\":\"1\",\"representative\":\"%s\"}}",
+                stranger, stranger, stranger, PAY_WALLET);
+        rounds(&w, "select count(*) from blocks where refusals = 4", 1);
+        assert_int_equal(fixture_db_number(db, REFUSED), 0);
+        fake_nano_tell(&pay_fake, "clear", "{}");
+        rounds(&w, COLLECTED, i + 1);
+    }
+    assert_int_equal(fixture_db_number(db, "select count(*) from blocks"), 2);
+    pay_close(&w);
+}
+
+/* The same with a block that would really exclude ours, if only we had signed it. */
+static void an_unsigned_rival_proves_nothing(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(4);
+    struct pay_world w;
+    struct nano_account ours;
+    struct nano_block rival;
+    struct nano_hash hash;
+    struct err e = {0};
+    bool opened = false;
+    char ann[UUID_TEXT], address[PAY_ADDRESS], hex[NANO_HEX];
+    fixture_db_account(db, "ann", 0, ann);
+    open_world(&w, db, NULL);
+    pay_address(&w, ann, address);
+    pay(&w, address, "1" XNO);
+    rounds(&w, COLLECTED, 1);
+    assert_true(nano_account_parse(address, &ours));
+    assert_true(nano_read_frontier(w.pay.self, &ours, &rival, &opened, NULL, &e));
+    pay(&w, address, "2" XNO);
+    rival.link = newest_ref(db); /* it takes the place, and the payment too */
+    assert_true(raw_add(rival.balance, RAW_XNO, &rival.balance));
+    nano_block_hash(&rival, &hash);
+    nano_hash_print(&hash, hex);
+    AUTO(strbuf_free) struct strbuf text = STRBUF(4096);
+    nano_block_put_json(&rival, &text);
+    fake_nano_tell(&pay_fake, "fault",
+                   "{\"on\":\"process\",\"kind\":\"error\",\"error\":\"Fork\",\"times\":-1}");
+    fake_nano_tell(
+        &pay_fake, "fault",
+        "{\"on\":\"blocks_info\",\"has\":\"%s\",\"kind\":\"reply\",\"times\":-1,\"reply\":{"
+        "\"blocks\":{\"%s\":{\"block_account\":\"%s\",\"confirmed\":\"true\","
+        "\"contents\":%s}},\"blocks_not_found\":\"\"}}",
+        hex, hex, address, strbuf_text(&text));
+    fake_nano_tell(&pay_fake, "fault",
+                   "{\"on\":\"blocks_info\",\"kind\":\"patch\",\"times\":-1,\"patch\":{\"blocks\":"
+                   "{\"*\":{\"successor\":\"%s\",\"receive_hash\":\"%s\"}}}}",
+                   hex, hex);
+    rounds(&w, "select count(*) from blocks where refusals = 4", 1);
+    assert_int_equal(fixture_db_number(db, REFUSED), 0);
+    fake_nano_tell(&pay_fake, "clear", "{}");
+    rounds(&w, COLLECTED, 2);
     pay_close(&w);
 }
 
@@ -164,39 +280,6 @@ static void by_another_wallet(struct pay_world *w, const char *address, uint32_t
     assert_true(p->o.node.ops->process(p->o.node.self, &b, kind, &result, NULL, &e));
     assert_int_equal(result, NANO_PUBLISHED);
     cancel_wait(NULL, 30); /* confirmed */
-}
-
-struct text_ctx {
-    const char *sql;
-    char *text;
-};
-
-static bool text_body(struct db_tx *tx, void *data, struct err *e)
-{
-    struct text_ctx *c = data;
-    AUTO(db_rows_free) struct db_rows *rows = NULL;
-    if (!db_exec(tx, c->sql, NULL, 0, &rows, e))
-        return false;
-    free(c->text);
-    c->text = str_dup(db_text(rows, 0, 0));
-    return true;
-}
-
-static char *text_of(struct db *db, const char *sql)
-{
-    struct text_ctx c = {.sql = sql};
-    struct err e = {0};
-    if (!db_run(db, text_body, &c, &e))
-        fail_msg("%s: %s", sql, e.detail);
-    return c.text;
-}
-
-static struct nano_hash newest_ref(struct db *db)
-{
-    struct nano_hash h;
-    AUTO(free_ptr) char *ref = text_of(db, "select ref from deposits order by at desc limit 1");
-    assert_true(nano_hash_parse(ref, &h));
-    return h;
 }
 
 /* Another wallet with this seed receives first: at the first block of the account, later, and before
@@ -324,6 +407,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         PAY_CASE(nothing_is_given_up_on_a_nodes_word),
+        PAY_CASE(made_up_rivals_prove_nothing),
+        PAY_CASE(an_unsigned_rival_proves_nothing),
         PAY_CASE(tries_become_rare),
         PAY_CASE(another_wallet_receives),
         PAY_CASE(another_wallet_is_in_our_place),

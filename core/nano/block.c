@@ -35,7 +35,12 @@ bool nano_block_sign(struct nano_block *b, struct nano_seed *seed, uint32_t inde
     if (!nano_account_equal(&own, &b->account))
         return err_set(e, ERR_INTERNAL, "error.internal", "block is not of account %u", index);
     nano_block_hash(b, &hash);
-    return nano_seed_sign(seed, index, &hash, &b->signature, e);
+    if (!nano_seed_sign(seed, index, &hash, &b->signature, e))
+        return false;
+    /* A processor that computes wrong must not fill a place on the chain with a block that nobody takes
+       (and a faulty signature can tell the key). */
+    return nano_verify(&b->account, &hash, &b->signature) ||
+           err_set(e, ERR_INTERNAL, "error.internal", "a signature that is none");
 }
 
 bool nano_block_verify(const struct nano_block *b)
