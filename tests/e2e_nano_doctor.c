@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/fake_nano.h"
+#include "tests/fixture_db.h"
 #include "tests/session.h"
 
 enum { SOON_MS = 60000 };
@@ -86,11 +87,49 @@ static void one_node_is_told(void **state)
     fake_node_stop(&fake);
 }
 
+/* A block that every node refuses is named until it is through. */
+static void a_refused_block_is_named(void **state)
+{
+    static const char *const args[] = {"doctor", NULL};
+    struct site *p = *state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(2);
+    AUTO(free_ptr) char *url = str_printf("DATABASE_URL=%s", fixture_db_url());
+    const char *env[] = {url, NULL};
+    fixture_db_sql(db, "insert into blocks(hash, address, previous, kind, link, raw, balance,"
+                       " representative, signature, why) values (repeat('A', 64), '" WALLET
+                       "', repeat('0', 64), 'open', repeat('B', 64), 1, 1, '" WALLET
+                       "', repeat('C', 128), 'fork')");
+    for (int refusals = 4; refusals <= 5; refusals++) {
+        AUTO(free_ptr) char *sql = str_printf("update blocks set refusals = %d", refusals);
+        fixture_db_sql(db, sql);
+        struct session *s = session_start(p, &(struct session_options){.args = args, .env = env});
+        int status = session_finish(s, SOON_MS);
+        const char *said = strbuf_text(&s->seen);
+        assert_int_equal(strstr(said, "our Nano block on " WALLET " (fork)") != NULL,
+                         refusals == 5);
+        if (refusals == 5)
+            assert_int_equal(status, 1);
+        site_forget_sessions(p);
+    }
+}
+
+static int open_with_database(void **state)
+{
+    return fixture_db_start(state) || site_open(state);
+}
+
+static int close_with_database(void **state)
+{
+    return site_close(state) || fixture_db_stop(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nodes_and_reader_are_looked_at, site_open, site_close),
         cmocka_unit_test_setup_teardown(one_node_is_told, site_open, site_close),
+        cmocka_unit_test_setup_teardown(a_refused_block_is_named, open_with_database,
+                                        close_with_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
