@@ -144,6 +144,8 @@ static CURLcode set_limits(struct transfer *t)
     if (r->total_ms >= 0)
         bad |= curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(r->total_ms ? r->total_ms : 120000));
     bad |= curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    /* Else the end of one request waits, and with it all others, until the name server answers. */
+    bad |= curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
     bad |= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, t->origin.scheme);
     bad |= curl_easy_setopt(c, CURLOPT_PROXY, "");
     bad |= curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
