@@ -63,15 +63,6 @@ static int64_t number(const char *sql)
     return fixture_db_number(w.db, sql);
 }
 
-static void wait_number(const char *sql, int64_t want, int ms)
-{
-    int64_t until = clock_mono_ms() + ms;
-    while (number(sql) != want && clock_mono_ms() < until)
-        usleep(20000);
-    if (number(sql) != want)
-        fail_msg("%s is %" PRId64 ", not %" PRId64, sql, number(sql), want);
-}
-
 static bool is_polling(void)
 {
     AUTO(json_free) cJSON *state = fake_node_state(&w.fake);
@@ -114,7 +105,7 @@ static void a_killed_poller_is_followed(void **state)
     wait_polls(a, START_MS);
     struct session *b = start(p, 2, LEASE_S);
     people_say(0, EACH);
-    wait_number("select count(*) from outbox", EACH, WAIT_MS);
+    fixture_db_wait(w.db, "select count(*) from outbox", EACH, WAIT_MS);
     assert_true(polls(a)); /* b has looked often enough meanwhile */
     people_say(EACH, EACH / 2);
     session_signal(a, SIGKILL);
@@ -125,8 +116,8 @@ static void a_killed_poller_is_followed(void **state)
     int64_t took = clock_mono_ms() - killed;
     print_message("taken over after %" PRId64 " ms, lease of %d s\n", took, LEASE_S);
     assert_true(took < 2 * LEASE_S * 1000);
-    wait_number("select count(*) from outbox", 2 * EACH, WAIT_MS);
-    wait_number("select count(*) from events", 0, WAIT_MS);
+    fixture_db_wait(w.db, "select count(*) from outbox", 2 * EACH, WAIT_MS);
+    fixture_db_wait(w.db, "select count(*) from events", 0, WAIT_MS);
     assert_int_equal(number("select count(*) from inbox"), 2 * EACH);
     assert_int_equal(number("select count(distinct lane) from outbox"), 2 * EACH);
     assert_int_equal(number("select count(*) from users"), 2 * EACH);
@@ -147,7 +138,7 @@ static void a_stopped_poller_is_followed_at_once(void **state)
     for (int i = 1; i < 4; i++) {
         s[i] = start(p, i, 20);
         people_say(100 * i, 10);
-        wait_number("select count(*) from outbox", (int64_t)20 * i - 10, WAIT_MS);
+        fixture_db_wait(w.db, "select count(*) from outbox", (int64_t)20 * i - 10, WAIT_MS);
         AUTO(free_ptr) char *log = session_log(s[i]);
         for (int k = 0; k < 500 && !strstr(log, "polling as"); k++) {
             usleep(20000);
@@ -160,9 +151,9 @@ static void a_stopped_poller_is_followed_at_once(void **state)
         int64_t ended = clock_mono_ms();
         wait_polls(s[i], WAIT_MS);
         assert_true(clock_mono_ms() - ended < 5000);
-        wait_number("select count(*) from outbox", (int64_t)20 * i, WAIT_MS);
+        fixture_db_wait(w.db, "select count(*) from outbox", (int64_t)20 * i, WAIT_MS);
     }
-    wait_number("select count(*) from events", 0, WAIT_MS);
+    fixture_db_wait(w.db, "select count(*) from events", 0, WAIT_MS);
     assert_int_equal(number("select count(distinct lane) from outbox"), 60);
     session_signal(s[3], SIGTERM);
     assert_int_equal(session_wait(s[3], STOP_MS), 0);
@@ -178,7 +169,7 @@ static void a_machine_without_the_key_is_refused(void **state)
     struct session *a = start(p, 1, 20);
     wait_polls(a, START_MS);
     people_say(0, 1);
-    wait_number("select count(*) from outbox", 1, WAIT_MS);
+    fixture_db_wait(w.db, "select count(*) from outbox", 1, WAIT_MS);
     struct session *b = start_with(p, 2, 20, "a key that this machine made itself");
     assert_int_equal(session_wait(b, START_MS), 78); /* no use in starting it again */
     AUTO(free_ptr) char *log = session_log(b);

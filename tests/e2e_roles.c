@@ -73,15 +73,6 @@ static int64_t number(const char *sql)
     return fixture_db_number(w.db, sql);
 }
 
-static void wait_number(const char *sql, int64_t want, int ms)
-{
-    int64_t until = clock_mono_ms() + ms;
-    while (number(sql) != want && clock_mono_ms() < until)
-        usleep(20000);
-    if (number(sql) != want)
-        fail_msg("%s is %" PRId64 ", not %" PRId64, sql, number(sql), want);
-}
-
 /* From /make to the pressed button. */
 static void order(void)
 {
@@ -104,9 +95,10 @@ static void a_worker_is_followed_by_another(void **state)
     struct site *p = *state;
     struct session *gateway = start(p, "gateway", 1);
     order();
-    wait_number("select count(*) from jobs where state = 'ready'", 1, START_MS);
+    fixture_db_wait(w.db, "select count(*) from jobs where state = 'ready'", 1, START_MS);
     struct session *first = start(p, "worker", 2);
-    wait_number("select count(*) from jobs where state = 'running' and story <> ''", 1, START_MS);
+    fixture_db_wait(w.db, "select count(*) from jobs where state = 'running' and story <> ''", 1,
+                    START_MS);
     session_signal(first, SIGKILL);
     assert_int_equal(session_wait(first, STOP_MS), 128 + SIGKILL);
     assert_int_equal(number("select count(*) from jobs where state = 'running'"), 1);
@@ -178,7 +170,7 @@ static void a_worker_delivers_to_discord(void **state)
     dfake_do(&w.discord, "press",
              "{\"message\":\"%s\",\"label\":\"Make it\",\"where\":\"guild\",\"user\":\"7001\"}",
              card);
-    wait_number("select count(*) from jobs where state = 'done'", 1, VIDEO_MS);
+    fixture_db_wait(w.db, "select count(*) from jobs where state = 'done'", 1, VIDEO_MS);
     wait_discord("Ready", ready);
     assert_int_equal(films(), 1);
     assert_int_equal(number("select count(*) from transfers where verb = 'capture'"), 1);

@@ -1,5 +1,6 @@
 #include "tests/fixture_db.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "core/base/cancel.h"
+#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
@@ -162,6 +165,16 @@ int64_t fixture_db_number(struct db *db, const char *sql)
     struct sql_ctx c = {.sql = sql};
     must(db_run(db, sql_body, &c, &e), sql, &e);
     return c.number;
+}
+
+void fixture_db_wait(struct db *db, const char *sql, int64_t want, int ms)
+{
+    int64_t until = clock_mono_ms() + ms;
+    while (fixture_db_number(db, sql) != want && clock_mono_ms() < until)
+        cancel_wait(NULL, 20);
+    int64_t is = fixture_db_number(db, sql);
+    if (is != want)
+        fail_msg("%s is %" PRId64 ", not %" PRId64, sql, is, want);
 }
 
 struct account_ctx {

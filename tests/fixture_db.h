@@ -31,6 +31,8 @@ void fixture_db_check(struct db *db);
 void fixture_db_sql(struct db *db, const char *sql);
 /* First column of the first row, 0 when there is none. */
 int64_t fixture_db_number(struct db *db, const char *sql);
+/* Waits until it is that, for what programs under test do; else the case fails. */
+void fixture_db_wait(struct db *db, const char *sql, int64_t want, int ms);
 /* An account with this many credits. */
 void fixture_db_account(struct db *db, const char *platform_id, int credits, char *ret_id37);
 
