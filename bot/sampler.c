@@ -43,7 +43,6 @@ struct sample {
     const struct speech_engine *engine;
     const struct speech_voice *voice;
     char text[SENTENCE_MAX];
-    char lang[16]; /* of the text */
 };
 
 /* A sentence of the voice's own language. */
@@ -58,7 +57,6 @@ static bool find_sentence(struct sample *s, struct err *e)
     if (!text)
         return err_set_arg(e, ERR_UNSUPPORTED, "make.no_voice_for_language", s->voice->lang,
                            "no sentence in %s", s->voice->lang);
-    str_copy(s->lang, sizeof(s->lang), s->voice->lang);
     return str_copy(s->text, sizeof(s->text), text) ||
            err_set(e, ERR_INTERNAL, "error.internal", "sentence of %s is too long", primary);
 }
@@ -73,7 +71,7 @@ static bool speak(struct sampler *s, const struct sample *sample, int speed, con
     if (snprintf(wav, sizeof(wav), "%s.wav", note) >= (int)sizeof(wav))
         return err_set(e, ERR_INTERNAL, "error.disk", "sampler: path too long");
     const struct speech_request request = {.text = sample->text,
-                                           .lang = sample->lang,
+                                           .lang = sample->voice->lang,
                                            .voice = sample->voice->name,
                                            .speed = speed / 100.0,
                                            .wav_path = wav,
