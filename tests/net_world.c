@@ -25,6 +25,15 @@ static bool big_body(int fd, size_t len, bool declare)
     return declare && ok;
 }
 
+/* The same lines until the client has enough of them. */
+static bool pour(struct http_server *s, int fd, const char *first, const char *line)
+{
+    bool ok = http_puts(fd, first);
+    while (ok && !atomic_load(&s->stopping))
+        ok = http_puts(fd, line);
+    return false;
+}
+
 bool net_serve(struct http_server *s, const struct http_request *r)
 {
     int fd = r->fd;
@@ -74,6 +83,14 @@ bool net_serve(struct http_server *s, const struct http_request *r)
         return big_body(fd, 32 << 20, true);
     if (strcmp(p, "/huge-endless") == 0)
         return big_body(fd, 32 << 20, false);
+    if (strcmp(p, "/headers-endless") == 0)
+        return pour(s, fd, "HTTP/1.1 200 OK\r\n",
+                    "X-One-More: of these, and another one, and so on\r\n");
+    if (strcmp(p, "/header-endless") == 0)
+        return pour(s, fd,
+                    "HTTP/1.1 200 OK\r\nX-Long: ", "no end of this line can be seen so far ");
+    if (strcmp(p, "/begins-endless") == 0)
+        return pour(s, fd, "", "HTTP/1.1 100 Continue\r\n\r\n");
     if (strcmp(p, "/file") == 0)
         return big_body(fd, 300000, true);
     if (strcmp(p, "/bomb") == 0) {
