@@ -146,6 +146,20 @@ static void many_threads_send(void **state)
     ws_free(ws);
 }
 
+/* One engine for all: shards, voices, a node. */
+static void many_connections(void **state)
+{
+    (void)state;
+    enum { N = 120 };
+    struct ws *all[N];
+    for (int i = 0; i < N; i++)
+        all[i] = ws_world_open("/echo");
+    ws_world_await(&ws_world.opened, N);
+    for (int i = 0; i < N; i++)
+        ws_free(all[i]);
+    assert_int_equal(ws_world.closed, 0);
+}
+
 static struct ws *free_me;
 static void free_inside(void *ctx, const struct ws_end *end)
 {
@@ -177,6 +191,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(messages_are_joined, ws_world_setup, ws_world_teardown),
         cmocka_unit_test_setup_teardown(a_message_has_a_ceiling, ws_world_setup, ws_world_teardown),
         cmocka_unit_test_setup_teardown(many_threads_send, ws_world_setup, ws_world_teardown),
+        cmocka_unit_test_setup_teardown(many_connections, ws_world_setup, ws_world_teardown),
         cmocka_unit_test_setup_teardown(freed_anywhere, ws_world_setup, ws_world_teardown),
     };
     hash_setup();

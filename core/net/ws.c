@@ -3,7 +3,10 @@
 
 #include <arpa/inet.h>
 
-enum { KEEP_ROOM = 256 * 1024 };
+enum {
+    KEEP_ROOM = 256 * 1024,
+    CONNECTIONS_MAX = 256, /* all shards of a large bot, voices, a node */
+};
 
 /* --- names --- */
 
@@ -253,7 +256,7 @@ bool ws_engine_create(bool allow_plain, struct ws_engine **ret, struct err *e)
         .uid = -1,
         .protocols = ws_protocols,
         .pt_serv_buf_size = 65536,
-        .fd_limit_per_thread = 64,
+        .fd_limit_per_thread = CONNECTIONS_MAX,
         .timeout_secs = 60,         /* ours is shorter */
         .http_proxy_address = ":0", /* else it takes one from the environment */
         .user = engine,
