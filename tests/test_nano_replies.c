@@ -156,6 +156,28 @@ static void lists_are_taken_or_refused_as_a_whole(void **state)
     }
 }
 
+/* A hostile node's longest list costs no time to speak of, and says that there is more. */
+static void a_list_without_end_has_one(void **state)
+{
+    enum { MANY = 60000 };
+    (void)state;
+    struct err e = {0};
+    struct nano_account a;
+    struct nano_list list = {0};
+    size_t seen[1];
+    AUTO(strbuf_free) struct strbuf text = STRBUF(16 << 20);
+    assert_true(nano_account_parse(A0, &a));
+    strbuf_adds(&text, "{\"blocks\":{\"" A0 "\":{");
+    for (int i = 0; i < MANY; i++)
+        strbuf_addf(&text, "%s\"%064d\":\"7\"", i ? "," : "", i + 1);
+    strbuf_adds(&text, "}}}");
+    AUTO(json_free) cJSON *doc = doc_of(strbuf_text(&text));
+    assert_true(nano_read_receivables(doc, &a, 1, 0, (struct raw){5}, &list, seen, &e));
+    assert_int_equal(list.count, NANO_MOST);
+    assert_int_equal(seen[0], MANY);
+    free(list.items);
+}
+
 /* --- process --- */
 
 static const struct {
@@ -334,6 +356,7 @@ int main(void)
         cmocka_unit_test(values_come_from_texts),
         cmocka_unit_test(replies_are_objects),
         cmocka_unit_test(lists_are_taken_or_refused_as_a_whole),
+        cmocka_unit_test(a_list_without_end_has_one),
         cmocka_unit_test(each_error_of_process_has_its_meaning),
         cmocka_unit_test(frames_are_told_apart),
         cmocka_unit_test(the_readers_three_shapes_of_error_are_seen),

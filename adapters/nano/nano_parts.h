@@ -46,7 +46,8 @@ struct nano_list {
     size_t count, room;
 };
 /* One account's part of a reply ("blocks" of receivable, or what an address holds in that of
-   accounts_receivable). Adds what is new and at least threshold; *ret_seen counts all. */
+   accounts_receivable). Adds what is new and at least threshold of the first NANO_MOST; *ret_seen
+   counts all. */
 bool nano_read_entries(const cJSON *entries, size_t account, struct raw threshold,
                        struct nano_list *list, size_t *ret_seen, struct err *e);
 /* accounts[0..count) were asked for; first is the index of the first in the query. seen[i]: entries

@@ -117,9 +117,10 @@ bool nano_read_entries(const cJSON *entries, size_t account, struct raw threshol
     cJSON_ArrayForEach(entry, entries)
     {
         struct nano_receivable r = {.account = account};
+        if (++*ret_seen > NANO_MOST)
+            continue; /* nobody asked for so many: counted, not looked at */
         if (!read_entry(entry, &r, e))
             return false;
-        (*ret_seen)++;
         if (!raw_is_zero(r.amount) && raw_compare(r.amount, threshold) >= 0 &&
             !list_has(list, account, &r.hash))
             list_add(list, &r);
