@@ -17,6 +17,7 @@
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/net/json.h"
+#include "tests/cost.h"
 #include "tests/fake_discord.h"
 
 enum { BURST = 200, DECODES = 60000, COMMIT_US = 3000, WAIT_MS = 10000 };
@@ -75,17 +76,6 @@ static double bench_decode(void)
     return DECODES * 1000.0 / (double)MAX(clock_mono_ms() - begin, 1);
 }
 
-static int64_t memory_kb(void)
-{
-    long long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (!f || fscanf(f, "%*s %lld", &pages) != 1)
-        pages = 0;
-    if (f)
-        fclose(f);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
 static int64_t quantile(const struct discord_stats *s, int percent)
 {
     int64_t seen = 0;
@@ -118,7 +108,7 @@ int main(void)
     dfake_start(&b.fake);
     if (!net_engine_create(false, &b.net, &e))
         return 1;
-    int64_t before = memory_kb();
+    int64_t before = cost_own_kb();
     int64_t begin = clock_mono_ms();
     struct discord_options o = {
         .net = b.net, .token = DFAKE_TOKEN, .api_url = b.fake.api, .text = text, .keep = keep};
@@ -138,7 +128,7 @@ int main(void)
     missed +=
         line("200 at once: frame to first answer, p99", (double)quantile(&s, 99), "ms", 150, true);
     missed +=
-        line("memory of the adapter", (double)(memory_kb() - before) / 1024.0, "MB", 16, true);
+        line("memory of the adapter", (double)(cost_own_kb() - before) / 1024.0, "MB", 16, true);
     b.chat.ops->stop(b.chat.self);
     pthread_join(thread, NULL);
     b.chat.ops->destroy(b.chat.self);

@@ -18,6 +18,7 @@
 #include "core/db/private_cluster.h"
 #include "core/db/store_account.h"
 #include "core/i18n/i18n.h"
+#include "tests/cost.h"
 #include "tests/http_server.h"
 
 #define TOKEN "7000000001:AAExampleTokenForTests_abcdefghijk"
@@ -48,28 +49,6 @@ static struct {
     atomic_bool uploading;
     _Atomic int64_t asked_us[SAMPLES], answered_us[SAMPLES];
 } b;
-
-static int64_t now_us(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-/* What is ours alone: pages of libraries are shared and clean. */
-static int64_t own_memory_kb(void)
-{
-    char *text = NULL;
-    size_t len;
-    struct err e;
-    int64_t kb = 0;
-    if (fs_read("/proc/self/status", 16384, &text, &len, &e)) {
-        const char *at = strstr(text, "RssAnon:");
-        kb = at ? strtoll(at + 8, NULL, 10) : 0;
-    }
-    free(text);
-    return kb;
-}
 
 /* --- the server --- */
 
@@ -103,7 +82,7 @@ static void note_answer(const struct http_request *r)
     const char *chat = strstr(r->body, "\"chat_id\":");
     long sample = chat ? strtol(chat + 10, NULL, 10) - SAMPLE_CHAT : -1;
     if (sample >= 0 && sample < SAMPLES)
-        atomic_store(&b.answered_us[sample], now_us());
+        atomic_store(&b.answered_us[sample], cost_now_us());
 }
 
 static bool serve(struct http_server *s, const struct http_request *r)
@@ -187,12 +166,12 @@ static void offer(int count)
 
 static double bench_stored(void)
 {
-    int64_t begin = now_us();
+    int64_t begin = cost_now_us();
     int want = atomic_load(&b.stored) + STORED;
     offer(STORED);
     while (atomic_load(&b.stored) < want)
         usleep(1000);
-    return STORED * 1e6 / (double)(now_us() - begin);
+    return STORED * 1e6 / (double)(cost_now_us() - begin);
 }
 
 static double bench_handled(struct err *e)
@@ -200,25 +179,25 @@ static double bench_handled(struct err *e)
     const char *sql = "delete from events where id > (select min(id) from events) + 3999";
     if (!db_run(b.bot.db, sql_body, &sql, e))
         return 0;
-    int64_t begin = now_us();
+    int64_t begin = cost_now_us();
     if (!inbox_start(&b.bot, &b.bot.inbox, e))
         return 0;
     while (!is_zero("select count(*) from events"))
         usleep(5000);
-    return HANDLED * 1e6 / (double)(now_us() - begin);
+    return HANDLED * 1e6 / (double)(cost_now_us() - begin);
 }
 
 /* The server has 100,000; a few thousand of them wait here. Returns what that took at most. */
 static double bench_backlog(double *ret_rate)
 {
-    int64_t before = own_memory_kb(), most = before, begin = now_us();
+    int64_t before = cost_own_kb(), most = before, begin = cost_now_us();
     int first = atomic_load(&b.stored);
     offer(BACKLOG);
-    while (now_us() - begin < 15 * 1000000 && atomic_load(&b.stored) < first + BACKLOG) {
-        most = MAX(most, own_memory_kb());
+    while (cost_now_us() - begin < 15 * 1000000 && atomic_load(&b.stored) < first + BACKLOG) {
+        most = MAX(most, cost_own_kb());
         usleep(20000);
     }
-    *ret_rate = (atomic_load(&b.stored) - first) * 1e6 / (double)(now_us() - begin);
+    *ret_rate = (atomic_load(&b.stored) - first) * 1e6 / (double)(cost_now_us() - begin);
     return (double)(most - before) / 1024.0;
 }
 
@@ -230,11 +209,11 @@ static int compare(const void *x, const void *y)
 
 static void wait_answer(int sample)
 {
-    int64_t begin = now_us();
+    int64_t begin = cost_now_us();
     while (atomic_load(&b.answered_us[sample]) == 0)
-        if (usleep(1000) != 0 || now_us() - begin > 10 * 1000000) {
+        if (usleep(1000) != 0 || cost_now_us() - begin > 10 * 1000000) {
             atomic_fetch_add(&b.failed, 1);
-            atomic_store(&b.answered_us[sample], now_us());
+            atomic_store(&b.answered_us[sample], cost_now_us());
         }
 }
 
@@ -250,7 +229,7 @@ static void bench_answers(bool uploads, double *ret_median, double *ret_p99)
         atomic_store(&b.answered_us[i], 0);
     atomic_store(&b.timed, atomic_load(&b.there));
     for (int i = 0; i < SAMPLES; i++) {
-        atomic_store(&b.asked_us[i], now_us());
+        atomic_store(&b.asked_us[i], cost_now_us());
         offer(1);
         wait_answer(i);
         took[i] = atomic_load(&b.answered_us[i]) - atomic_load(&b.asked_us[i]);

@@ -13,6 +13,7 @@
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/net/json.h"
+#include "tests/cost.h"
 #include "tests/http_server.h"
 
 #define TOKEN "7000000001:AAExampleTokenForTests_abcdefghijk"
@@ -28,28 +29,6 @@ static struct {
     atomic_int served; /* updates given out */
     atomic_bool uploads_done;
 } b;
-
-static int64_t now_us(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-static int64_t memory_kb(void)
-{
-    char *text = NULL;
-    size_t len;
-    struct err e;
-    int64_t pages = 0;
-    if (fs_read("/proc/self/statm", 4096, &text, &len, &e)) {
-        char *end;
-        (void)strtoll(text, &end, 10);
-        pages = strtoll(end, NULL, 10);
-    }
-    free(text);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
-}
 
 /* --- the server: whole batches as fast as they are asked for --- */
 
@@ -162,11 +141,11 @@ static int compare(const void *x, const void *y)
 static double bench_updates(void)
 {
     pthread_t thread;
-    int64_t begin = now_us();
+    int64_t begin = cost_now_us();
     pthread_create(&thread, NULL, run_main, NULL);
     while (atomic_load(&b.heard) < UPDATES)
         usleep(1000);
-    double rate = UPDATES * 1e6 / (double)(now_us() - begin);
+    double rate = UPDATES * 1e6 / (double)(cost_now_us() - begin);
     b.chat.ops->stop(b.chat.self);
     pthread_join(thread, NULL);
     return rate;
@@ -180,7 +159,7 @@ static double bench_decode(void)
         "\"id\":6123456789,\"type\":\"private\"},\"date\":1,\"text\":\"/make how tides work\","
         "\"entities\":[{\"type\":\"bot_command\",\"offset\":0,\"length\":5}]}}";
     enum { N = 100000 };
-    int64_t begin = now_us();
+    int64_t begin = cost_now_us();
     for (int i = 0; i < N; i++) {
         AUTO(arena_free) struct arena a = {0};
         AUTO(json_free) cJSON *doc = NULL;
@@ -189,18 +168,18 @@ static double bench_decode(void)
         if (!json_parse(text, sizeof(text) - 1, NULL, &doc, &e) || !tg_decode(doc, &me, &a, &u))
             atomic_fetch_add(&b.failed, 1);
     }
-    return N * 1e6 / (double)(now_us() - begin);
+    return N * 1e6 / (double)(cost_now_us() - begin);
 }
 
 static double bench_replies(void)
 {
     pthread_t threads[SENDERS];
-    int64_t begin = now_us();
+    int64_t begin = cost_now_us();
     for (int i = 0; i < SENDERS; i++)
         pthread_create(&threads[i], NULL, reply_main, NULL);
     for (int i = 0; i < SENDERS; i++)
         pthread_join(threads[i], NULL);
-    return REPLIES * 1e6 / (double)(now_us() - begin);
+    return REPLIES * 1e6 / (double)(cost_now_us() - begin);
 }
 
 /* Answers while four films go out; returns p99 in ms and the memory that an upload took. */
@@ -209,15 +188,15 @@ static double bench_answers(int64_t *ret_kb)
     enum { N = 60 };
     static int64_t took[N];
     pthread_t threads[UPLOADS];
-    int64_t before = memory_kb(), most = 0;
+    int64_t before = cost_own_kb(), most = 0;
     for (int i = 0; i < UPLOADS; i++)
         pthread_create(&threads[i], NULL, upload_main, (void *)(intptr_t)i);
     for (int i = 0; i < N; i++) {
-        int64_t begin = now_us();
+        int64_t begin = cost_now_us();
         if (!send_one())
             atomic_fetch_add(&b.failed, 1);
-        took[i] = now_us() - begin;
-        most = MAX(most, memory_kb());
+        took[i] = cost_now_us() - begin;
+        most = MAX(most, cost_own_kb());
         usleep(50000); /* below the pace, so that the pace is not what is measured */
     }
     for (int i = 0; i < UPLOADS; i++)

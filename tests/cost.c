@@ -2,11 +2,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/fs.h"
 #include "core/base/strbuf.h"
 
 static double seconds(struct timeval t)
@@ -68,4 +71,21 @@ int cost_setting(const char *name, int otherwise, int most)
     int64_t value;
     const char *text = getenv(name);
     return text && str_to_int(text, 1, most, &value) ? (int)value : otherwise;
+}
+
+int64_t cost_now_us(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t cost_own_kb(void)
+{
+    AUTO(free_ptr) char *text = NULL;
+    size_t len;
+    struct err e = {0};
+    const char *at =
+        fs_read("/proc/self/status", 16384, &text, &len, &e) ? strstr(text, "RssAnon:") : NULL;
+    return at ? strtoll(at + 8, NULL, 10) : 0;
 }

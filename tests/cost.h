@@ -26,6 +26,10 @@ struct cost cost_median(const struct cost *c, int count);
 /* Sorts the values. */
 double cost_middle(double *values, int count);
 
+int64_t cost_now_us(void);
+/* What is this process's alone: pages of libraries are shared and clean. */
+int64_t cost_own_kb(void);
+
 /* A number of the environment: 1 to most, else `otherwise`. */
 int cost_setting(const char *name, int otherwise, int most);
 
