@@ -7,6 +7,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/strbuf.h"
+#include "tests/fake_azure.h"
 #include "tests/fake_discord.h"
 #include "tests/fake_telegram.h"
 #include "tests/film.h"
@@ -80,6 +81,42 @@ static void chats_are_asked(void **state)
     }
 }
 
+/* Key, region and voices, and what a video costs; what is wrong is named. */
+static void the_service_of_voices_is_asked(void **state)
+{
+    static const struct {
+        const char *key, *region;
+        bool served, all;
+        int status;
+        const char *says, *why;
+    } rows[] = {
+        {FAKE_AZURE_KEY,     "",             true,  true,  0, "Azure voices (about $0.014 for a video",
+         "all is well"                                                                                                        },
+        {FAKE_AZURE_KEY,     "",             true,  false, 1, "no voice en-US-JennyNeural",             "a voice is not there"},
+        {"another-key-0123", "",             true,  true,  1, "does not accept the key",                "a wrong key"         },
+        {FAKE_AZURE_KEY,     "West Europe!", false, true,  1, "AZURE_SPEECH_REGION",                    "no region's name"    },
+        {"",                 "",             false, true,  0, "AZURE_SPEECH_KEY is not set",            "nothing configured"  },
+    };
+    struct site *p = *state;
+    struct fake_node azure;
+    fake_azure_start(&azure);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTO(free_ptr) char *key = str_printf("AZURE_SPEECH_KEY=%s", rows[i].key);
+        AUTO(free_ptr) char *region = str_printf("AZURE_SPEECH_REGION=%s", rows[i].region);
+        AUTO(free_ptr)
+        char *url = str_printf("AZURE_SPEECH_URL=%s", rows[i].served ? azure.url : "");
+        const char *const env[] = {key, region, url, NULL};
+        fake_azure_voices(&azure, rows[i].all);
+        const char *said = doctor(p, env, rows[i].status, rows[i].why);
+        if (!strstr(said, rows[i].says))
+            fail_msg("%s: it says %s", rows[i].why, said);
+        if (rows[i].key[0] && strstr(said, rows[i].key))
+            fail_msg("%s: the key is shown: %s", rows[i].why, said);
+        site_forget_sessions(p);
+    }
+    fake_node_stop(&azure);
+}
+
 /* The package is named, and a film is made all the same: whole, with its subtitles beside it. */
 static void missing_fonts_are_told_with_their_package(void **state)
 {
@@ -110,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(chats_are_asked, open_all, close_all),
+        cmocka_unit_test_setup_teardown(the_service_of_voices_is_asked, site_open, site_close),
         cmocka_unit_test_setup_teardown(missing_fonts_are_told_with_their_package, site_open,
                                         site_close),
     };

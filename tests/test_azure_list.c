@@ -12,17 +12,6 @@
 #include "core/base/fs.h"
 #include "tests/azure_world.h"
 
-/* Everything is said to the service, and in the shape that it wants: else the fake complains. */
-static void set_list(bool all)
-{
-    AUTO(strbuf_free) struct strbuf names = STRBUF(8192);
-    size_t count;
-    const struct azure_voice *v = azure_voices(&count);
-    for (size_t i = all ? 0 : 1; i < count; i++)
-        strbuf_addf(&names, "%s\"%s\"", names.len ? "," : "", v[i].service);
-    fake_azure_do(&azw.fake, "set", "{\"voices\":[%s]}", strbuf_text(&names));
-}
-
 static void doctor_asks_for_the_voices(void **state)
 {
     (void)state;
@@ -44,7 +33,7 @@ static void doctor_asks_for_the_voices(void **state)
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct err e = {0};
-        set_list(rows[i].all);
+        fake_azure_voices(&azw.fake, rows[i].all);
         azw_fault("list", rows[i].fault);
         int64_t begin = clock_mono_ms();
         bool ok = azure_check(&azw.engine, NULL, &e);
