@@ -65,12 +65,17 @@ bool net_rules_check(struct transfer *t, const char *url);
 
 /* transfer.c, engine's thread */
 bool transfer_begin(struct transfer *t, CURLM *multi, struct err *e);
+long transfer_status(struct transfer *t); /* HTTP's, of the present hop; 0 none */
 /* True: ended, `reply` and `e` filled. False: went on to the next hop. */
 bool transfer_finish(struct transfer *t, CURLM *multi, CURLcode code, struct net_reply *reply,
                      struct err *e);
 /* CURLE_OK, or why it has to end now. */
 CURLcode transfer_tick(struct transfer *t, int64_t now_ms);
 void transfer_free(struct transfer *t, CURLM *multi);
+/* transfer_setup.c: everything but the URL. disk_errno is set when a file to send is not there. */
+CURLcode transfer_set_up(struct transfer *t);
+/* with_callers: also those of the request. */
+CURLcode transfer_set_headers(struct transfer *t, bool with_callers);
 
 int64_t net_now_ms(void); /* CLOCK_BOOTTIME, also when clock.h is faked */
 
