@@ -18,9 +18,9 @@ struct sampler;
 struct sampler_wish {
     struct chat_addr addr;
     char user[UUID_TEXT]; /* the account that asks */
-    char lang[16];  /* of the card */
-    char voice[64]; /* a name of an engine's list */
-    int speed;      /* percent */
+    char lang[16];        /* of the card */
+    char voice[64];       /* a name of an engine's list */
+    int speed;            /* percent */
 };
 
 bool sampler_start(struct bot *bot, struct sampler **ret, struct err *e);

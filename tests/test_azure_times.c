@@ -80,7 +80,7 @@ static void add_event(struct azure_turn *t, const char *word, int ms)
     char frame[1024];
     snprintf(frame, sizeof(frame),
              "X-RequestId:" ID "\r\nPath:audio.metadata\r\n\r\n{\"Metadata\":[{\"Type\":"
-                               "\"WordBoundary\",\"Data\":{\"Offset\":%d0000,"
+             "\"WordBoundary\",\"Data\":{\"Offset\":%d0000,"
              "\"text\":{\"Text\":\"%s\"}}}]}",
              ms, word);
     azure_turn_take(t, frame, strlen(frame), true);
