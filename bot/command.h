@@ -36,6 +36,7 @@ struct command_ctx {
         char forget[UUID_TEXT]; /* this job's card says its last word: no more progress */
         char sample[64];        /* let the person hear this voice, */
         int sample_speed;       /* at this speed, percent */
+        char toast[600];        /* for who pressed the button, in place of a card */
         const char **files;     /* to be deleted */
         size_t file_count;
     } after;

@@ -228,9 +228,18 @@ static bool error_is_answer(const struct err *e)
            (!e->user_key || strcmp(e->user_key, "error.database") != 0);
 }
 
+static void end_press(struct bot *bot, struct command_ctx *ctx)
+{
+    const struct chat_event *event = ctx->event;
+    const struct chat_adapter *a = event ? bot_adapter(bot, event->addr.network) : NULL;
+    if (a && a->ops->pressed && event->press && *event->press)
+        a->ops->pressed(a->self, event->press, ctx->after.toast[0] ? ctx->after.toast : NULL);
+}
+
 static void after_commit(struct bot *bot, struct command_ctx *ctx)
 {
     outbox_wake(bot->outbox);
+    end_press(bot, ctx);
     if (ctx->after.forget[0])
         status_end(bot->status, ctx->after.forget);
     if (ctx->after.watch[0])

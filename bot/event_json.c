@@ -6,7 +6,7 @@
 #include "core/net/json.h"
 
 /* A new field of chat_event belongs into both functions below. */
-_Static_assert(sizeof(struct chat_event) == 264, "write and read the new field too");
+_Static_assert(sizeof(struct chat_event) == 272, "write and read the new field too");
 
 enum { EVENT_BYTES_MAX = 16 << 20, MEDIA_MAX = 64 };
 
@@ -33,6 +33,7 @@ char *event_to_json(const struct chat_event *event)
     put(&out, "text", event->text);
     put(&out, "card", event->card_ref);
     put(&out, "quoted", event->quoted);
+    put(&out, "press", event->press);
     if (event->is_group)
         strbuf_adds(&out, ",\"group\":true");
     if (event->is_group_admin)
@@ -84,6 +85,7 @@ bool event_from_json(const char *json, struct arena *a, struct chat_event *ret, 
         .text = text_of(doc, "text", a),
         .card_ref = text_of(doc, "card", a),
         .quoted = text_of(doc, "quoted", a),
+        .press = text_of(doc, "press", a),
         .is_group = json_true(doc, "group"),
         .is_group_admin = json_true(doc, "admin"),
         .is_moderator = json_true(doc, "moderator"),

@@ -112,11 +112,25 @@ bool reply_line(struct command_ctx *ctx, struct err *e, const char *key,
     return reply_send(ctx, &doc, e);
 }
 
+/* The button of somebody else's card: no news for the others. False: this network cannot tell one
+   person alone. */
+static bool say_not_yours(struct command_ctx *ctx)
+{
+    const struct chat_adapter *a = bot_adapter(ctx->bot, ctx->event->addr.network);
+    if (!a || !a->ops->pressed || !ctx->event->press || !*ctx->event->press)
+        return false;
+    AUTO(free_ptr) char *text = i18n_text(ctx->lang, "error.not_your_card");
+    str_copy(ctx->after.toast, sizeof(ctx->after.toast), text);
+    return true;
+}
+
 bool reply_error(struct command_ctx *ctx, const struct err *what, struct err *e)
 {
-    AUTO(card_doc_free) struct card_doc doc;
     bool strange = ctx->event->is_group && ctx->event->kind == CHAT_BUTTON &&
                    strcmp(what->user_key, "error.no_job") == 0;
+    if (strange && say_not_yours(ctx))
+        return true;
+    AUTO(card_doc_free) struct card_doc doc;
     card_begin(&doc, ctx->lang);
     card_line(&doc, ctx->lang, strange ? "error.not_your_card" : what->user_key,
               I18N_TEXT("what", what->arg));

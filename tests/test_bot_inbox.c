@@ -106,6 +106,7 @@ static void every_field_survives_the_wait(void **state)
     in.kind = CHAT_BUTTON;
     in.card_ref = "-100:5";
     in.quoted = "before";
+    in.press = "4382b";
     in.is_group = in.is_group_admin = in.is_moderator = in.repaired = true;
     in.video_bytes_max = 1LL << 40;
     in.media = media;
@@ -118,6 +119,7 @@ static void every_field_survives_the_wait(void **state)
     AUTO(free_ptr) char *again = event_to_json(&out);
     assert_string_equal(json, again);
     assert_string_equal(out.text, in.text);
+    assert_string_equal(out.press, in.press);
     assert_string_equal(out.event_id, in.event_id);
     assert_memory_equal(&out.addr, &in.addr, sizeof(in.addr));
     assert_int_equal(out.video_bytes_max, in.video_bytes_max);

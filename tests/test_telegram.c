@@ -25,7 +25,7 @@
 struct heard {
     enum chat_event_kind kind;
     struct chat_addr addr;
-    char id[96], text[256], user[32], ref[CHAT_REF_MAX], media[8][64];
+    char id[96], text[256], user[32], ref[CHAT_REF_MAX], press[80], media[8][64];
     size_t media_count;
     bool is_group;
 };
@@ -58,6 +58,7 @@ static void write_down(struct heard *h, const struct chat_event *ev)
     str_copy(h->text, sizeof(h->text), ev->text);
     str_copy(h->user, sizeof(h->user), ev->user_id);
     str_copy(h->ref, sizeof(h->ref), ev->card_ref);
+    str_copy(h->press, sizeof(h->press), ev->press ? ev->press : "");
     for (size_t i = 0; i < MIN(ev->media_count, COUNT(h->media)); i++)
         str_copy(h->media[h->media_count++], sizeof(h->media[0]), ev->media[i]);
 }
@@ -309,7 +310,7 @@ static void hears_answers_and_sees_buttons(void **state)
     assert_int_equal(h.kind, CHAT_BUTTON);
     assert_string_equal(h.text, "/go 1");
     assert_string_equal(h.ref, ref);
-    for (int i = 0; i < 200 && fake_calls(&w.fake, "answerCallbackQuery") < 1; i++)
+    for (int i = 0; i < 1000 && fake_calls(&w.fake, "answerCallbackQuery") < 1; i++)
         usleep(10000);
     assert_int_equal(fake_calls(&w.fake, "answerCallbackQuery"), 1);
     struct card card = text_card("Queued");
@@ -322,6 +323,38 @@ static void hears_answers_and_sees_buttons(void **state)
     adapter_end();
     assert_true(w.run_ok);
     assert_int_equal(fake_number(&w.fake, "queued"), 0); /* the goodbye confirmed the rest */
+    fake_node_no_complaints(&w.fake);
+}
+
+/* The words are for who pressed; a press that nobody deals with ends all the same, and one that is no
+   event ends at once. */
+static void presses_are_answered_once(void **state)
+{
+    (void)state;
+    char ref[CHAT_REF_MAX] = "", words[900] = "";
+    struct chat_addr to = ana();
+    adapter_run();
+    must_send(&to, "Quote", ref);
+    for (int i = 1; i <= 2; i++) {
+        fake_do(&w.fake, "press", "{\"chat\":%" PRId64 ",\"message_id\":1,\"label\":\"Go\"}",
+                (int64_t)ANA);
+        wait_heard((size_t)i);
+    }
+    assert_string_not_equal(heard_at(0).press, heard_at(1).press);
+    for (size_t n = 0; n < 600; n += strlen(words + n))
+        snprintf(words + n, sizeof(words) - n, "not yours 🐙 ");
+    w.chat.ops->pressed(w.chat.self, heard_at(0).press, words);
+    int64_t begin = clock_mono_ms();
+    for (int i = 0; i < 1000 && fake_calls(&w.fake, "answerCallbackQuery") < 2; i++)
+        usleep(10000);
+    assert_true(clock_mono_ms() - begin < 8000);
+    AUTO(json_free) cJSON *now = fake_node_state(&w.fake);
+    const cJSON *queries = json_array(now, "queries");
+    assert_true(str_starts(json_text(cJSON_GetArrayItem(queries, 0), "text", ""), "not yours"));
+    assert_string_equal(json_text(cJSON_GetArrayItem(queries, 1), "text", ""), "");
+    for (int i = 0; i < 2; i++)
+        assert_true(json_has(cJSON_GetArrayItem(queries, i), "answered"));
+    assert_int_equal(fake_calls(&w.fake, "answerCallbackQuery"), 2);
     fake_node_no_complaints(&w.fake);
 }
 
@@ -1032,6 +1065,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(hears_answers_and_sees_buttons),
+        CASE(presses_are_answered_once),
         CASE(nothing_is_lost_or_repeated),
         CASE(bad_days_of_polling_are_survived),
         CASE(hostile_updates_are_stepped_over),

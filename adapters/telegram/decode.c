@@ -130,7 +130,7 @@ static void fill_event(struct tg_update *u, const struct message *m, const cJSON
     u->event.user_id = json_int(user, "id", &id) ? arena_printf(a, "%" PRId64, id) : "";
     u->event.lang = language_of(a, user);
     u->event.is_group = m->is_group;
-    u->event.text = u->event.card_ref = u->event.quoted = "";
+    u->event.text = u->event.card_ref = u->event.quoted = u->event.press = "";
 }
 
 /* --- whose message it is --- */
@@ -387,6 +387,7 @@ static void decode_callback(const cJSON *json, struct arena *a, struct tg_update
     u->event.text = clean_text(a, data, strlen(data));
     u->event.card_ref = arena_dup(a, ref);
     u->event.addr.reply[0] = '\0'; /* the card is the bot's own: nothing to reply to */
+    u->event.press = u->callback_id ? u->callback_id : "";
     if (!*u->event.user_id)
         u->kind = TG_SKIP;
 }

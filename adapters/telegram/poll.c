@@ -97,15 +97,10 @@ static bool learn_me(struct poller *p, struct err *e)
 /* What the adapter itself has to do about an update, once. */
 static void note_update(struct telegram *t, const struct tg_update *u)
 {
-    if (u->callback_id) {
-        AUTO(strbuf_free) struct strbuf body = STRBUF(500);
-        strbuf_adds(&body, "{\"callback_query_id\":");
-        json_put_text(&body, u->callback_id);
-        strbuf_addc(&body, '}');
-        char *text = strbuf_take(&body);
-        if (text)
-            tg_post(t, "answerCallbackQuery", text, NULL, NULL);
-    }
+    if (u->callback_id && u->kind == TG_EVENT)
+        tg_press_wait(t, u->callback_id);
+    else if (u->callback_id)
+        tg_pressed(t, u->callback_id, NULL);
     if (u->kind == TG_CHANGED)
         tg_admins_forget(t, u->chat);
     if (u->kind == TG_EVENT && u->event.kind == CHAT_MOVED) {

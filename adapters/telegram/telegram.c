@@ -137,6 +137,7 @@ static void *keeper_main(void *arg)
 {
     struct telegram *t = arg;
     while (!cancel_fired(&t->stop)) {
+        tg_presses_flush(t, clock_mono_ms());
         int64_t wait = CLAMP(tg_status_flush(t, clock_mono_ms()), 20, 500);
         struct timespec until = clock_until(wait);
         pthread_mutex_lock(&t->lock);
@@ -178,6 +179,7 @@ static const struct chat_adapter_ops telegram_ops = {
     .private_link = telegram_private_link,
     .is_overheard = telegram_is_overheard,
     .is_admin = tg_is_admin,
+    .pressed = tg_pressed,
     .fetch = tg_fetch,
     .whoami = tg_whoami,
     .destroy = telegram_destroy,

@@ -24,6 +24,8 @@ enum {
     TG_ADMIN_CHATS = 512,
     TG_ADMINS_MAX = 50,
     TG_SLOTS = 256,
+    TG_PRESSES_MAX = 256,
+    TG_PRESS_ID_MAX = 65,
     TG_POSTS_MAX = 256, /* background requests at one time */
     TG_BODY_MAX = 64 * 1024,
 };
@@ -55,6 +57,12 @@ struct tg_move {
     bool told;        /* the bot knows it */
 };
 
+/* --- presses.c: buttons that turn until they are answered --- */
+struct tg_press {
+    char id[TG_PRESS_ID_MAX]; /* "": free */
+    int64_t due_ms;
+};
+
 struct telegram {
     struct net_engine *net;
     char *token, *base;
@@ -75,6 +83,7 @@ struct telegram {
     size_t media_next;
     struct tg_admins admins[TG_ADMIN_CHATS];
     struct tg_slot slots[TG_SLOTS];
+    struct tg_press presses[TG_PRESSES_MAX];
 };
 
 /* --- api.c --- */
@@ -120,6 +129,12 @@ void tg_chat_moved(struct telegram *t, int64_t from, int64_t to, bool told);
 /* What the bot has to be told, as events; `told` is set by tg_chat_moved once it is stored. */
 size_t tg_moves_untold(struct telegram *t, struct arena *a, struct chat_event ret[TG_MOVED_MAX],
                        struct tg_move ret_moves[TG_MOVED_MAX]);
+
+/* --- presses.c --- */
+/* The bot gets this one and answers it; after a moment it is answered without words. */
+void tg_press_wait(struct telegram *t, const char *id);
+void tg_pressed(void *self, const char *press, const char *text); /* chat_adapter_ops.pressed */
+void tg_presses_flush(struct telegram *t, int64_t now_ms);
 
 /* --- telegram.c: shared state --- */
 void tg_mark_media(struct telegram *t, int64_t chat, int64_t message);

@@ -51,6 +51,8 @@ struct chat_event {
     const char *text;
     const char *card_ref;     /* CHAT_BUTTON, or a reply to one of the bot's cards; else "" */
     const char *quoted;       /* text of the message this one replies to, or "" */
+    const char *press;        /* CHAT_BUTTON: the network's name of this press, for
+                                 chat_adapter_ops.pressed; NULL or "": nothing waits for an answer */
     bool is_group;            /* more people than this one read the answer */
     bool is_group_admin;      /* decides about the group's account */
     bool is_moderator;        /* may stop what others have under way in this chat */
@@ -199,6 +201,9 @@ struct chat_adapter_ops {
     /* OPTIONAL. Any thread, quick. Whether this person leads the group, for networks that do not say
        so with each event: 1 yes, 0 no, -1 not known yet (it is being asked: ask again in 100 ms). */
     int (*is_admin)(void *self, const struct chat_addr *where, const char *user_id);
+    /* OPTIONAL. Any thread, quick, nothing comes of it when it fails. This press was dealt with. text:
+       a few words for the eyes of who pressed alone, in place of a card; NULL: none. */
+    void (*pressed)(void *self, const char *press, const char *text);
     /* OPTIONAL. Any thread, blocks. Gets a file of chat_event.media into `folder`; *ret_path is the
        caller's. Bounded in size and time. ERR_LIMIT "chat.file_too_large", ERR_NOT_FOUND
        "chat.file_gone". */

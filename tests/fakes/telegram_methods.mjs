@@ -300,6 +300,7 @@ export const methods = {
     const query = w.queries.get(p.callback_query_id);
     if (!query || query.answered || Date.now() - query.at > w.queryMs)
       bad('query is too old and response timeout expired or query ID is invalid');
+    if ((p.text ?? '').length > 200) bad('MESSAGE_TOO_LONG');
     query.answered = Date.now();
     query.text = p.text;
     return true;
