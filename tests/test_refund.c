@@ -334,6 +334,36 @@ static void test_node_lies_about_it(void **state)
     pay_close(&w);
 }
 
+/* One of two nodes calls the send of a refund final: nobody is told that it is done. */
+static void test_done_is_what_all_nodes_say(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(6);
+    struct pay_world w;
+    char ann[UUID_TEXT], to[NANO_ADDRESS];
+    pay_open(&w, db, &pay_fake, &(struct pay_options){.poll_ms = 100, .nodes = 2, .second = "0.5"});
+    foreign(1, to);
+    buyer(&w, "ann", ann);
+    fund(&w, "3" XNO);
+    ask_and_agree(&w, ann, to, 10); /* opens the treasury */
+    pay_wait(db, DONE, 1, 20000);
+    fake_nano_tell(&pay_fake, "set", "{\"autoConfirm\":false}");
+    fake_nano_tell(&pay_fake, "fault",
+                   "{\"on\":\"blocks_info\",\"kind\":\"patch\",\"times\":-1,\"patch\":{\"blocks\":"
+                   "{\"*\":{\"confirmed\":\"true\"}}}}");
+    fake_nano_tell(&pay_fake, "fault",
+                   "{\"on\":\"block_info\",\"kind\":\"patch\",\"times\":-1,\"patch\":"
+                   "{\"confirmed\":\"true\"}}");
+    ask_and_agree(&w, ann, to, 90);
+    pay_wait(db, "select count(*) from blocks where state = 'published' and tries >= 4", 1, 20000);
+    assert_int_equal(fixture_db_number(db, DONE), 1);
+    fake_nano_tell(&pay_fake, "set", "{\"autoConfirm\":true}"); /* when an election is asked for */
+    pay_wait(db, DONE, 2, 20000);
+    fake_nano_tell(&pay_fake, "clear", "{}");
+    assert_int_equal(pay_differences(&w, true), 0);
+    pay_close(&w);
+}
+
 /* Two processes that both build, one behind the other's back: one block. */
 static void test_two_processes(void **state)
 {
@@ -377,6 +407,7 @@ int main(int argc, char **argv)
         PAY_CASE(test_refused),
         PAY_CASE(test_block_that_lost),
         PAY_CASE(test_node_lies_about_it),
+        PAY_CASE(test_done_is_what_all_nodes_say),
         PAY_CASE(test_two_processes),
     };
     if (argc > 1) /* only this case */

@@ -82,17 +82,27 @@ static void judge(struct nano_payment *p, const struct nano_block_info *send,
     ret->verdict = send->confirmed ? NANO_GOOD : NANO_WAIT;
 }
 
-/* More than one node must say "confirmed" for this much money, where there is more than one. */
-static bool ask_others(struct nano_payment *p, const struct nano_hash *hash, struct nano_checked *c,
-                       const struct cancel *cancel, struct err *e)
+bool nano_enough_nodes(struct nano_payment *p, const struct nano_hash *hash, struct raw amount,
+                       bool *ret, const struct cancel *cancel, struct err *e)
 {
     size_t asked = 0, yes = 0, nodes = p->o.node.ops->node_count(p->o.node.self);
-    if (c->verdict != NANO_GOOD || raw_is_zero(p->o.second_opinion) ||
-        raw_compare(c->amount, p->o.second_opinion) < 0 || nodes < 2)
+    *ret = true;
+    if (raw_is_zero(p->o.second_opinion) || raw_compare(amount, p->o.second_opinion) < 0 ||
+        nodes < 2)
         return true;
     if (!p->o.node.ops->confirmed_by(p->o.node.self, hash, &asked, &yes, cancel, e))
         return false;
-    if (yes < 2 || yes < asked)
+    *ret = yes >= 2 && yes >= asked;
+    return true;
+}
+
+static bool ask_others(struct nano_payment *p, const struct nano_hash *hash, struct nano_checked *c,
+                       const struct cancel *cancel, struct err *e)
+{
+    bool enough = true;
+    if (c->verdict == NANO_GOOD && !nano_enough_nodes(p, hash, c->amount, &enough, cancel, e))
+        return false;
+    if (!enough)
         c->verdict = NANO_WAIT;
     return true;
 }

@@ -176,9 +176,12 @@ bool nano_drive(struct nano_payment *p, struct own_block *b, const struct cancel
     struct nano_block_info info;
     bool there = false;
     if (b->state == BLOCK_PUBLISHED) {
-        if (!n->ops->blocks(n->self, &b->hash, 1, &info, cancel, e))
+        bool sure = false;
+        if (!n->ops->blocks(n->self, &b->hash, 1, &info, cancel, e) ||
+            (info.found && info.confirmed &&
+             !nano_enough_nodes(p, &b->hash, b->amount, &sure, cancel, e)))
             return false;
-        if (info.found && info.confirmed)
+        if (sure)
             return confirmed(&d, swept, e);
         if (info.found && b->tries % ELECTION_TRIES == ELECTION_TRIES - 1)
             (void)n->ops->confirm(n->self, &b->hash, cancel, e);

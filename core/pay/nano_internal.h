@@ -77,6 +77,9 @@ struct nano_checked {
     struct raw amount;
     int64_t paid_at; /* Unix seconds, 0 unknown */
 };
+/* More than one node must call this block confirmed for so much money, where there is more than one. */
+bool nano_enough_nodes(struct nano_payment *p, const struct nano_hash *hash, struct raw amount,
+                       bool *ret, const struct cancel *cancel, struct err *e);
 /* Up to NANO_BATCH at once. ret[i] is about hashes[i]. */
 bool nano_check(struct nano_payment *p, const struct nano_hash *hashes, size_t count,
                 struct nano_checked *ret, const struct cancel *cancel, struct err *e);
