@@ -525,6 +525,86 @@ static void no_room_at_the_end(void **state)
     place_close(&p);
 }
 
+/* Operators have orders stopped meanwhile: the quote is back, for later. */
+static void closed_at_the_end(void **state)
+{
+    (void)state;
+    struct place p;
+    place_open(&p, true);
+    quote(&p, "How tides work");
+    go(&p);
+    wait_asked(&p, 1);
+    fixture_db_sql(p.w.bot.db, "insert into alarms(name, what) values ('ledger', 'test')");
+    let_judge(&p);
+    cards_with(&p, "/go ", 1);
+    is(&p, STATE("quoted"), 1);
+    no_credit_moved(&p);
+    place_close(&p);
+}
+
+/* --- scripts that are written first --- */
+
+static int sentences; /* of the next script, four seconds each */
+
+static bool write_long(void *self, const struct script_request *r, struct script *ret,
+                       struct err *e)
+{
+    (void)self, (void)r, (void)e;
+    *ret = (struct script){.title = "Tides", .mood = "calm"};
+    ret->scenes = arena_alloc(&ret->arena, (size_t)sentences * sizeof(*ret->scenes));
+    for (int i = 0; i < sentences; i++)
+        ret->scenes[ret->scene_count++].narration =
+            "The moon pulls the whole sea up and down twice each day.";
+    return true;
+}
+
+static void use_writer(struct place *p)
+{
+    static const struct script_writer_ops ops = {
+        .name = "long", .write = write_long, .destroy = judge_gone};
+    drafter_stop(TAKE(p->w.bot.drafter));
+    p->w.tools.writers[0].ops = &ops;
+    p->w.bot.own_words = false;
+    p->w.bot.draft_limits = (struct draft_limits){.at_once = 1};
+    start_drafter(p, "two", &p->w.bot.drafter);
+}
+
+/* A script that may not be stored is a failure that is told, not a turn without end. */
+static void a_script_that_is_too_long_ends(void **state)
+{
+    (void)state;
+    struct place p;
+    place_open(&p, true);
+    use_writer(&p);
+    sentences = 60;
+    atomic_store(&p.judge.holds, true);
+    expect(&p.w, "/script How tides work", "being written");
+    let_judge(&p);
+    wait_for(&p, "select count(*) from drafts where state = 'failed' and written = 0", 1);
+    cards_with(&p, "Nothing was charged.", 1);
+    place_close(&p);
+}
+
+/* The wish of a rewrite is the person's own, whatever stood there before. */
+static void a_flagged_wish_counts(void **state)
+{
+    (void)state;
+    struct place p;
+    place_open(&p, true);
+    use_writer(&p);
+    sentences = 10;
+    say(&p.w, "/script How tides work");
+    wait_for(&p, "select count(*) from drafts where state = 'ready'", 1);
+    atomic_store(&p.judge.holds, true);
+    expect(&p.w, "/script rewrite with a badger", "being written");
+    let_judge(&p);
+    wait_for(&p, "select count(*) from strikes", 1);
+    wait_for(&p, "select count(*) from drafts where state = 'ready'", 1);
+    cards_with(&p, "Your script stays as it was.", 1);
+    no_credit_moved(&p);
+    place_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +619,9 @@ int main(void)
         cmocka_unit_test(a_script_stays_open),
         cmocka_unit_test(credits_come_later),
         cmocka_unit_test(no_room_at_the_end),
+        cmocka_unit_test(closed_at_the_end),
+        cmocka_unit_test(a_script_that_is_too_long_ends),
+        cmocka_unit_test(a_flagged_wish_counts),
     };
     if (getenv("TEST_FILTER"))
         cmocka_set_test_filter(getenv("TEST_FILTER"));
