@@ -16,6 +16,7 @@
 
 #include "bot/bot.h"
 #include "bot/cli.h"
+#include "bot/health.h"
 #include "bot/inbox.h"
 #include "bot/outbox.h"
 #include "bot/pay_calls.h"
@@ -59,6 +60,7 @@ struct runner {
     struct pay_calls pay_calls;
     struct nano_seed *seed; /* until the payments have it */
     struct janitor *janitor;
+    struct health *health; /* NULL: no pages */
     struct intake intakes[BOT_ADAPTERS_MAX];
     char worker[128];
     bool finishing_told;
@@ -201,6 +203,22 @@ static bool start_pay(struct runner *r, struct err *e)
     return r->bot.pay.ops->start(r->bot.pay.self, &r->pay_calls, e);
 }
 
+/* A chat that ended by itself serves nobody any more. */
+static const char *sick_chat(void *ctx)
+{
+    const struct runner *r = ctx;
+    for (size_t i = 0; i < COUNT(r->intakes); i++)
+        if (atomic_load(&r->intakes[i].failed))
+            return r->intakes[i].adapter->ops->name;
+    return NULL;
+}
+
+static bool start_health(struct runner *r, struct err *e)
+{
+    return health_start(&r->bot, config_text(r->cli->config, "NANOTIK_HTTP"), sick_chat, r,
+                        &r->health, e);
+}
+
 static bool start_all(struct runner *r, struct err *e)
 {
     read_config(r);
@@ -219,14 +237,15 @@ static bool start_all(struct runner *r, struct err *e)
     if (!status_start(&r->bot, &r->bot.status, e))
         return false;
     if (!listens)
-        return start_workers(r, e);
+        return start_workers(r, e) && start_health(r, e);
     return outbox_start(&r->bot, &r->bot.outbox, e) && sampler_start(&r->bot, &r->bot.sampler, e) &&
-           start_workers(r, e) && start_drafter(r, e) && start_pay(r, e) &&
+           start_workers(r, e) && start_drafter(r, e) && start_pay(r, e) && start_health(r, e) &&
            inbox_start(&r->bot, &r->bot.inbox, e) && start_intake(r, e);
 }
 
 static void stop_all(struct runner *r)
 {
+    health_stop(TAKE(r->health));
     for (size_t i = 0; i < r->bot.adapter_count; i++)
         r->bot.adapters[i].ops->stop(r->bot.adapters[i].self);
     for (size_t i = 0; i < COUNT(r->intakes); i++)

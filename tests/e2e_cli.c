@@ -138,6 +138,7 @@ static void wrong_settings_are_told_at_the_start(void **state)
         {"NANOTIK_RENDER_THREDS=2",          "NANOTIK_RENDER_THREDS"      },
         {"NANOTIK_DATA=/proc/nanotik",       "/proc/nanotik"              },
         {"NANO_SEED_FILE=/nowhere/seed",     "/nowhere/seed"              },
+        {"NANOTIK_HTTP=8080",                "NANOTIK_HTTP: ADDRESS:PORT" },
         {"NANO_WALLET_ADDRESS=nano_abc",     "NANO_RPC_URL is not set"    },
         {"NANO_RPC_URL=http://node.example", "NANO_RPC_URL: plain http://"},
     };

@@ -4,8 +4,10 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
@@ -22,6 +24,7 @@ enum { START_MS = 60000, VIDEO_MS = 180000, STOP_MS = 30000, PERSON = 7001 };
 static struct {
     struct fake_node telegram, discord;
     struct db *db;
+    int port; /* of the pages of who was started last */
 } w;
 
 static int open_all(void **state)
@@ -43,6 +46,28 @@ static int close_all(void **state)
     return site_close(state);
 }
 
+static int free_port(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(a);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    close(fd);
+    return ntohs(a.sin_port);
+}
+
+/* Both halves tell a monitor how they are. */
+static void must_be_well(struct site *p)
+{
+    AUTO(free_ptr)
+    char *ask = str_printf("bash -c 'exec 3<>/dev/tcp/127.0.0.1/%d && "
+                           "printf \"GET /health HTTP/1.0\\r\\n\\r\\n\" >&3 && "
+                           "grep -q \"200 OK\" <&3'",
+                           w.port);
+    site_shell(p, ask);
+}
+
 /* Each with a data folder of its own, as on machines of their own. */
 static struct session *start(struct site *p, const char *role, int number)
 {
@@ -50,8 +75,11 @@ static struct session *start(struct site *p, const char *role, int number)
     AUTO(free_ptr) char *discord = str_printf("DISCORD_API_URL=%s", w.discord.api);
     AUTO(free_ptr) char *db = str_printf("DATABASE_URL=%s", fixture_db_url());
     AUTO(free_ptr) char *data = str_printf("NANOTIK_DATA=%s/data%d", p->folder, number);
+    w.port = free_port();
+    AUTO(free_ptr) char *http = str_printf("NANOTIK_HTTP=127.0.0.1:%d", w.port);
     const char *const args[] = {"run", "--role", role, NULL};
     const char *const env[] = {"TELEGRAM_BOT_TOKEN=" FAKE_TOKEN,
+                               http,
                                "DISCORD_BOT_TOKEN=" DFAKE_TOKEN,
                                "NANOTIK_ID_KEY=the same key on all machines",
                                telegram,
@@ -95,10 +123,12 @@ static void a_worker_is_followed_by_another(void **state)
     struct site *p = *state;
     struct session *gateway = start(p, "gateway", 1);
     order();
+    must_be_well(p);
     fixture_db_wait(w.db, "select count(*) from jobs where state = 'ready'", 1, START_MS);
     struct session *first = start(p, "worker", 2);
     fixture_db_wait(w.db, "select count(*) from jobs where state = 'running' and story <> ''", 1,
                     START_MS);
+    must_be_well(p);
     session_signal(first, SIGKILL);
     assert_int_equal(session_wait(first, STOP_MS), 128 + SIGKILL);
     assert_int_equal(number("select count(*) from jobs where state = 'running'"), 1);

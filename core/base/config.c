@@ -66,6 +66,8 @@ static const struct option options[] = {
      "Days within which those count."},
     {"NANOTIK_PAUSE_HOURS", KIND_INT, "72", 1, 8760, NULL,
      "Hours that the account then rests; `nanotik pardon` ends it."},
+    {"NANOTIK_HTTP", KIND_TEXT, "off", 0, 0, NULL,
+     "ADDRESS:PORT of /health and /metrics for a monitor, e.g. 127.0.0.1:8080; off: none."},
     {"NANOTIK_SUPPORT", KIND_TEXT, "", 0, 0, NULL,
      "Where people reach you: @name, a link or an address; /support shows it. Empty: nowhere."},
     {"NANOTIK_RENDER_THREADS", KIND_INT, "0", 0, 256, NULL,
