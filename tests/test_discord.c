@@ -135,6 +135,13 @@ static void the_ladder_is_climbed(void **state)
             dbot_expect_message("<@" ANA ">", 0, ladder[i].channel, 1, 1);
         else
             assert_string_equal(e.user_key, "deliver.unreachable");
+        if (ok)
+            continue;
+        /* Refusals are counted against the bot: not asked again for a while. */
+        size_t asked = dfake_lines(&w.fake, "log", "POST /channels/99");
+        assert_false(dbot_deliver(&h.addr, ref, film, &e));
+        assert_int_equal(e.code, ERR_REFUSED);
+        assert_int_equal(dfake_lines(&w.fake, "log", "POST /channels/99"), asked);
     }
 }
 

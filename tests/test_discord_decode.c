@@ -107,37 +107,42 @@ static const struct {
     const char *why;
 } events[] = {
     {"{" WHO ",\"type\":2,\"data\":{\"name\":\"credits\",\"type\":1}}",                         DC_COMMAND, "/credits",
-     "no options"                                                                                                                                                                              },
+     "no options"                                                                                                                                                                                          },
     {"{" WHO ",\"type\":2,\"data\":{\"name\":\"make\",\"options\":[{\"name\":\"tier\",\"type\":3,"
      "\"value\":\"hd\"},{\"name\":\"voice\",\"type\":3,\"value\":\"a b\\nc\"},{\"name\":\"topic\","
-     "\"type\":3,\"value\":\"60s of fame\"}]}}",                                           DC_COMMAND, "/make hd voice:a_b_c\n60s of fame",      "settings first, the topic to the letter"},
+     "\"type\":3,\"value\":\"60s of fame\"}]}}",                                           DC_COMMAND, "/make hd voice:a_b_c\n60s of fame",      "settings first, the topic to the letter"            },
     {"{" WHO ",\"type\":2,\"data\":{\"name\":\"voice\",\"options\":[{\"name\":\"use\",\"type\":1,"
-     "\"options\":[{\"name\":\"name\",\"type\":3,\"value\":\"amy\"}]}]}}",                 DC_COMMAND, "/voice use amy",                         "a subcommand becomes a word"            },
+     "\"options\":[{\"name\":\"name\",\"type\":3,\"value\":\"amy\"}]}]}}",                 DC_COMMAND, "/voice use amy",                         "a subcommand becomes a word"                        },
     {"{" WHO ",\"type\":2,\"data\":{\"name\":\"pay\",\"options\":[{\"name\":\"account\",\"type\":3,"
-     "\"value\":\"group\"},{\"name\":\"amount\",\"type\":3,\"value\":\"2.5\"}]}}",         DC_COMMAND, "/pay 2.5 group",                         "filled in in any order"                 },
+     "\"value\":\"group\"},{\"name\":\"amount\",\"type\":3,\"value\":\"2.5\"}]}}",         DC_COMMAND, "/pay 2.5 group",                         "filled in in any order"                             },
     {"{" WHO ",\"type\":2,\"data\":{\"name\":\"pay\",\"options\":[{\"name\":\"claim\",\"type\":3,"
-     "\"value\":\"C0FFEE\"}]}}",                                                           DC_COMMAND, "/pay claim C0FFEE",                      "what is meant by it is said"            },
+     "\"value\":\"C0FFEE\"}]}}",                                                           DC_COMMAND, "/pay claim C0FFEE",                      "what is meant by it is said"                        },
     {"{" WHO
      ",\"type\":2,\"data\":{\"name\":\"refund\",\"options\":[{\"name\":\"amount\",\"type\":3,"
-     "\"value\":\"50\"},{\"name\":\"address\",\"type\":3,\"value\":\"nano_1\"}]}}",        DC_COMMAND, "/refund nano_1 50",                      "the address first"                      },
+     "\"value\":\"50\"},{\"name\":\"address\",\"type\":3,\"value\":\"nano_1\"}]}}",        DC_COMMAND, "/refund nano_1 50",                      "the address first"                                  },
     {"{" WHO
      ",\"type\":2,\"data\":{\"name\":\"group\",\"options\":[{\"name\":\"change\",\"type\":3,"
-     "\"value\":\"cap 3\"}]}}",                                                            DC_COMMAND, "/group cap 3",                           "for admins"                             },
+     "\"value\":\"cap 3\"}]}}",                                                            DC_COMMAND, "/group cap 3",                           "for admins"                                         },
     {"{" WHO ",\"type\":2,\"data\":{\"name\":\"make\",\"options\":[{\"name\":\"speed\",\"type\":3,"
      "\"value\":\"1.2\"},{\"name\":\"lang\",\"type\":3,\"value\":\"zh\"},{\"name\":\"music\","
-     "\"type\":3,\"value\":\"off\"},{\"name\":\"topic\",\"type\":3,\"value\":\"sea\"}]}}", DC_COMMAND, "/make speed:1.2 lang:zh music:off\nsea", "every setting has an option"            },
+     "\"type\":3,\"value\":\"off\"},{\"name\":\"topic\",\"type\":3,\"value\":\"sea\"}]}}", DC_COMMAND, "/make speed:1.2 lang:zh music:off\nsea", "every setting has an option"                        },
     {"{" WHO ",\"type\":5,\"data\":{\"custom_id\":\"x\",\"components\":[]}}",                   DC_SUBMIT,
-     "chat.old_button",                                                                                                                               "a modal that is not ours"               },
-    {"{" WHO ",\"type\":1}",                                                                    DC_NOTHING, "",                                       "PING"                                   },
-    {"{" WHO ",\"type\":99}",                                                                   DC_NOTHING, "",                                       "newer than we are"                      },
-    {"{" WHO ",\"type\":2,\"data\":7}",                                                         DC_NOTHING, "",                                       "no command in it"                       },
-    {"{\"id\":\"1\",\"application_id\":\"2\",\"type\":2}",                                      DC_NOTHING, "",                                       "no token"                               },
+     "chat.old_button",                                                                                                                               "a modal that is not ours"                           },
+    {"{" WHO ",\"type\":2,\"data\":{\"name\":\"make\",\"options\":[{\"name\":\"topic\",\"type\":3,"
+     "\"value\":\"x\"},{\"name\":\"media\",\"type\":11,\"value\":\"5\"}],\"resolved\":{"
+     "\"attachments\":"
+     "{\"5\":{\"url\":\"https://cdn.discordapp.com/a.mp4\",\"content_type\":\"video/mp4\","
+     "\"size\":104857601}}}}}",                                                            DC_COMMAND, "chat.file_too_large",                    "a file that would not be taken is not fetched first"},
+    {"{" WHO ",\"type\":1}",                                                                    DC_NOTHING, "",                                       "PING"                                               },
+    {"{" WHO ",\"type\":99}",                                                                   DC_NOTHING, "",                                       "newer than we are"                                  },
+    {"{" WHO ",\"type\":2,\"data\":7}",                                                         DC_NOTHING, "",                                       "no command in it"                                   },
+    {"{\"id\":\"1\",\"application_id\":\"2\",\"type\":2}",                                      DC_NOTHING, "",                                       "no token"                                           },
     {"{\"id\":\"../1\",\"application_id\":\"2\",\"token\":\"t\",\"type\":2}",                   DC_NOTHING, "",
-     "an id that would become a path"                                                                                                                                                          },
+     "an id that would become a path"                                                                                                                                                                      },
     {"{\"id\":\"1\",\"application_id\":\"2\",\"token\":\"a/b\",\"type\":2,\"channel_id\":\"3\","
-     "\"user\":{\"id\":\"4\"}}",                                                           DC_NOTHING, "",                                       "a token that would become a path"       },
-    {"[]",                                                                                      DC_NOTHING, "",                                       "not an object"                          },
-    {"null",                                                                                    DC_NOTHING, "",                                       "nothing"                                },
+     "\"user\":{\"id\":\"4\"}}",                                                           DC_NOTHING, "",                                       "a token that would become a path"                   },
+    {"[]",                                                                                      DC_NOTHING, "",                                       "not an object"                                      },
+    {"null",                                                                                    DC_NOTHING, "",                                       "nothing"                                            },
 };
 
 static void events_are_decoded(void **state)

@@ -157,6 +157,15 @@ static void fatal_codes_end_it(void **state)
     assert_false(w.run_ok);
     assert_string_equal(w.run_error.user_key, "start.discord_token");
     assert_null(strstr(w.run_error.detail, "not-the-token"));
+    /* Whatever is asked with it from now on would only add to a ban. */
+    char ref[CHAT_REF_MAX];
+    struct err refused = {0};
+    struct card card = dbot_text_card("Anything");
+    const struct chat_addr to = {.network = "discord", .chat = CHANNEL};
+    size_t asked = dfake_lines(&w.fake, "log", "POST");
+    assert_false(w.chat.ops->send(w.chat.self, &to, &card, ref, &refused));
+    assert_int_equal(refused.code, ERR_CONFIG);
+    assert_int_equal(dfake_lines(&w.fake, "log", "POST"), asked);
     dbot_adapter_end();
     /* Another number of shards is no reason to give up. */
     dfake_do(&w.fake, "set", "{\"closeOnIdentify\":4011,\"shards\":2,\"maxConcurrency\":2}");
@@ -173,6 +182,19 @@ static void fatal_codes_end_it(void **state)
     struct discord_options o = {.net = w.net, .token = "a\r\nb", .api_url = w.fake.api};
     assert_false(discord_create(&o, &none, &e));
     assert_int_equal(e.code, ERR_CONFIG);
+}
+
+/* Beyond its last identify of a day a bot loses its token. */
+static void nobody_identifies_beyond_the_budget(void **state)
+{
+    (void)state;
+    dfake_do(&w.fake, "set", "{\"remaining\":3}"); /* kept back */
+    dbot_adapter_run();
+    for (int i = 0; i < 300 && dfake_number(&w.fake, "links") < 1; i++)
+        usleep(10000);
+    usleep(300000);
+    assert_int_equal(dfake_number(&w.fake, "links"), 1);
+    assert_int_equal(dfake_number(&w.fake, "identifies"), 0);
 }
 
 static void set_another(bool another)
@@ -454,6 +476,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(dead_hosts_and_refusals, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(a_cut_at_every_step, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(what_was_missed_comes_with_the_resume, dbot_setup,
+                                        dbot_teardown),
+        cmocka_unit_test_setup_teardown(nobody_identifies_beyond_the_budget, dbot_setup,
                                         dbot_teardown),
         cmocka_unit_test_setup_teardown(one_process_is_connected, dbot_setup, dbot_teardown),
         cmocka_unit_test_setup_teardown(a_silent_link_is_noticed, dbot_setup, dbot_teardown),

@@ -32,15 +32,15 @@ static void wait_for_the_answer(void)
 }
 
 /* In place of libc's: this one name is not answered before the end of the test. */
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-                struct addrinfo **ret)
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *req,
+                struct addrinfo **pai)
 {
-    if (node && strcmp(node, SLOW) == 0) {
+    if (name && strcmp(name, SLOW) == 0) {
         wait_for_the_answer();
         return EAI_AGAIN;
     }
     resolver *real = (resolver *)dlsym(RTLD_NEXT, "getaddrinfo");
-    return real ? real(node, service, hints, ret) : EAI_FAIL;
+    return real ? real(name, service, req, pai) : EAI_FAIL;
 }
 
 static int dns_setup(void **state)

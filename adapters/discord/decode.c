@@ -122,6 +122,7 @@ static void add_media(struct dc_event *ev, const cJSON *attachment)
     bool usable = str_starts(type, "image/") || str_starts(type, "video/");
     if (!*url || strlen(url) > 2000 || ev->event.media_count == DC_MEDIA_MAX || !usable)
         return;
+    ev->too_large |= json_int_or(attachment, "size", 0) > DC_FETCH_MAX;
     ev->media[ev->event.media_count++] =
         arena_printf(&ev->arena, "%c:%s", type[0] == 'v' ? 'v' : 'p', url);
     ev->event.media = ev->media;
@@ -465,6 +466,8 @@ bool dc_decode(const cJSON *d, const unsigned char key[static 32], struct dc_eve
         ok = false;
         break;
     }
+    if (ok && ev->too_large)
+        refuse(ev, "chat.file_too_large"); /* before anybody waits for it */
     if (!ok)
         ev->kind = DC_NOTHING;
     return ok;

@@ -20,6 +20,8 @@
 enum { DC_ID_MAX = 24, DC_TOKEN_MAX = 1024, DC_MEDIA_MAX = 10, DC_CUSTOM_MAX = 100 };
 /* One request takes no more, whatever is told; a twentieth is left for the form around the file. */
 #define DC_FILE_MAX (INT64_C(25) << 20)
+/* A file that somebody sends along. */
+#define DC_FETCH_MAX (INT64_C(100) << 20)
 #define DC_FIT(limit) ((limit) / 100 * 95)
 
 enum dc_kind {
@@ -41,6 +43,7 @@ struct dc_event {
     bool message_is_private;              /* DC_PRESS: the message is ephemeral */
     const char *command, *option, *typed; /* DC_COMPLETE; DC_ASK: what the words are put behind */
     const char *media[DC_MEDIA_MAX];
+    bool too_large; /* one of the files */
 };
 
 /* key: signs the actions of buttons (dc_sign). False: DC_NOTHING. */

@@ -35,10 +35,12 @@ static void *keeper_main(void *arg)
     while (!cancel_fired(&d->stop)) {
         pthread_mutex_lock(&d->gate_lock);
         uint64_t seen = d->kicks;
+        bool linked = d->gate_runs;
         pthread_mutex_unlock(&d->gate_lock);
         int64_t now = clock_mono_ms();
         int64_t wait = MIN(dc_link_tick(d, now), MIN(dc_ack_late(d, now), dc_part(d, now)));
-        dc_keep_warm(d, now);
+        if (linked)
+            dc_keep_warm(d, now);
         struct timespec until = clock_until(CLAMP(wait, 1, 500));
         pthread_mutex_lock(&d->gate_lock);
         int r = 0;

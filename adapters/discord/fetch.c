@@ -5,7 +5,6 @@
 #include "core/net/json.h"
 
 enum { TRIES = 3, FETCH_MS = 300000 };
-#define FETCH_MAX (100LL << 20)
 
 static bool host_is_ours(struct discord *d, const char *url)
 {
@@ -31,7 +30,7 @@ bool dc_fetch(void *self, const char *media, const char *folder, const struct ca
     struct net_request r = {.log_name = "discord file",
                             .url = media + 2,
                             .save_path = path,
-                            .save_max = FETCH_MAX,
+                            .save_max = DC_FETCH_MAX,
                             .total_ms = FETCH_MS,
                             .stall_seconds = 30,
                             .cancel = cancel};
