@@ -8,6 +8,7 @@
 #include "adapters/telegram/decode.h"
 #include "adapters/telegram/errors.h"
 #include "adapters/telegram/pace.h"
+#include "adapters/telegram/quiet.h"
 #include "core/base/rng.h"
 #include "core/base/utf8.h"
 #include "core/net/json.h"
@@ -299,9 +300,47 @@ static void keyboards_are_valid(void **state)
     assert_true(json_parse(out.text, out.len, NULL, &doc, &e));
 }
 
+/* Two minutes without updates are said once, and so is their end. */
+static void silence_is_told_once(void **state)
+{
+    static const struct {
+        enum { BEGIN, GOOD, BAD } what;
+        int seconds;
+        bool says;
+        const char *why;
+    } rows[] = {
+        {BEGIN, 1000, false, "polling begins"                                      },
+        {BAD,   1119, false, "not yet"                                             },
+        {BAD,   1120, false, "two minutes, not more"                               },
+        {BAD,   1121, true,  "alarm"                                               },
+        {BAD,   1400, false, "once"                                                },
+        {GOOD,  1401, true,  "updates arrive again"                                },
+        {GOOD,  1402, false, "once"                                                },
+        {BAD,   1522, false, "counted from the last good answer"                   },
+        {GOOD,  1523, false, "nobody was alarmed"                                  },
+        {BAD,   1644, true,  "the next alarm"                                      },
+        {BEGIN, 9000, false, "another process polled meanwhile, all was well there"},
+        {BAD,   9001, false, "so this is a first failure"                          },
+        {BAD,   9121, true,  "and this lasts"                                      },
+    };
+    (void)state;
+    struct tg_quiet q;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int64_t now = rows[i].seconds * INT64_C(1000);
+        bool says = false;
+        if (rows[i].what == BEGIN)
+            tg_quiet_begin(&q, now);
+        else
+            says = rows[i].what == GOOD ? tg_quiet_good(&q, now) : tg_quiet_bad(&q, now);
+        if (says != rows[i].says)
+            fail_msg("%d s: %s", rows[i].seconds, rows[i].why);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silence_is_told_once),
         cmocka_unit_test(one_chat_gets_a_burst_then_one_a_second),
         cmocka_unit_test(limits_hold_for_random_traffic),
         cmocka_unit_test(lower_lanes_leave_room),

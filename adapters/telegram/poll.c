@@ -8,6 +8,7 @@
  */
 #include <inttypes.h>
 
+#include "adapters/telegram/quiet.h"
 #include "adapters/telegram/telegram_internal.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -19,10 +20,9 @@ enum {
     BATCH = 100,
     READ_MAX = 2 * BATCH, /* list items looked at, unreadable ones included */
     REPLY_MAX = 8 << 20,
-    ALARM_MS = 120000, /* so long without an answer is said once, loudly */
-    ALBUM_MS = 1100,   /* the parts of an album arrive within a second */
-    GOODBYE_MS = 700,  /* run() returns within a second of stop() */
-    STORE_MS = 300,    /* pause while the bot cannot store */
+    ALBUM_MS = 1100,  /* the parts of an album arrive within a second */
+    GOODBYE_MS = 700, /* run() returns within a second of stop() */
+    STORE_MS = 300,   /* pause while the bot cannot store */
     WHOAMI_MS = 8000,
 };
 
@@ -36,8 +36,8 @@ struct poller {
     int singles;          /* so many more updates are asked for one by one */
     int failures;
     int64_t album_wait; /* first id of the album that was waited for; -1: none */
-    int64_t good_ms;    /* last good answer */
-    bool alarmed, webhook_removed;
+    struct tg_quiet quiet;
+    bool webhook_removed;
 };
 
 /* --- who we are --- */
@@ -212,22 +212,18 @@ static void take_batch(struct poller *p, const cJSON *list)
 
 static void note_good(struct poller *p)
 {
-    p->good_ms = clock_mono_ms();
     p->failures = 0;
-    if (p->alarmed)
+    if (tg_quiet_good(&p->quiet, clock_mono_ms()))
         log_info("updates arrive again");
-    p->alarmed = false;
 }
 
 static void note_bad(struct poller *p, const struct err *e)
 {
     p->failures++;
-    if (!p->alarmed && clock_mono_ms() - p->good_ms > ALARM_MS) {
-        p->alarmed = true;
+    if (tg_quiet_bad(&p->quiet, clock_mono_ms()))
         log_error("no updates for two minutes: %s", e->detail);
-    } else if (p->failures == 1) {
+    else if (p->failures == 1)
         log_err(LOG_INFO, LOG_MODULE, e);
-    }
 }
 
 /* A batch that cannot be read is taken apart: one update at a time, and the bad one is skipped by
@@ -385,8 +381,10 @@ static bool poll_loop(struct poller *p, struct err *e)
             cancel_wait(&t->stop, 100);
             continue;
         }
-        if (!knows_offset)
+        if (!knows_offset) {
             read_cursor(p);
+            tg_quiet_begin(&p->quiet, clock_mono_ms());
+        }
         knows_offset = true;
         cancel_init(&p->cancel, &t->stop);
         if (!poll_once(p, e))
@@ -407,8 +405,7 @@ static void say_goodbye(struct poller *p)
 bool tg_run(void *self, chat_events_fn *on_events, void *ctx, struct err *e)
 {
     struct telegram *t = self;
-    struct poller p = {
-        .t = t, .on_events = on_events, .ctx = ctx, .album_wait = -1, .good_ms = clock_mono_ms()};
+    struct poller p = {.t = t, .on_events = on_events, .ctx = ctx, .album_wait = -1};
     pthread_t menu;
     struct err failed = {0};
     cancel_init(&p.cancel, &t->stop);
