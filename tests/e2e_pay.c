@@ -350,6 +350,10 @@ static void telegram_group_pays(void **state)
     fake_node_no_complaints(&telegram);
     fake_node_stop(&telegram);
     site_ledger_must_hold(p);
+    site_nowhere(p, "6123456789");
+    site_nowhere(p, "6123456790");
+    site_nowhere(p, "4987654");
+    site_nowhere(p, "9876543210");
 }
 
 /* --- kill -9 between each pair of steps --- */

@@ -509,3 +509,18 @@ void site_shell(struct site *p, const char *command)
     if (status != 0)
         fail_msg("%s: status %d", command, status);
 }
+
+void site_nowhere(struct site *p, const char *text)
+{
+    AUTO(free_ptr)
+    char *sql = str_printf(
+        "select coalesce(string_agg(name, ' '), '') from (select table_name as name, (xpath("
+        "'/row/c/text()', query_to_xml(format('select count(*) c from %%I x where x::text like "
+        "%%L',"
+        " table_name, '%%%s%%'), false, true, '')))[1]::text::int as rows"
+        " from information_schema.tables where table_schema = 'public') s where rows > 0",
+        text);
+    AUTO(free_ptr) char *found = site_audit(p, sql);
+    if (found[0])
+        fail_msg("%s is in: %s", text, found);
+}

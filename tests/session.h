@@ -81,6 +81,8 @@ char *site_audit(struct site *p, const char *sql);
 void site_audit_is(struct site *p, const char *sql, const char *want);
 int64_t site_number(struct site *p, const char *sql);
 void site_ledger_must_hold(struct site *p);
+/* No row of any table has this text in it: a platform's number of a person or a chat. */
+void site_nowhere(struct site *p, const char *text);
 /* Runs a shell command in the folder (for ffmpeg and the like). */
 void site_shell(struct site *p, const char *command);
 

@@ -15,6 +15,7 @@
 #include "bot/status.h"
 #include "bot/worker_calls.h"
 #include "core/base/strbuf.h"
+#include "core/db/seal.h"
 #include "core/db/store_account.h"
 #include "core/db/store_chat.h"
 #include "core/db/store_job.h"
@@ -288,8 +289,10 @@ static void test_lost_card_is_sent_anew(void **state)
     assert_true(fake_chat_wait(&w.chat, 2));
     assert_string_equal(w.chat.messages[1].ref, "m2");
     status_end(w.bot.status, w.job); /* after it the new card is known to the database */
-    assert_int_equal(fixture_db_number(w.bot.db, "select count(*) from jobs where card_ref = 'm2'"),
-                     1);
+    AUTO(free_ptr) char *sealed = seal_ref("m2");
+    AUTO(free_ptr)
+    char *sql = str_printf("select count(*) from jobs where card_ref = '%s'", sealed);
+    assert_int_equal(fixture_db_number(w.bot.db, sql), 1);
     struct end end = {&w, &job, true};
     struct err e = {0};
     assert_true(db_run(w.bot.db, fail_body, &end, &e));

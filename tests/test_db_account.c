@@ -305,6 +305,31 @@ static void test_seal_lines(void **state)
     assert_string_equal(kept, "p:1"); /* what is too long for a name is left out */
 }
 
+/* A message's name: nobody reads the chat's number in it, and the same one is found again. */
+static void test_seal_ref(void **state)
+{
+    char back[CHAT_REF_MAX], small[4];
+    (void)state;
+    AUTO(free_ptr) char *one = seal_ref("6123456789:42"), *again = seal_ref("6123456789:42");
+    AUTO(free_ptr) char *other = seal_ref("6123456789:43"), *none = seal_ref("");
+    assert_string_equal(one, again);
+    assert_string_not_equal(one, other);
+    assert_null(strstr(one, "6123456789"));
+    assert_string_equal(none, "");
+    seal_open_ref(one, back, sizeof(back));
+    assert_string_equal(back, "6123456789:42");
+    static const char *const bad[] = {"", "6123456789:42", "not sealed", "////"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        seal_open_ref(bad[i], back, sizeof(back));
+        assert_string_equal(back, "");
+    }
+    seal_open_ref(one, small, sizeof(small)); /* does not fit */
+    assert_string_equal(small, "");
+    one[strlen(one) - 3] ^= 1;
+    seal_open_ref(one, back, sizeof(back));
+    assert_string_equal(back, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_other_key_is_refused),
         cmocka_unit_test(test_seal),
         cmocka_unit_test(test_seal_lines),
+        cmocka_unit_test(test_seal_ref),
     };
     return cmocka_run_group_tests(tests, fixture_db_start, fixture_db_stop);
 }

@@ -31,6 +31,7 @@ EMBED(schema_0018, "schema/0018_alarms.sql");
 EMBED(schema_0019, "schema/0019_stuck_blocks.sql");
 EMBED(schema_0020, "schema/0020_checks.sql");
 EMBED(schema_0021, "schema/0021_moves.sql");
+EMBED(schema_0022, "schema/0022_refs.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -58,6 +59,7 @@ static const struct {
     {"0019_stuck_blocks", schema_0019},
     {"0020_checks",       schema_0020},
     {"0021_moves",        schema_0021},
+    {"0022_refs",         schema_0022},
 };
 
 enum { LOCK_TRIES = 30 };

@@ -15,10 +15,11 @@ static bool have_key;
 void seal_set_key(const unsigned char key[static 32])
 {
     static const char *const names[SEAL_PURPOSES] = {
-        [SEAL_TRIAL] = "nanotik trial", [SEAL_LANE] = "nanotik lane",
-        [SEAL_EVENT] = "nanotik event", [SEAL_ADDRESS] = "nanotik address",
-        [SEAL_NOTE] = "nanotik note",   [SEAL_PERSON] = "nanotik person",
-        [SEAL_CHECK] = "nanotik check",
+        [SEAL_TRIAL] = "nanotik trial",         [SEAL_LANE] = "nanotik lane",
+        [SEAL_EVENT] = "nanotik event",         [SEAL_ADDRESS] = "nanotik address",
+        [SEAL_NOTE] = "nanotik note",           [SEAL_PERSON] = "nanotik person",
+        [SEAL_CHECK] = "nanotik check",         [SEAL_REF] = "nanotik ref",
+        [SEAL_REF_NONCE] = "nanotik ref nonce",
     };
     for (int i = 0; i < SEAL_PURPOSES; i++) {
         if (names[i])
@@ -115,16 +116,12 @@ enum {
     LINES_MAX = 60000, /* bytes of all sealed lines together: a column's bound */
 };
 
-char *seal_text(const char *text)
+/* The nonce stands in box already. */
+static char *close_box(unsigned char box[static BOX_MAX], const char *text, size_t len,
+                       enum seal_purpose purpose)
 {
-    assert(have_key);
-    unsigned char box[BOX_MAX];
-    size_t len = strlen(text);
-    if (len > SEAL_TEXT_MAX)
-        return NULL;
-    random_bytes(box, crypto_secretbox_NONCEBYTES);
     crypto_secretbox_easy(box + crypto_secretbox_NONCEBYTES, (const unsigned char *)text, len, box,
-                          keys[SEAL_NOTE]);
+                          keys[purpose]);
     size_t room =
         sodium_base64_ENCODED_LEN(len + BOX_EXTRA, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     char *sealed = malloc(room);
@@ -134,7 +131,18 @@ char *seal_text(const char *text)
     return sealed;
 }
 
-bool seal_open_text(const char *sealed, char *ret, size_t size)
+char *seal_text(const char *text)
+{
+    assert(have_key);
+    unsigned char box[BOX_MAX];
+    size_t len = strlen(text);
+    if (len > SEAL_TEXT_MAX)
+        return NULL;
+    random_bytes(box, crypto_secretbox_NONCEBYTES);
+    return close_box(box, text, len, SEAL_NOTE);
+}
+
+static bool open_box(const char *sealed, enum seal_purpose purpose, char *ret, size_t size)
 {
     assert(have_key);
     unsigned char box[BOX_MAX], plain[BOX_MAX];
@@ -143,11 +151,35 @@ bool seal_open_text(const char *sealed, char *ret, size_t size)
                           sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
         len < BOX_EXTRA || len - BOX_EXTRA >= size ||
         crypto_secretbox_open_easy(plain, box + crypto_secretbox_NONCEBYTES,
-                                   len - crypto_secretbox_NONCEBYTES, box, keys[SEAL_NOTE]) != 0)
+                                   len - crypto_secretbox_NONCEBYTES, box, keys[purpose]) != 0)
         return false;
     memcpy(ret, plain, len - BOX_EXTRA);
     ret[len - BOX_EXTRA] = '\0';
     return true;
+}
+
+bool seal_open_text(const char *sealed, char *ret, size_t size)
+{
+    return open_box(sealed, SEAL_NOTE, ret, size);
+}
+
+/* The nonce follows from the text: it repeats only with the text. */
+char *seal_ref(const char *ref)
+{
+    assert(have_key);
+    unsigned char box[BOX_MAX], mac[MAC_BYTES];
+    static_assert(MAC_BYTES >= crypto_secretbox_NONCEBYTES, "a nonce is a part of a hash");
+    if (!*ref || strlen(ref) > SEAL_TEXT_MAX) /* no name is so long */
+        return str_dup("");
+    hash_mac(keys[SEAL_REF_NONCE], ref, mac);
+    memcpy(box, mac, crypto_secretbox_NONCEBYTES);
+    return close_box(box, ref, strlen(ref), SEAL_REF);
+}
+
+void seal_open_ref(const char *sealed, char *ret, size_t size)
+{
+    if (!*sealed || !open_box(sealed, SEAL_REF, ret, size))
+        ret[0] = '\0';
 }
 
 /* Every line of `text` through `turn`, which may leave it out; joined again with \n. */

@@ -23,6 +23,8 @@ enum seal_purpose {
     SEAL_NOTE,
     SEAL_PERSON, /* names an account to the outside */
     SEAL_CHECK,  /* tells one key from another */
+    SEAL_REF,
+    SEAL_REF_NONCE,
     SEAL_PURPOSES
 };
 
@@ -48,6 +50,12 @@ bool seal_open_text(const char *sealed, char *ret, size_t size);
    left out. seal_lines(NULL) is ""; seal_open_lines is NULL when no line is left. */
 MUST_USE char *seal_lines(const char *text);
 MUST_USE char *seal_open_lines(const char *sealed);
+
+/* A network's name of a message (CHAT_REF_MAX), which holds the chat's number. The same name gives the
+   same text, so that rows can be compared; "" stays "". A text to free(). */
+MUST_USE char *seal_ref(const char *ref);
+/* "" when it is not sealed by this key. */
+void seal_open_ref(const char *sealed, char *ret, size_t size);
 
 /* Any text, of any length. */
 MUST_USE char *seal_long(const char *text);

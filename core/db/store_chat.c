@@ -23,7 +23,8 @@ static bool drop_older_edits(struct db_tx *tx, const struct outbox_row *row, con
 {
     if (!*row->edit_ref && !row->edits_card)
         return true;
-    const char *params[] = {row->addr.network, lane, row->edit_ref,
+    AUTO(free_ptr) char *ref = seal_ref(row->edit_ref);
+    const char *params[] = {row->addr.network, lane, ref,
                             row->edits_card && *row->job ? row->job : NULL,
                             row->edits_card && *row->order ? row->order : NULL};
     return db_exec(tx,
@@ -42,11 +43,12 @@ bool outbox_add(struct db_tx *tx, const struct outbox_row *row, struct err *e)
     if (!drop_older_edits(tx, row, lane, e))
         return false;
     AUTO(free_ptr) char *addr = seal_addr(&row->addr);
+    AUTO(free_ptr) char *ref = seal_ref(row->edit_ref);
     const char *params[] = {row->addr.network,
                             lane,
                             addr,
                             row->body,
-                            row->edit_ref,
+                            ref,
                             *row->job ? row->job : NULL,
                             *row->order ? row->order : NULL,
                             row->sets_card ? "t" : "f",
@@ -83,7 +85,7 @@ static void claimed_row(const struct db_rows *rows, size_t i, struct outbox_row 
     *ret = (struct outbox_row){.id = db_int(rows, i, 0), .tries = (int)db_int(rows, i, 7)};
     seal_open_addr(row_text(rows, i, 1), &ret->addr);
     ret->body = str_dup(row_text(rows, i, 2));
-    str_copy(ret->edit_ref, sizeof(ret->edit_ref), row_text(rows, i, 3));
+    seal_open_ref(row_text(rows, i, 3), ret->edit_ref, sizeof(ret->edit_ref));
     str_copy(ret->job, sizeof(ret->job), row_text(rows, i, 4));
     ret->sets_card = db_bool(rows, i, 5);
     ret->edits_card = db_bool(rows, i, 6);
@@ -136,7 +138,8 @@ bool outbox_sent(struct db_tx *tx, const struct outbox_row *r, const char *remot
                  struct err *e)
 {
     struct num id = num_make(r->id);
-    const char *params[] = {id.text, remote_ref};
+    AUTO(free_ptr) char *ref = seal_ref(remote_ref);
+    const char *params[] = {id.text, ref};
     int64_t rows;
     if (!exec_change(tx,
                      "update outbox set state = 'sent', sending_since = null, remote_ref = $2,"
@@ -146,7 +149,7 @@ bool outbox_sent(struct db_tx *tx, const struct outbox_row *r, const char *remot
     DB_CRASH(tx, "outbox.sent");
     if (rows == 0 || !r->sets_card || !*remote_ref)
         return true;
-    const char *job[] = {r->job, remote_ref}, *order[] = {r->order, remote_ref};
+    const char *job[] = {r->job, ref}, *order[] = {r->order, ref};
     if (*r->job && !db_exec(tx, "update jobs set card_ref = $2 where id = $1", job, 2, NULL, e))
         return false;
     return !*r->order ||

@@ -4,6 +4,7 @@
 
 #include "core/base/strbuf.h"
 #include "core/db/db_internal.h"
+#include "core/db/seal.h"
 #include "core/db/store_job_internal.h"
 #include "core/db/store_util.h"
 
@@ -228,7 +229,8 @@ bool draft_expire_leases(struct db_tx *tx, const char *worker, struct err *e)
 bool draft_find(struct db_tx *tx, const char *account, const char *card_ref,
                 char ret_job[static UUID_TEXT], struct err *e)
 {
-    const char *params[] = {account, card_ref};
+    AUTO(free_ptr) char *card = card_ref ? seal_ref(card_ref) : NULL;
+    const char *params[] = {account, card};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     ret_job[0] = '\0';
     if (!db_exec(tx,

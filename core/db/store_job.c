@@ -164,6 +164,7 @@ static bool insert_quote(struct db_tx *tx, const struct job *spec, const char *d
     struct num price = num_make(spec->price), estimate = num_make(spec->estimate_ms);
     AUTO(free_ptr) char *addr = seal_addr(&spec->addr);
     AUTO(free_ptr) char *media = seal_lines(spec->media);
+    AUTO(free_ptr) char *card = seal_ref(spec->card_ref);
     char lane[SEAL_MAC_TEXT];
     seal_lane(spec->addr.network, spec->addr.chat, lane);
     const char *params[] = {id,
@@ -176,7 +177,7 @@ static bool insert_quote(struct db_tx *tx, const struct job *spec, const char *d
                             spec->lang,
                             spec->addr.network,
                             addr,
-                            spec->card_ref,
+                            card,
                             media,
                             lane};
     int64_t rows;
@@ -250,7 +251,8 @@ bool job_set_payer(struct db_tx *tx, const char *id, const char *group, struct e
 
 bool job_set_card(struct db_tx *tx, const char *id, const char *card_ref, struct err *e)
 {
-    const char *params[] = {id, card_ref};
+    AUTO(free_ptr) char *card = seal_ref(card_ref);
+    const char *params[] = {id, card};
     return db_exec(tx, "update jobs set card_ref = $2 where id = $1", params, 2, NULL, e);
 }
 

@@ -56,7 +56,7 @@ bool job_from_row(const struct db_rows *rows, size_t row, struct job *ret, struc
     const char *addr = row_text(rows, row, 9);
     if (!seal_open_addr(addr, &j.addr) && *addr)
         log_error("the address of job %s was sealed with another key", j.id);
-    str_copy(j.card_ref, sizeof(j.card_ref), row_text(rows, row, 10));
+    seal_open_ref(row_text(rows, row, 10), j.card_ref, sizeof(j.card_ref));
     j.cancel_asked = db_bool(rows, row, 11);
     str_copy(j.stage, sizeof(j.stage), row_text(rows, row, 12));
     j.percent = (int)db_int(rows, row, 13);

@@ -6,6 +6,7 @@
 
 #include "core/base/strbuf.h"
 #include "core/db/db_internal.h"
+#include "core/db/seal.h"
 #include "core/db/store_job.h"
 #include "core/db/store_job_internal.h"
 #include "core/db/store_ledger.h"
@@ -112,7 +113,8 @@ bool job_delivering(struct db_tx *tx, const struct job *j, const char *worker,
 static bool record_video(struct db_tx *tx, const struct job *j, const char *remote_ref,
                          const char *title, struct err *e)
 {
-    const char *delivered[] = {j->id, remote_ref};
+    AUTO(free_ptr) char *ref = seal_ref(remote_ref);
+    const char *delivered[] = {j->id, ref};
     const char *video[] = {j->id, title ? title : ""};
     int64_t rows;
     if (!exec_change(tx,

@@ -52,7 +52,7 @@ static bool from_row(const struct db_rows *rows, struct order *ret, struct err *
     str_copy(ret->method, sizeof(ret->method), row_text(rows, 0, 2));
     str_copy(ret->address, sizeof(ret->address), row_text(rows, 0, 3));
     str_copy(ret->lang, sizeof(ret->lang), row_text(rows, 0, 12));
-    str_copy(ret->card_ref, sizeof(ret->card_ref), row_text(rows, 0, 14));
+    seal_open_ref(row_text(rows, 0, 14), ret->card_ref, sizeof(ret->card_ref));
     seal_open_addr(row_text(rows, 0, 13), &ret->addr);
     return (raw_parse(row_text(rows, 0, 4), &ret->amount) &&
             raw_parse(row_text(rows, 0, 7), &ret->per_credit) &&
@@ -104,6 +104,7 @@ static bool insert_order(struct db_tx *tx, const struct order *o, int seconds, i
     struct num credits = num_make(o->credits), bonus = num_make(o->bonus), life = num_make(seconds),
                step = num_make(EDIT_SECONDS);
     AUTO(free_ptr) char *addr = seal_addr(&o->addr);
+    AUTO(free_ptr) char *card = seal_ref(o->card_ref);
     const char *params[] = {o->id,
                             o->account,
                             o->method,
@@ -116,7 +117,7 @@ static bool insert_order(struct db_tx *tx, const struct order *o, int seconds, i
                             o->lang,
                             o->addr.network,
                             addr,
-                            o->card_ref,
+                            card,
                             life.text,
                             step.text};
     return exec_change(tx,
