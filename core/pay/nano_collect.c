@@ -198,6 +198,13 @@ static bool build_sweep(struct step *s, const struct cancel *cancel, bool *ret_b
 
 /* --- rounds --- */
 
+void nano_collect_tell(bool *told, const struct err *e)
+{
+    if (!*told)
+        log_err(LOG_INFO, LOG_MODULE, e);
+    *told = true;
+}
+
 /* Where the last look ended before its time, else from the start. */
 static void go_on(struct step *s, char place[static PAY_ADDRESS_MAX])
 {
@@ -249,11 +256,11 @@ static bool build_receives(struct step *s, const struct cancel *cancel, bool *re
             return false;
         *ret_busy |= s->found || s->under_way;
         if (!s->found || build_receive(s, cancel, &why)) {
+            s->p->receive_told &= !s->found;
             faults = 0;
             continue;
         }
-        if (faults == 0)
-            log_err(LOG_INFO, LOG_MODULE, &why);
+        nano_collect_tell(&s->p->receive_told, &why);
         s->p->receive_at = clock_mono_ms() + AGAIN_MS;
         if (++faults == FAULTS_MAX) {
             str_copy(s->p->receive_after, sizeof(s->p->receive_after), s->after);
@@ -285,11 +292,12 @@ static bool build_sweeps(struct step *s, struct raw least, const struct cancel *
         bool good = build_sweep(s, cancel, &busy, &why);
         *ret_busy |= busy || !good;
         if (!good) {
-            log_err(LOG_INFO, LOG_MODULE, &why);
+            nano_collect_tell(&s->p->sweep_told, &why);
             str_copy(s->p->sweep_after, sizeof(s->p->sweep_after), s->after);
             s->p->sweep_at = clock_mono_ms() + AGAIN_MS;
             return true;
         }
+        s->p->sweep_told = false;
         if (!busy)
             s->p->sweep_at = clock_mono_ms() + ODD_MS;
     }

@@ -43,6 +43,8 @@ struct nano_payment {
     char treasury_text[NANO_ADDRESS];
     /* Collector only: not looked at before (monotonic ms). */
     int64_t refund_at, receive_at, sweep_at;
+    bool receive_told, sweep_told, refund_told; /* collector only: what hinders it was logged */
+    size_t cut_told;                            /* watcher only: accounts whose list was cut */
     /* Collector only: behind which address the next look goes on; "" = from the start. */
     char receive_after[PAY_ADDRESS_MAX], sweep_after[PAY_ADDRESS_MAX], drive_after[PAY_ADDRESS_MAX];
     const struct pay_calls *calls;
@@ -136,6 +138,8 @@ bool nano_collect_round(struct nano_payment *p, struct raw least, const struct c
 bool nano_read_frontier(struct nano_payment *p, const struct nano_account *ours,
                         struct nano_block *ret, bool *ret_opened, const struct cancel *cancel,
                         struct err *e);
+/* Trouble that only time mends goes into the log once, until `told` is false again. */
+void nano_collect_tell(bool *told, const struct err *e);
 bool nano_payment_collect(void *self, const struct cancel *cancel,
                           char ret_moved[static PAY_AMOUNT], struct err *e);
 

@@ -317,8 +317,10 @@ bool nano_refund_round(struct nano_payment *p, const struct cancel *cancel, bool
         return false;
     if (!w->found || w->busy)
         return true;
-    if (!build_next(w, cancel, &why)) {
-        log_err(LOG_INFO, LOG_MODULE, &why);
+    if (build_next(w, cancel, &why)) {
+        p->refund_told = false;
+    } else {
+        nano_collect_tell(&p->refund_told, &why);
         p->refund_at = clock_mono_ms() + SHORT_MS / 5;
     }
     *ret_busy |= clock_mono_ms() >= p->refund_at;

@@ -40,9 +40,11 @@ static bool poll_accounts(struct nano_payment *p, const struct nano_account *acc
         hashes[i] = list.items[i].hash;
     good = good ? nano_credit_new(p, hashes, list.count, e)
                 : err_set(e, ERR_RETRY, "error.busy", "no memory for %zu payments", list.count);
-    if (list.cut_count > 0)
+    if (list.cut_count > 0 && list.cut_count != p->cut_told)
         log_info("%zu accounts have more waiting than was listed: pocketing makes room",
                  list.cut_count);
+    if (list.cut_count > 0)
+        p->cut_told = list.cut_count;
     free(list.items);
     free(list.cut);
     return good;
