@@ -181,6 +181,11 @@ static void choose_a_voice(const char *where, const char *user)
     assert_non_null(gap); /* "Anna (female)" */
     memmove(gap, gap + 1, strlen(gap));
     wait_message(chosen, NULL, ANSWER_MS, id);
+    /* And heard: a file that Discord plays by its name. */
+    wait_message("This is ", NULL, ANSWER_MS, id);
+    AUTO(json_free) cJSON *sample = NULL;
+    const cJSON *files = json_array(dfake_message(&fake, "This is ", &sample), "attachments");
+    assert_true(str_ends(json_text(cJSON_GetArrayItem(files, 0), "filename", ""), ".ogg"));
 }
 
 static void press_label(const char *text, const char *label, const char *where, const char *user)
