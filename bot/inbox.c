@@ -240,13 +240,16 @@ static bool newest_body(struct db_tx *tx, void *id, struct err *e)
 
 bool inbox_start(struct bot *bot, struct inbox **ret, struct err *e)
 {
+    struct count c = {.bot = bot};
     random_bytes(&bot->process, sizeof(bot->process));
-    if (!db_run(bot->db, newest_body, &bot->events_before, e))
+    if (!db_run(bot->db, newest_body, &bot->events_before, e) ||
+        !db_run(bot->db, count_body, &c, e))
         return false;
     struct inbox *b = calloc(1, sizeof(*b));
     if (!b)
         return err_set(e, ERR_INTERNAL, "error.internal", "inbox: no memory");
     b->bot = bot;
+    b->open = c.open;
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->changed, NULL);
     for (; b->thread_count < WORKERS; b->thread_count++) {

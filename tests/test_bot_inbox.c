@@ -274,6 +274,25 @@ static void a_flood_waits_for_its_answers(void **state)
     wait_number("select count(*) from events", N - 128);
 }
 
+/* As many wait as may: the network keeps the rest, also for a process that just started; it goes on
+   as soon as there is room. */
+static void a_full_inbox_takes_no_more(void **state)
+{
+    (void)state;
+    struct chat_event one = event("1", "a", "/help");
+    fixture_db_sql(w.bot.db, "insert into events(network, lane, body, not_before)"
+                             " select 'fake', sha256(n::text::bytea), 'x', now() + interval '1 h'"
+                             " from generate_series(1, 5000) n");
+    start_workers();
+    int64_t begin = clock_mono_ms();
+    assert_false(bot_on_events(&w.bot, &one, 1, NULL));
+    assert_true(clock_mono_ms() - begin < 5000); /* the poller is not held for long */
+    assert_int_equal(number("select count(*) from events"), 5000);
+    fixture_db_sql(w.bot.db, "delete from events");
+    assert_true(bot_on_events(&w.bot, &one, 1, NULL));
+    wait_number("select count(*) from outbox", 1);
+}
+
 /* A moderator's first press counts: the command waits until it is known who leads the group. */
 static void leaders_are_known_before_the_command_runs(void **state)
 {
@@ -306,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_slow_command_holds_up_its_own_chat_only, setup, teardown),
         cmocka_unit_test_setup_teardown(order_is_kept_per_chat, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flood_waits_for_its_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_inbox_takes_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(leaders_are_known_before_the_command_runs, setup, teardown),
     };
     return cmocka_run_group_tests(tests, fixture_db_start, fixture_db_stop);
