@@ -167,15 +167,15 @@ static void words_decide(void **state)
         bool started;
         const char *why;
     } rows[] = {
-        {"How tides work", ERR_NONE,   false, STATE("ready"),     "Starting",                 0, true,  "good words"},
-        {"The badger",     ERR_NONE,   false, STATE("cancelled"), "refused that (violence)",  1, false,
-         "flagged"                                                                                                  },
-        {"The badger",     ERR_RETRY,  false, STATE("ready"),     "Starting",                 0, true,
-         "a bad day of the service holds nobody up"                                                                 },
-        {"The badger",     ERR_CONFIG, false, STATE("ready"),     "Starting",                 0, true,
-         "nor do its money and keys"                                                                                },
-        {"The badger",     ERR_RETRY,  true,  STATE("quoted"),    "cannot be used right now", 0, false,
-         "unless the operator wants it so: Go is still there"                                                       },
+        {"How tides work", ERR_NONE,   false, STATE("ready"),     "Starting",                      0, true,  "good words"},
+        {"The badger",     ERR_NONE,   false, STATE("cancelled"), "refused that (violence)",       1, false,
+         "flagged"                                                                                                       },
+        {"The badger",     ERR_RETRY,  false, STATE("ready"),     "Starting",                      0, true,
+         "a bad day of the service holds nobody up"                                                                      },
+        {"The badger",     ERR_CONFIG, false, STATE("ready"),     "Starting",                      0, true,
+         "nor do its money and keys"                                                                                     },
+        {"The badger",     ERR_RETRY,  true,  STATE("quoted"),    "nothing is made here unjudged", 0, false,
+         "unless the operator wants it so: Go is still there"                                                            },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct place p;

@@ -103,7 +103,7 @@ static void what_is_not_made_is_refused_before_anything_is_spent(void **state)
          "the script is the writer's fault"                                                                                },
         {"The sea.",           "A pipe bomb.",      "guard.script",  ERR_NONE,  false, 1, "by a rule as well"              },
         {"The badger.",        NULL,                NULL,            ERR_RETRY, false, 1, "nobody is refused by a bad day" },
-        {"The badger.",        NULL,                "writer.down",   ERR_RETRY, true,  0, "unless the operator wants it so"},
+        {"The badger.",        NULL,                "guard.down",    ERR_RETRY, true,  0, "unless the operator wants it so"},
         {"The sea.",           NULL,                NULL,            ERR_NONE,  true,  1, "nothing to say against it"      },
     };
     struct pipe *x = *state;

@@ -162,7 +162,7 @@ static bool check_words(struct turn *t, struct err *e)
                  lost ? "for judges that died" : "too long for a judge");
         tools.guard.ops = NULL;
     } else if (lost) {
-        return err_set(e, ERR_RETRY, "writer.down", "its judges died %d times", DRAFT_TRIES_MAX);
+        return err_set(e, ERR_RETRY, "guard.down", "its judges died %d times", DRAFT_TRIES_MAX);
     }
     return pipeline_check(&tools, t->job.topic, &t->story, &t->d->stop, e);
 }

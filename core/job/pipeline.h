@@ -130,8 +130,8 @@ int64_t pipeline_script_ms(const struct toolbox *t, const struct storyboard *sto
 bool pipeline_must_check(const struct toolbox *t, const char *topic,
                          const struct storyboard *story);
 /* Rules and service about these words: the script where there is one, else topic and wish. Blocks.
-   ERR_REFUSED "guard.refused", "guard.flagged"; ERR_CANCELLED; with guard_strict ERR_RETRY when the
-   service cannot be asked. */
+   ERR_REFUSED "guard.refused", "guard.flagged"; ERR_CANCELLED; with guard_strict ERR_RETRY "guard.down"
+   when the service cannot be asked. */
 bool pipeline_check(const struct toolbox *t, const char *topic, const struct storyboard *story,
                     const struct cancel *cancel, struct err *e);
 

@@ -172,7 +172,7 @@ static bool guard_allows(const struct toolbox *t, const char *text, const struct
         log_err(why.code == ERR_CONFIG ? LOG_ERROR : LOG_WARN, LOG_MODULE, &why);
         if (!t->guard_strict)
             return true;
-        err_set(&why, ERR_RETRY, "writer.down", "%s cannot be asked", t->guard.ops->name);
+        err_set(&why, ERR_RETRY, "guard.down", "%s cannot be asked", t->guard.ops->name);
     }
     *e = why;
     return false;
