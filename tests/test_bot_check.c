@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "bot/pay_calls.h"
+#include "bot/quote.h"
 #include "bot/script_card.h"
 #include "core/base/clock.h"
 #include "core/db/store_job.h"
@@ -355,6 +356,38 @@ static void stopped_meanwhile(void **state)
     place_close(&p);
 }
 
+static atomic_int refusals; /* of a database that is away */
+
+static bool checked_late(struct db_tx *tx, void *bot, const struct job *job, const struct err *why,
+                         struct err *e)
+{
+    if (atomic_fetch_sub(&refusals, 1) > 0)
+        return err_set(e, ERR_RETRY, "error.database", "away");
+    return quote_checked(tx, bot, job, why, e);
+}
+
+/* Its lease is kept as long as the process lives, so it does not give up either. */
+static void the_database_is_away_at_the_end(void **state)
+{
+    (void)state;
+    struct place p;
+    struct err e = {0};
+    place_open(&p, true);
+    drafter_stop(TAKE(p.w.bot.drafter));
+    struct drafter_options o = {
+        .db = p.w.bot.db, .tools = &p.w.tools, .name = "two", .calls = bot_drafter_calls(&p.w.bot)};
+    o.calls.checked = checked_late;
+    atomic_store(&refusals, 6);
+    assert_true(drafter_start(&o, &p.w.bot.drafter, &e));
+    quote(&p, "How tides work");
+    go(&p);
+    let_judge(&p);
+    wait_for(&p, STATE("ready"), 1);
+    assert_int_equal(atomic_load(&p.judge.asked), 1);
+    is(&p, "select count(*) from holds", 1);
+    place_close(&p);
+}
+
 /* Too many wait for the judge, or those who asked it died: the rules alone decide. */
 static void nobody_waits_for_ever(void **state)
 {
@@ -615,6 +648,7 @@ int main(void)
         cmocka_unit_test(a_quote_does_not_end_meanwhile),
         cmocka_unit_test(two_processes),
         cmocka_unit_test(stopped_meanwhile),
+        cmocka_unit_test(the_database_is_away_at_the_end),
         cmocka_unit_test(nobody_waits_for_ever),
         cmocka_unit_test(a_script_stays_open),
         cmocka_unit_test(credits_come_later),
