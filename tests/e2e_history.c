@@ -65,7 +65,8 @@ static struct session *start(struct site *p)
     AUTO(free_ptr) char *chat = str_printf("TELEGRAM_API_URL=%s", telegram.url);
     AUTO(free_ptr) char *pexels = str_printf("PEXELS_API_URL=%s/v1", stock.url);
     AUTO(free_ptr) char *pixabay = str_printf("PIXABAY_API_URL=%s/api/", stock.url);
-    const char *env[] = {"TELEGRAM_BOT_TOKEN=" FAKE_TOKEN,
+    static const char token[] = "TELEGRAM_BOT_TOKEN=" FAKE_TOKEN;
+    const char *env[] = {token,
                          "PEXELS_API_KEYS=good-key-22",
                          "PIXABAY_API_KEYS=good-key-33",
                          "NANOTIK_TRIAL_CREDITS=9",
