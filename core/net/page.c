@@ -1,146 +1,146 @@
 #include "core/net/page.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "core/base/clock.h"
+#include <libwebsockets.h>
 
-enum { REQUEST_MAX = 4096, PAGE_MAX = 1 << 16, SERVE_MS = 3000, BACKLOG = 16 };
+enum { PAGE_MAX = 1 << 16, TOP_MAX = 1024, SILENCE_SECONDS = 3, CONNECTIONS_MAX = 32 };
 
 struct page_server {
     page_fn *fn;
     void *ctx;
-    int listener, stop_fd; /* stop_fd: readable once we shall stop */
-    int port;
+    struct lws_context *lws;
     pthread_t thread;
+    atomic_bool stopping;
 };
 
-/* True when fd has the event before the time is over; false also when we shall stop. */
-static bool wait_fd(const struct page_server *s, int fd, short event, int64_t until)
-{
-    struct pollfd p[2] = {
-        {.fd = s->stop_fd, .events = POLLIN},
-        {.fd = fd,         .events = event }
-    };
-    int64_t left = until < 0 ? -1 : until - clock_mono_ms();
-    return (until < 0 || left > 0) && poll(p, 2, (int)left) > 0 && p[0].revents == 0;
-}
+/* What one connection was asked for; libwebsockets zeroes and frees it. */
+struct visit {
+    char *body; /* LWS_PRE bytes of room, then the text; NULL: only the head */
+    size_t len;
+};
 
-/* The head of a request; false: there is none, or not in time. */
-static bool read_head(const struct page_server *s, int fd, int64_t until,
-                      char ret[static REQUEST_MAX])
+/* --- answers, on the server's thread --- */
+
+/* False: the connection ends. */
+static bool answer(struct page_server *s, struct lws *wsi, struct visit *v, const char *path)
 {
-    size_t have = 0;
-    ret[0] = '\0';
-    while (!strstr(ret, "\r\n\r\n")) {
-        if (have + 1 >= REQUEST_MAX || !wait_fd(s, fd, POLLIN, until))
-            return false;
-        ssize_t n = recv(fd, ret + have, REQUEST_MAX - 1 - have, MSG_DONTWAIT);
-        if (n <= 0)
-            return false;
-        have += (size_t)n;
-        ret[have] = '\0';
+    bool is_get = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0;
+    if (!is_get && lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) <= 0) {
+        lws_return_http_status(wsi, HTTP_STATUS_METHOD_NOT_ALLOWED, NULL);
+        return false; /* whatever else it has to say is not read */
     }
+    AUTO(strbuf_free) struct strbuf text = STRBUF(PAGE_MAX);
+    unsigned char top[LWS_PRE + TOP_MAX], *at = top + LWS_PRE, *end = top + sizeof(top) - 1;
+    int status = s->fn(s->ctx, path, &text);
+    if (lws_add_http_common_headers(wsi, (unsigned)status, "text/plain; charset=utf-8", text.len,
+                                    &at, end) ||
+        lws_finalize_write_http_header(wsi, top + LWS_PRE, &at, end))
+        return false;
+    free(TAKE(v->body));
+    if (!is_get || text.len == 0)
+        return lws_http_transaction_completed(wsi) == 0;
+    v->body = malloc(LWS_PRE + text.len);
+    if (!v->body)
+        return false;
+    memcpy(v->body + LWS_PRE, strbuf_text(&text), text.len);
+    v->len = text.len;
+    lws_callback_on_writable(wsi);
     return true;
 }
 
-static void write_all(const struct page_server *s, int fd, int64_t until, const char *text,
-                      size_t len)
+/* What does not go out at once is kept by libwebsockets. */
+static bool write_body(struct lws *wsi, struct visit *v)
 {
-    while (len > 0 && wait_fd(s, fd, POLLOUT, until)) {
-        ssize_t n = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n <= 0)
-            return;
-        text += n;
-        len -= (size_t)n;
-    }
+    AUTO(free_ptr) char *body = TAKE(v->body);
+    return !body || (lws_write(wsi, (unsigned char *)body + LWS_PRE, v->len,
+                               LWS_WRITE_HTTP_FINAL) == (int)v->len &&
+                     lws_http_transaction_completed(wsi) == 0);
 }
 
-static void serve(const struct page_server *s, int fd)
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *visit, void *in,
+                    size_t len)
 {
-    char head[REQUEST_MAX], method[8], path[256], top[160];
-    AUTO(strbuf_free) struct strbuf out = STRBUF(PAGE_MAX);
-    int64_t until = clock_mono_ms() + SERVE_MS;
-    if (!read_head(s, fd, until, head) || sscanf(head, "%7s %255[^ ?\r\n]", method, path) != 2)
-        return;
-    bool is_head = strcmp(method, "HEAD") == 0;
-    int status = is_head || strcmp(method, "GET") == 0 ? s->fn(s->ctx, path, &out) : 405;
-    const char *text = strbuf_text(&out);
-    int n = snprintf(top, sizeof(top),
-                     "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                     "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-                     status, status == 200 ? "OK" : "No", strlen(text));
-    write_all(s, fd, until, top, (size_t)n);
-    if (!is_head)
-        write_all(s, fd, until, text, strlen(text));
+    struct visit *v = visit;
+    switch (reason) {
+    case LWS_CALLBACK_HTTP:
+        return answer(lws_context_user(lws_get_context(wsi)), wsi, v, in) ? 0 : -1;
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        return write_body(wsi, v) ? 0 : -1;
+    case LWS_CALLBACK_CLOSED_HTTP:
+        if (v)
+            free(TAKE(v->body));
+        return 0;
+    default:
+        return lws_callback_http_dummy(wsi, reason, visit, in, len);
+    }
 }
 
 static void *server_main(void *arg)
 {
-    const struct page_server *s = arg;
+    struct page_server *s = arg;
     pthread_setname_np(pthread_self(), "pages");
-    while (wait_fd(s, s->listener, POLLIN, -1)) {
-        int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
-        if (fd < 0)
-            continue;
-        serve(s, fd);
-        close(fd);
-    }
+    while (!atomic_load(&s->stopping) && lws_service(s->lws, 0) >= 0)
+        ;
     return NULL;
 }
 
-static bool read_address(const char *text, struct sockaddr_in *ret)
+/* --- life --- */
+
+static bool read_address(const char *text, char ret_host[static INET_ADDRSTRLEN], int *ret_port)
 {
-    char host[INET_ADDRSTRLEN];
     int64_t port;
+    struct in_addr a;
     const char *colon = strrchr(text, ':');
-    *ret = (struct sockaddr_in){.sin_family = AF_INET};
-    if (!colon || (size_t)(colon - text) >= sizeof(host) || !str_to_int(colon + 1, 0, 65535, &port))
+    if (!colon || (size_t)(colon - text) >= INET_ADDRSTRLEN ||
+        !str_to_int(colon + 1, 0, 65535, &port))
         return false;
-    str_copy(host, (size_t)(colon - text) + 1, text);
-    ret->sin_port = htons((uint16_t)port);
-    return inet_pton(AF_INET, host, &ret->sin_addr) == 1;
+    str_copy(ret_host, (size_t)(colon - text) + 1, text);
+    *ret_port = (int)port;
+    return inet_pton(AF_INET, ret_host, &a) == 1;
 }
 
 static bool listen_at(struct page_server *s, const char *setting, const char *address,
                       struct err *e)
 {
-    struct sockaddr_in a;
-    socklen_t len = sizeof(a);
-    char what[160];
-    if (!read_address(address, &a)) {
+    static const struct lws_protocols protocols[] = {
+        {.name = "http",                                 .callback = on_event, .per_session_data_size = sizeof(struct visit)},
+        {0},
+    };
+    char host[INET_ADDRSTRLEN], what[160];
+    int port;
+    if (!read_address(address, host, &port)) {
         snprintf(what, sizeof(what), "%s: ADDRESS:PORT or off", setting);
         return err_set_arg(e, ERR_CONFIG, "start.bad_config", what, "%.80s", address);
     }
-    s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (s->listener < 0 || s->stop_fd < 0)
-        return err_set(e, ERR_INTERNAL, "error.internal", "pages: %m");
-    setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    if (bind(s->listener, (struct sockaddr *)&a, sizeof(a)) != 0 ||
-        listen(s->listener, BACKLOG) != 0 ||
-        getsockname(s->listener, (struct sockaddr *)&a, &len) != 0) {
-        snprintf(what, sizeof(what), "%s: %.60s: %s", setting, address, strerror(errno));
-        return err_set_arg(e, ERR_CONFIG, "start.bad_config", what, "bind");
-    }
-    s->port = ntohs(a.sin_port);
-    return true;
+    lws_set_log_level(0, NULL);
+    struct lws_context_creation_info info = {
+        .port = port,
+        .iface = host,
+        .options = LWS_SERVER_OPTION_DISABLE_IPV6 | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
+        .gid = -1,
+        .uid = -1,
+        .protocols = protocols,
+        .fd_limit_per_thread = CONNECTIONS_MAX,
+        .timeout_secs = SILENCE_SECONDS,
+        .keepalive_timeout = SILENCE_SECONDS,
+        .user = s,
+    };
+    s->lws = lws_create_context(&info);
+    if (s->lws)
+        return true;
+    snprintf(what, sizeof(what), "%s: %.60s", setting, address);
+    return err_set_arg(e, ERR_CONFIG, "start.bad_config", what, "cannot listen there");
 }
 
 static void server_free(struct page_server *s)
 {
-    if (s->listener >= 0)
-        close(s->listener);
-    if (s->stop_fd >= 0)
-        close(s->stop_fd);
+    if (s->lws)
+        lws_context_destroy(s->lws);
     free(s);
 }
 
@@ -150,7 +150,8 @@ bool page_server_start(const char *setting, const char *address, page_fn *fn, vo
     struct page_server *s = calloc(1, sizeof(*s));
     if (!s)
         return err_set(e, ERR_INTERNAL, "error.internal", "pages: no memory");
-    *s = (struct page_server){.fn = fn, .ctx = ctx, .listener = -1, .stop_fd = -1};
+    s->fn = fn;
+    s->ctx = ctx;
     bool ok = listen_at(s, setting, address, e);
     int r = ok ? pthread_create(&s->thread, NULL, server_main, s) : 0;
     if (r != 0)
@@ -165,16 +166,15 @@ bool page_server_start(const char *setting, const char *address, page_fn *fn, vo
 
 int page_server_port(const struct page_server *s)
 {
-    return s->port;
+    return lws_get_vhost_listen_port(lws_get_vhost_by_name(s->lws, "default"));
 }
 
 void page_server_stop(struct page_server *s)
 {
     if (!s)
         return;
-    uint64_t one = 1;
-    while (write(s->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
+    atomic_store(&s->stopping, true);
+    lws_cancel_service(s->lws);
     pthread_join(s->thread, NULL);
     server_free(s);
 }

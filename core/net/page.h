@@ -1,8 +1,8 @@
 /*
  * page - a few short pages over HTTP for a monitor on this machine.
  *
- * What:    GET and HEAD, one connection at a time, each at most 3 s and 4 KiB of request; no keep-alive,
- *          no TLS, nothing that changes anything. Put a proxy before it where others shall read it.
+ * What:    GET and HEAD on libwebsockets, at most 30 connections, cut after 3 s of silence; no TLS,
+ *          nothing that changes anything. Put a proxy before it where others shall read it.
  * Owner:   page_server_stop joins; ctx is borrowed until then.
  * Threads: start and stop on one thread; the page function runs on the server's own.
  * Fails:   ERR_CONFIG "start.bad_config": not "ADDRESS:PORT" with a numeric IPv4 address, or taken.
