@@ -266,6 +266,8 @@ static void from_make_to_a_video_on_both_networks(void **state)
     assert_int_equal(dfake_number(&fake, "unanswered"), 0);
     fake_node_no_complaints(&fake);
     site_ledger_must_hold(p);
+    site_nowhere(p, "1230000000000000044"); /* the channel of the direct messages */
+    site_nowhere(p, "6123456789");
 }
 
 static bool is_dead(const struct session *s)

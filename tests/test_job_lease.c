@@ -141,6 +141,25 @@ static void test_retry(void **state)
     assert_int_equal(job_step_available(db, ann), 9);
 }
 
+/* A clock that went back: what was due does not wait until it is that late again. */
+static void test_clock_goes_back(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(1);
+    char a[UUID_TEXT], id[UUID_TEXT];
+    fixture_db_account(db, "a", 5, a);
+    job_step_start(db, a, 1, "k", id);
+    struct job_step w = {.verb = CLAIM, .worker = "w"};
+    fixture_db_sql(db, "update jobs set run_at = clock_timestamp() + interval '13 min'");
+    job_step_run(db, &w); /* as long as a back-off can be */
+    assert_string_equal(w.job.id, "");
+    job_free(&w.job);
+    fixture_db_sql(db, "update jobs set run_at = clock_timestamp() + interval '2 hours'");
+    job_step_run(db, &w);
+    assert_string_equal(w.job.id, id);
+    job_free(&w.job);
+}
+
 static void test_cancel_while_running(void **state)
 {
     (void)state;
@@ -266,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_fence),
         cmocka_unit_test(test_tries_run_out),
         cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_clock_goes_back),
         cmocka_unit_test(test_cancel_while_running),
         cmocka_unit_test(test_delivery_is_taken_over),
         cmocka_unit_test(test_janitor),

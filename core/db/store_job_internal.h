@@ -50,7 +50,9 @@ bool job_promote(struct db_tx *tx, const char *account, struct err *e);
 /* Live -> failed or cancelled with release and promotion; the wallet and the job are locked. */
 bool job_end_unpaid(struct db_tx *tx, const char *id, const struct job_head *h, enum job_state to,
                     const char *fail_key, const char *fail_arg, struct err *e);
-/* Milliseconds until try number `tries` + 1: doubled each time, not in step with others. */
+/* Milliseconds until try number `tries` + 1: doubled each time up to this, and 30 % either way, not in
+   step with others. */
+enum { JOB_BACKOFF_MAX_MS = 600000 };
 int64_t job_backoff_ms(int tries);
 
 /* All columns of struct job, from `jobs j`. */

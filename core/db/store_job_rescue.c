@@ -12,7 +12,7 @@
 #include "core/db/store_job_internal.h"
 #include "core/db/store_util.h"
 
-enum { RESCUE_ROWS = 50, BACKOFF_FIRST_MS = 5000, BACKOFF_MAX_MS = 600000 };
+enum { RESCUE_ROWS = 50, BACKOFF_FIRST_MS = 5000 };
 
 typedef bool on_failed_fn(struct db_tx *tx, void *ctx, const struct job *j, struct err *e);
 
@@ -20,7 +20,7 @@ int64_t job_backoff_ms(int tries)
 {
     unsigned char r;
     random_bytes(&r, 1);
-    int64_t ms = MIN((int64_t)BACKOFF_FIRST_MS << CLAMP(tries, 0, 10), BACKOFF_MAX_MS);
+    int64_t ms = MIN((int64_t)BACKOFF_FIRST_MS << CLAMP(tries, 0, 10), JOB_BACKOFF_MAX_MS);
     return ms * (70 + 60 * r / 255) / 100; /* 30 % either way */
 }
 

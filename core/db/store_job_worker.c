@@ -25,11 +25,15 @@ static bool lease_lost(const struct job *j, struct err *e)
 bool job_claim(struct db_tx *tx, const char *worker, struct job *ret, struct err *e)
 {
     AUTO(db_rows_free) struct db_rows *found = NULL;
+    /* Nothing rests for longer: a time beyond that was set before the clock went back. */
+    struct num longest = num_make(2 * JOB_BACKOFF_MAX_MS / 1000);
+    const char *most[] = {longest.text};
     *ret = (struct job){0};
     if (!db_exec(tx,
-                 "select id from jobs where state = 'ready' and run_at <= clock_timestamp()"
+                 "select id from jobs where state = 'ready' and (run_at <= clock_timestamp()"
+                 "   or run_at > clock_timestamp() + $1::int * interval '1 s')"
                  " order by fair_at, id limit 1 for update skip locked",
-                 NULL, 0, &found, e))
+                 most, 1, &found, e))
         return false;
     if (db_count(found) == 0)
         return true;
