@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_chat.h"
 #include "core/db/store_inbox.h"
@@ -256,6 +257,50 @@ static void unsent_cards_of_the_chat_are_counted(void **state)
     assert_int_equal(s.cards, 0);
 }
 
+enum { LOOKS = 20 };
+
+static bool look_for_the_next(struct db_tx *tx, void *ctx, struct err *e)
+{
+    AUTO(inbox_row_free) struct inbox_row row = {0};
+    (void)ctx;
+    for (int i = 0; i < LOOKS; i++)
+        if (!inbox_claim(tx, networks, 0, &row, e) || row.id != 1)
+            return false;
+    return true;
+}
+
+static bool sort_them_all(struct db_tx *tx, void *ctx, struct err *e)
+{
+    (void)ctx;
+    for (int i = 0; i < LOOKS; i++)
+        if (!db_exec(tx, "select count(*) from (select 1 from events order by lane offset 0) all_",
+                     NULL, 0, NULL, e))
+            return false;
+    return true;
+}
+
+static int64_t time_of(struct db *db, db_body *body)
+{
+    struct err e = {0};
+    int64_t begin = clock_mono_ms();
+    if (!db_run(db, body, NULL, &e))
+        fail_msg("%s", e.detail);
+    return clock_mono_ms() - begin;
+}
+
+/* A crowd came into an empty table, of which the planner knows nothing yet. */
+static void a_crowd_is_not_sorted(void **state)
+{
+    (void)state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(2);
+    fixture_db_sql(db,
+                   "insert into events(network, lane, body)"
+                   " select 'test', sha256(n::text::bytea), 'x' from generate_series(1, 5000) n");
+    int64_t next = time_of(db, look_for_the_next), sorted = time_of(db, sort_them_all);
+    print_message("next: %lld ms, sorted: %lld ms\n", (long long)next, (long long)sorted);
+    assert_true(next < sorted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_chat_waits_for_itself_only),
         cmocka_unit_test(two_chats_wait_for_a_move),
         cmocka_unit_test(processes_that_ended_are_counted),
+        cmocka_unit_test(a_crowd_is_not_sorted),
         cmocka_unit_test(unsent_cards_of_the_chat_are_counted),
     };
     return cmocka_run_group_tests(tests, fixture_db_start, fixture_db_stop);

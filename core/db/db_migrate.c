@@ -32,6 +32,7 @@ EMBED(schema_0019, "schema/0019_stuck_blocks.sql");
 EMBED(schema_0020, "schema/0020_checks.sql");
 EMBED(schema_0021, "schema/0021_moves.sql");
 EMBED(schema_0022, "schema/0022_refs.sql");
+EMBED(schema_0023, "schema/0023_next_event.sql");
 
 /* In order, without gaps; a file that was released is never edited again. */
 static const struct {
@@ -60,6 +61,7 @@ static const struct {
     {"0020_checks",       schema_0020},
     {"0021_moves",        schema_0021},
     {"0022_refs",         schema_0022},
+    {"0023_next_event",   schema_0023},
 };
 
 enum { LOCK_TRIES = 30 };

@@ -77,17 +77,12 @@ static char *names_array(const char *const *names)
     return strbuf_take(&out);
 }
 
-/* $1 = networks, $2 = most cards to count; `which` may use $3. */
-#define CLAIM(which)                                                                   \
-    "select e.id, e.body, e.tries, (select count(*) from (select 1 from outbox o"      \
-    "   where o.network = e.network and o.lane = e.lane"                               \
-    "   and o.state in ('pending', 'sending') limit $2::int) cards)"                   \
-    " from events e where e.network = any($1::text[]) and " which                      \
-    " and not exists (select 1 from events p where p.lane = e.lane and p.id < e.id)"   \
-    " and not exists (select 1 from events p where p.lane2 = e.lane and p.id < e.id)"  \
-    " and not exists (select 1 from events p where p.lane = e.lane2 and p.id < e.id)"  \
-    " and not exists (select 1 from events p where p.lane2 = e.lane2 and p.id < e.id)" \
-    " order by e.id limit 1 for update of e skip locked"
+/* $1 = networks, $2 = most cards to count; `from` may use $3. One by its id has waited for its lanes
+   already: it is looked at again, in case it was dealt with meanwhile. */
+#define CLAIM(from)                                                               \
+    "select e.id, e.body, e.tries, (select count(*) from (select 1 from outbox o" \
+    "   where o.network = e.network and o.lane = e.lane"                          \
+    "   and o.state in ('pending', 'sending') limit $2::int) cards) from " from
 
 bool inbox_claim(struct db_tx *tx, const char *const *networks, int64_t only, struct inbox_row *ret,
                  struct err *e)
@@ -97,8 +92,11 @@ bool inbox_claim(struct db_tx *tx, const char *const *networks, int64_t only, st
     const char *params[] = {names, most.text, id.text};
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     inbox_row_free(ret);
-    if (only ? !db_exec(tx, CLAIM("e.id = $3::bigint"), params, 3, &rows, e)
-             : !db_exec(tx, CLAIM("e.not_before <= clock_timestamp()"), params, 2, &rows, e))
+    if (only ? !db_exec(tx,
+                        CLAIM("events e where e.network = any($1::text[]) and e.id = $3::bigint"
+                              " for update of e skip locked"),
+                        params, 3, &rows, e)
+             : !db_exec(tx, CLAIM("next_event($1::text[]) e"), params, 2, &rows, e))
         return false;
     if (db_count(rows) == 0)
         return true;
