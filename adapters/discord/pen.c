@@ -82,6 +82,10 @@ static bool write_inters(struct discord *d, const struct dc_inter *list, size_t 
 static void write_sessions(struct discord *d, int64_t *saved_ms)
 {
     int64_t now = clock_mono_ms();
+    if (!dc_link_is_ours(d)) { /* it may be again: nothing is forgotten meanwhile */
+        *saved_ms = now;
+        return;
+    }
     pthread_mutex_lock(&d->lock);
     bool due = d->sessions_new || (d->sessions_moved && now - *saved_ms >= SESSIONS_MS);
     if (due)
