@@ -130,6 +130,19 @@ static void learn_admin(struct command_ctx *ctx, struct chat_event *event, int t
     *ret_known = is_admin >= 0 || tries >= ASKS_MAX;
 }
 
+static bool take_words(struct command_ctx *ctx, struct err *e)
+{
+    bool taken = false;
+    return script_reply(ctx, &taken, e) && (taken || hint(ctx, e));
+}
+
+static bool run_command(struct command_ctx *ctx, struct err *e)
+{
+    if (ctx->command->flags & CMD_ORDERS && !guard_account(ctx, e))
+        return false;
+    return ctx->command->run(ctx, e) && film_offer_kept(ctx, e);
+}
+
 static bool answer(struct dispatch *d, int tries, struct err *e)
 {
     struct command_ctx *ctx = &d->ctx;
@@ -159,14 +172,7 @@ static bool answer(struct dispatch *d, int tries, struct err *e)
         return reply_error(ctx, d->error, e);
     if (event->kind == CHAT_REFUSED)
         return reply_text(ctx, e, event->text, I18N_TEXT("what", event->quoted));
-    bool taken = false;
-    if (!ctx->command && !script_reply(ctx, &taken, e))
-        return false;
-    if (!ctx->command)
-        return taken || hint(ctx, e);
-    if (ctx->command->flags & CMD_ORDERS && !guard_account(ctx, e))
-        return false;
-    return ctx->command->run(ctx, e) && film_offer_kept(ctx, e);
+    return ctx->command ? run_command(ctx, e) : take_words(ctx, e);
 }
 
 static bool claim(struct dispatch *d, struct inbox_row *row, struct err *e)
