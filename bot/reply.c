@@ -112,28 +112,35 @@ bool reply_line(struct command_ctx *ctx, struct err *e, const char *key,
     return reply_send(ctx, &doc, e);
 }
 
-/* The button of somebody else's card: no news for the others. False: this network cannot tell one
-   person alone. */
-static bool say_not_yours(struct command_ctx *ctx)
+/* What is said about the button of somebody else's card; NULL: it is another error. */
+static const char *not_yours_key(const struct command_ctx *ctx, const struct err *what)
+{
+    if (!ctx->event->is_group || ctx->event->kind != CHAT_BUTTON)
+        return NULL;
+    if (strcmp(what->user_key, "error.no_job") == 0)
+        return "error.not_your_card";
+    return strcmp(what->user_key, "cancel.not_yours") == 0 ? what->user_key : NULL;
+}
+
+/* That is no news for the others. False: this network cannot tell one person alone. */
+static bool say_alone(struct command_ctx *ctx, const char *key)
 {
     const struct chat_adapter *a = bot_adapter(ctx->bot, ctx->event->addr.network);
     if (!a || !a->ops->pressed || !ctx->event->press || !*ctx->event->press)
         return false;
-    AUTO(free_ptr) char *text = i18n_text(ctx->lang, "error.not_your_card");
+    AUTO(free_ptr) char *text = i18n_text(ctx->lang, key);
     str_copy(ctx->after.toast, sizeof(ctx->after.toast), text);
     return true;
 }
 
 bool reply_error(struct command_ctx *ctx, const struct err *what, struct err *e)
 {
-    bool strange = ctx->event->is_group && ctx->event->kind == CHAT_BUTTON &&
-                   strcmp(what->user_key, "error.no_job") == 0;
-    if (strange && say_not_yours(ctx))
+    const char *key = not_yours_key(ctx, what);
+    if (key && say_alone(ctx, key))
         return true;
     AUTO(card_doc_free) struct card_doc doc;
     card_begin(&doc, ctx->lang);
-    card_line(&doc, ctx->lang, strange ? "error.not_your_card" : what->user_key,
-              I18N_TEXT("what", what->arg));
+    card_line(&doc, ctx->lang, key ? key : what->user_key, I18N_TEXT("what", what->arg));
     possible_add(&doc, ctx->lang, ctx->bot->tools, what->user_key);
     return reply_send(ctx, &doc, e);
 }
