@@ -163,24 +163,40 @@ static int count_colour(const AVFrame *f, const struct caption_box *b, const dou
 
 static void the_spoken_word_is_lit_where_it_stands(void **state)
 {
+    static const struct {
+        const char *lang, *text;
+        bool rtl;
+    } rows[] = {
+        {"en", "moon pulls\nthe sea",                                       false},
+        {"he", "הירח מושך\nאת הים",                            true },
+        {"ar", "البحر كبير\nجدا هنا",                        true },
+        {"hi", "चाँद पानी\nको खींचता",      false},
+        {"ta", "நிலா நீரை\nஇழுக்கிறது", false},
+        {"ja", "月が 海を\n引く",                                     false},
+        {"ko", "달이 물을\n당긴다",                                  false},
+    };
     (void)state;
     double gold[3], white[3];
     yuv_of(1, 0xD6 / 255.0, 0x0A / 255.0, gold);
     yuv_of(1, 1, 1, white);
-    struct fixture f;
-    fixture_init(&f, "moon pulls\nthe sea", "en", false);
-    struct caption_draw *d = drawer(&f, 360, 640, "clean", NULL);
-    for (size_t lit = 0; lit < f.page.word_count; lit++) {
-        AVFrame *frame = draw(d, 360, 640, GREY, (int)lit * WORD_MS);
-        for (size_t k = 0; k < f.page.word_count; k++) {
-            struct caption_box b;
-            assert_true(caption_draw_word_box(d, (int)lit * WORD_MS, k, &b));
-            int golden = count_colour(frame, &b, gold), plain = count_colour(frame, &b, white);
-            assert_true(k == lit ? golden > 40 && plain == 0 : golden == 0 && plain > 40);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct fixture f;
+        fixture_init(&f, rows[i].text, rows[i].lang, rows[i].rtl);
+        struct caption_draw *d = drawer(&f, 360, 640, "clean", NULL);
+        for (size_t lit = 0; lit < f.page.word_count; lit++) {
+            AVFrame *frame = draw(d, 360, 640, GREY, (int)lit * WORD_MS);
+            for (size_t k = 0; k < f.page.word_count; k++) {
+                struct caption_box b;
+                assert_true(caption_draw_word_box(d, (int)lit * WORD_MS, k, &b));
+                int golden = count_colour(frame, &b, gold), plain = count_colour(frame, &b, white);
+                if (k == lit ? golden <= 40 || plain > 0 : golden > 0 || plain <= 40)
+                    fail_msg("%s: word %zu lit, word %zu has %d lit and %d plain", rows[i].lang,
+                             lit, k, golden, plain);
+            }
+            av_frame_free(&frame);
         }
-        av_frame_free(&frame);
+        caption_draw_destroy(d);
     }
-    caption_draw_destroy(d);
 }
 
 static void lighting_a_word_moves_nothing(void **state)
@@ -257,6 +273,23 @@ static void arabic_stays_joined_and_runs_right_to_left(void **state)
     }
     av_frame_free(&masks[0]);
     av_frame_free(&masks[1]);
+    caption_draw_destroy(d);
+}
+
+/* Letters, vowel signs and conjuncts of a word hang on one line; unshaped they fall apart. */
+static void devanagari_hangs_together(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, "पानी हिन्दी क्षत्रिय", "hi", false);
+    struct caption_draw *d = drawer(&f, 1280, 720, "clean", NULL);
+    AVFrame *frame = draw(d, 1280, 720, 16, 0);
+    for (size_t k = 0; k < f.page.word_count; k++) {
+        struct caption_box b;
+        assert_true(caption_draw_word_box(d, 0, k, &b));
+        assert_int_equal(count_parts(frame, &b), 1);
+    }
+    av_frame_free(&frame);
     caption_draw_destroy(d);
 }
 
@@ -481,6 +514,7 @@ int main(void)
         cmocka_unit_test(the_spoken_word_is_lit_where_it_stands),
         cmocka_unit_test(lighting_a_word_moves_nothing),
         cmocka_unit_test(arabic_stays_joined_and_runs_right_to_left),
+        cmocka_unit_test(devanagari_hangs_together),
         cmocka_unit_test(mixed_directions_keep_their_order),
         cmocka_unit_test(markup_is_text),
         cmocka_unit_test(what_no_font_covers_is_left_out),
