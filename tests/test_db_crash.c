@@ -50,8 +50,7 @@ static int run_life(const char *moment, int at, struct strbuf *said)
 /* --- what there is in the end, without ids and times --- */
 
 static const char *const books[] = {
-    "select kind, forgotten_at is null, avail, held, active from users join wallets on user_id = "
-    "id",
+    "select kind, forgotten_at is null, avail, held, active from wallets, users where id = user_id",
     "select state, price, charged, topic, payer_id is null, fail_key from jobs",
     "select state, amount, captured from holds",
     "select verb, amount from transfers",
