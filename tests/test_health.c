@@ -42,7 +42,10 @@ static char *ask(const char *path)
     struct strbuf all = STRBUF(1 << 17);
     char bytes[4096];
     int fd = open_socket(port);
-    AUTO(free_ptr) char *request = str_printf("GET %s HTTP/1.1\r\nHost: monitor\r\n\r\n", path);
+    AUTO(free_ptr)
+    char *request = str_printf("GET %s HTTP/1.1\r\nHost: monitor\r\n"
+                               "Connection: close\r\n\r\n",
+                               path);
     assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
     for (ssize_t n; (n = recv(fd, bytes, sizeof(bytes), 0)) > 0;)
         strbuf_add(&all, bytes, (size_t)n);
@@ -113,6 +116,26 @@ static void numbers_follow_the_tables(void **state)
     world_close(&w);
 }
 
+/* Away: nobody may connect to it, and whoever was is put out. */
+static void an_absent_database_is_told(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    AUTO(fixture_db_done) struct db *other = fixture_db_fresh(1);
+    struct health *h = start(&w);
+    fixture_db_sql(other, "update pg_database set datallowconn = datname = current_database()"
+                          " where datname like 'case%'");
+    fixture_db_sql(other, "select pg_terminate_backend(pid) from pg_stat_activity"
+                          " where datname like 'case%' and pid <> pg_backend_pid()");
+    SAYS("/health", "HTTP/1.1 503", "\r\n\r\nthe database does not answer\n");
+    SAYS("/metrics", "HTTP/1.1 503");
+    fixture_db_sql(other, "update pg_database set datallowconn = true where datname like 'case%'");
+    SAYS("/health", "HTTP/1.1 200");
+    health_stop(h);
+    world_close(&w);
+}
+
 static void it_can_be_off(void **state)
 {
     (void)state;
@@ -128,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(health_is_told),
         cmocka_unit_test(numbers_follow_the_tables),
+        cmocka_unit_test(an_absent_database_is_told),
         cmocka_unit_test(it_can_be_off),
     };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);

@@ -37,6 +37,8 @@ static bool answer(struct page_server *s, struct lws *wsi, struct visit *v, cons
     AUTO(strbuf_free) struct strbuf text = STRBUF(PAGE_MAX);
     unsigned char top[LWS_PRE + TOP_MAX], *at = top + LWS_PRE, *end = top + sizeof(top) - 1;
     int status = s->fn(s->ctx, path, &text);
+    /* However long that took: it was not the client's time. */
+    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SILENCE_SECONDS);
     if (lws_add_http_common_headers(wsi, (unsigned)status, "text/plain; charset=utf-8", text.len,
                                     &at, end) ||
         lws_finalize_write_http_header(wsi, top + LWS_PRE, &at, end))
