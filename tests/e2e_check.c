@@ -50,6 +50,7 @@ static void flagged_words_cost_nothing(void **state)
     struct site *p = *state;
     struct llm_env env;
     llm_env_make(&env, &llm, "openai");
+    fake_llm_do(&llm, "fault", "{\"path\":\"moderations\",\"kind\":\"slow\",\"ms\":2000}");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/make The badger 8s\n");
     session_expect(s, "Checking the topic", SOON_MS);

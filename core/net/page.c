@@ -14,6 +14,8 @@ struct page_server {
     page_fn *fn;
     void *ctx;
     struct lws_context *lws;
+    struct lws_vhost *vhost;
+    char host[INET_ADDRSTRLEN]; /* libwebsockets borrows it */
     pthread_t thread;
     atomic_bool stopping;
 };
@@ -113,17 +115,18 @@ static bool listen_at(struct page_server *s, const char *setting, const char *ad
         {.name = "http",                                 .callback = on_event, .per_session_data_size = sizeof(struct visit)},
         {0},
     };
-    char host[INET_ADDRSTRLEN], what[160];
+    char what[160];
     int port;
-    if (!read_address(address, host, &port)) {
+    if (!read_address(address, s->host, &port)) {
         snprintf(what, sizeof(what), "%s: ADDRESS:PORT or off", setting);
         return err_set_arg(e, ERR_CONFIG, "start.bad_config", what, "%.80s", address);
     }
     lws_set_log_level(0, NULL);
     struct lws_context_creation_info info = {
         .port = port,
-        .iface = host,
-        .options = LWS_SERVER_OPTION_DISABLE_IPV6 | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
+        .iface = s->host,
+        .options = LWS_SERVER_OPTION_DISABLE_IPV6 | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
+                   LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
         .gid = -1,
         .uid = -1,
         .protocols = protocols,
@@ -133,7 +136,8 @@ static bool listen_at(struct page_server *s, const char *setting, const char *ad
         .user = s,
     };
     s->lws = lws_create_context(&info);
-    if (s->lws)
+    s->vhost = s->lws ? lws_create_vhost(s->lws, &info) : NULL;
+    if (s->vhost)
         return true;
     snprintf(what, sizeof(what), "%s: %.60s", setting, address);
     return err_set_arg(e, ERR_CONFIG, "start.bad_config", what, "cannot listen there");
@@ -168,7 +172,7 @@ bool page_server_start(const char *setting, const char *address, page_fn *fn, vo
 
 int page_server_port(const struct page_server *s)
 {
-    return lws_get_vhost_listen_port(lws_get_vhost_by_name(s->lws, "default"));
+    return lws_get_vhost_listen_port(s->vhost);
 }
 
 void page_server_stop(struct page_server *s)
