@@ -111,10 +111,9 @@ static bool read_address(const char *text, char ret_host[static INET_ADDRSTRLEN]
 static bool listen_at(struct page_server *s, const char *setting, const char *address,
                       struct err *e)
 {
-    static const struct lws_protocols protocols[] = {
-        {.name = "http",                                 .callback = on_event, .per_session_data_size = sizeof(struct visit)},
-        {0},
-    };
+    static const struct lws_protocols pages = {"http", on_event, sizeof(struct visit), 0, 0,
+                                               NULL,   0};
+    const struct lws_protocols *all[] = {&pages, NULL};
     char what[160];
     int port;
     if (!read_address(address, s->host, &port)) {
@@ -129,7 +128,7 @@ static bool listen_at(struct page_server *s, const char *setting, const char *ad
                    LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
         .gid = -1,
         .uid = -1,
-        .protocols = protocols,
+        .pprotocols = all,
         .fd_limit_per_thread = CONNECTIONS_MAX,
         .timeout_secs = SILENCE_SECONDS,
         .keepalive_timeout = SILENCE_SECONDS,
