@@ -198,10 +198,10 @@ static void a_reply_a_clip_and_a_broken_file(void **state)
     site_ledger_must_hold(p);
 }
 
-static void find_card(const char *text, char ret_id[static 32])
+static void find_card(const char *text, int ms, char ret_id[static 32])
 {
     const cJSON *message;
-    for (int64_t until = clock_mono_ms() + START_MS; clock_mono_ms() < until; usleep(50000)) {
+    for (int64_t until = clock_mono_ms() + ms; clock_mono_ms() < until; usleep(50000)) {
         AUTO(json_free) cJSON *seen = NULL;
         message = dfake_message(&discord, text, &seen);
         if (message) {
@@ -235,10 +235,10 @@ static void attachments_become_the_film(void **state)
              "\"%s/attachments/blue.jpg?ex=1&hm=2\"},\"82\":{\"id\":\"82\",\"content_type\":"
              "\"image/jpeg\",\"url\":\"%s/attachments/red.jpg?ex=1&hm=2\"}}}}",
              discord.url, discord.url);
-    find_card("your 2 pictures", id);
+    find_card("your 2 pictures", START_MS, id);
     dfake_do(&discord, "press",
              "{\"message\":\"%s\",\"label\":\"Make it\",\"where\":\"dm\",\"user\":\"7002\"}", id);
-    find_card("Ready", id);
+    find_card("Ready", VIDEO_MS, id);
     must_show(p, "films/*.mp4", "0.1", 'b');
     must_show(p, "films/*.mp4", "0.9", 'r');
     nothing_stays(p);
