@@ -1,5 +1,6 @@
-/* Which pictures a film gets: several scenes at once and still the same ones, the person's own files
-   first, two for a long scene, none that look alike, the mood before backdrops. */
+/* Which pictures a film gets: several scenes at once and still the same ones, the first scene's
+   before all others, the person's own files first, two for a long scene, none that look alike, the
+   mood before backdrops. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -40,6 +41,8 @@ static struct {
     uint64_t jitter;       /* fetches take as long as this seed says; 0: no time */
     int alike_from;        /* clips with this number and above look the same; -1: none */
     int unlike;            /* but for this one; 0: none */
+    int begins_dark;       /* the clip with this number shows nothing at first; -1: none */
+    bool first_hangs;      /* the first clip comes only once another is on its way */
     bool own_broken[FILES_MAX];
     const char *const *recent; /* what the chat saw lately */
     size_t recent_count;
@@ -48,6 +51,7 @@ static struct {
     atomic_int preparing, preparing_most, fetching, fetching_most;
     atomic_int searched_last; /* highest scene that was searched so far */
     atomic_bool out_of_order, no_budget;
+    atomic_bool crowded; /* the clips of the first two scenes did not come alone */
     atomic_int calls[STORY_SCENES_MAX], mood_calls;
 } w;
 
@@ -133,9 +137,13 @@ static bool fetch(void *self, struct footage *hit, const struct cancel *cancel, 
     (void)self;
     struct rng rng = rng_make(w.jitter, (uint64_t)hit->id[strlen(hit->id) - 1]);
     raise_most(&w.fetching, &w.fetching_most);
+    bool first = strcmp(hit->id, "c0") == 0, alone = first || strcmp(hit->id, "c1") == 0;
     if (w.jitter)
         cancel_wait(cancel, (int)(rng_next(&rng) % 60));
-    atomic_fetch_sub(&w.fetching, 1);
+    for (int i = 0; w.first_hangs && first && atomic_load(&w.fetching) == 1 && i < 1000; i++)
+        cancel_wait(cancel, 10);
+    if (atomic_fetch_sub(&w.fetching, 1) != 1 && alone)
+        atomic_store(&w.crowded, true);
     int64_t n = -1;
     if (str_starts(hit->id, "own") && str_to_int(hit->id + 3, 0, FILES_MAX, &n) && w.own_broken[n])
         return err_set_arg(e, ERR_NOT_FOUND, "chat.file_gone", hit->id, "test");
@@ -152,7 +160,7 @@ static void nothing(void *self)
 static bool look(const char *path, int64_t at_ms, const struct cancel *cancel, uint64_t *ret,
                  struct err *e)
 {
-    (void)at_ms, (void)cancel;
+    (void)cancel;
     atomic_fetch_add(&w.looked, 1);
     AUTO(free_ptr) char *id = NULL;
     size_t len;
@@ -161,7 +169,7 @@ static bool look(const char *path, int64_t at_ms, const struct cancel *cancel, u
         return false;
     struct rng rng = rng_make(
         5, w.alike_from >= 0 && n >= w.alike_from && (n != w.unlike || n == 0) ? 999 : (uint64_t)n);
-    *ret = rng_next(&rng);
+    *ret = n == w.begins_dark && at_ms == 0 ? 0 : rng_next(&rng);
     return true;
 }
 
@@ -181,7 +189,7 @@ static int setup(void **state)
     log_init(LOG_OFF, false);
     w.tools = fake_tools_open(2);
     w.clips = 8;
-    w.alike_from = -1;
+    w.alike_from = w.begins_dark = -1;
     atomic_store(&w.searched_last, -1);
     w.tools->box.sources[0] = (struct footage_source){&service_ops, NULL};
     snprintf(w.out, sizeof w.out, "%s/film.mp4", w.tools->folder);
@@ -256,6 +264,25 @@ static void scenes_are_asked_for_at_once(void **state)
     assert_false(atomic_load(&w.no_budget));
 }
 
+/* Nothing can be encoded before the first scene is there, so nothing shares its link. */
+static void the_first_scenes_come_before_all_others(void **state)
+{
+    (void)state;
+    for (uint64_t jitter = 1; jitter <= 4; jitter++) {
+        w.jitter = jitter;
+        must_show(four, "c0 c1 c2 c3", "in the service's order");
+    }
+    assert_false(atomic_load(&w.crowded));
+}
+
+static void a_slow_first_scene_does_not_hold_up_the_others(void **state)
+{
+    (void)state;
+    w.first_hangs = true;
+    must_show(four, "c0 c1 c2 c3", "in the service's order");
+    assert_true(atomic_load(&w.crowded));
+}
+
 static void whatever_is_slow_the_pictures_are_the_same(void **state)
 {
     (void)state;
@@ -292,6 +319,20 @@ static void pictures_that_look_alike_are_passed_over(void **state)
     must_show("The moon. The sea.", "c0 c3", "two are passed over for one that looks different");
     w.unlike = 4;
     must_show("The moon. The sea.", "c0 c1", "but not three");
+}
+
+static void a_clip_that_begins_dark_is_looked_at_later(void **state)
+{
+    (void)state;
+    video = *w.tools->box.video;
+    video.look = look;
+    w.tools->box.video = &video;
+    w.clip_ms = 9000;
+    w.alike_from = 0;
+    w.unlike = 2;
+    w.begins_dark = 1;
+    must_show("The moon. The sea.", "c0 c2", "a second later it looks like the other one");
+    assert_int_equal(atomic_load(&w.looked), 4);
 }
 
 static void what_stands_is_looked_at_only_beside_something_new(void **state)
@@ -445,8 +486,11 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(scenes_are_asked_for_at_once),
+        CASE(the_first_scenes_come_before_all_others),
+        CASE(a_slow_first_scene_does_not_hold_up_the_others),
         CASE(whatever_is_slow_the_pictures_are_the_same),
         CASE(pictures_that_look_alike_are_passed_over),
+        CASE(a_clip_that_begins_dark_is_looked_at_later),
         CASE(what_stands_is_looked_at_only_beside_something_new),
         CASE(stopped_while_services_are_asked),
         CASE(own_files_come_first),

@@ -2,13 +2,15 @@
  * in scene order, so that the same seed chooses the same pictures whatever is slow today. A scene
  * whose pictures turn out broken later is put back.
  *
- * A finder thread and its scene: prepare (outside calls) -> its turn: choose and claim -> download,
- * probe -> once all scenes before it are settled: does it look like one of theirs? -> settled. */
+ * A finder thread and its scene: prepare (outside calls) -> its turn: choose and claim -> its turn:
+ * download, so that the first scene is not kept waiting by those that share its link -> probe ->
+ * once all scenes before it are settled: does it look like one of theirs? -> settled. */
 #include "core/job/pipeline_find.h"
 
 #include <errno.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/rng.h"
 #include "core/base/strbuf.h"
 
@@ -16,12 +18,14 @@
 
 enum {
     THREADS = 4, /* scenes at once: so many downloads of one job */
-    LOOK_AT_MS = 1000,
-    ALIKE_MAX = 2,    /* hits of a scene that are passed over for their look */
-    SECOND_MS = 8000, /* slots as long as this change their picture half way */
-    TWO_MS = 4000,    /* shorter ones never */
-    CALLS_MIN = 12,   /* to services, of one film; or two a scene */
-    MOOD_CALLS = 4,   /* besides: all scenes ask the same then */
+    FIRST_SCENES = 2,
+    HEAD_MS = 800,     /* each of the first scenes has the link for itself so long */
+    LOOK_AT_MS = 1000, /* in a clip that begins with nothing */
+    ALIKE_MAX = 2,     /* hits of a scene that are passed over for their look */
+    SECOND_MS = 8000,  /* slots as long as this change their picture half way */
+    TWO_MS = 4000,     /* shorter ones never */
+    CALLS_MIN = 12,    /* to services, of one film; or two a scene */
+    MOOD_CALLS = 4,    /* besides: all scenes ask the same then */
 };
 
 void footage_name(const struct footage *f, char ret[static FOOTAGE_NAME_MAX])
@@ -83,6 +87,34 @@ static bool wait_for(struct finder *f, const bool *mark, size_t *first, size_t s
     return go_on;
 }
 
+/* The link is for the first scenes alone, one after another, as long as they do not take their time:
+   nothing is encoded before they are there. False: stopped. */
+static bool wait_for_link(struct finder *f, size_t scene)
+{
+    struct run_state *r = f->r;
+    size_t before = MIN(scene, (size_t)FIRST_SCENES);
+    pthread_mutex_lock(&r->lock);
+    while (!stopped_locked(r)) {
+        size_t begun = 0, loaded = 0;
+        for (size_t i = 0; i < before; i++) {
+            begun += f->loading[i];
+            loaded += f->loaded[i];
+        }
+        int64_t left = begun < before ? WAKE_EVERY_MS : f->loading_ms + HEAD_MS - clock_mono_ms();
+        if (loaded == before || left <= 0)
+            break;
+        run_wait_locked(r, (int)MIN(left, (int64_t)WAKE_EVERY_MS));
+    }
+    if (scene < FIRST_SCENES) {
+        f->loading[scene] = true;
+        f->loading_ms = clock_mono_ms();
+        pthread_cond_broadcast(&r->changed);
+    }
+    bool go_on = !stopped_locked(r);
+    pthread_mutex_unlock(&r->lock);
+    return go_on;
+}
+
 static void pass(struct finder *f, bool *mark, size_t scene)
 {
     pthread_mutex_lock(&f->r->lock);
@@ -98,10 +130,13 @@ static uint64_t look_of(const struct run_state *r, const struct footage *f)
 {
     struct err e = {0};
     uint64_t look = 0;
-    if (!r->video->look || !f->author[0] || f->kind == FOOTAGE_BACKDROP || !f->path[0])
+    if (!r->video->look || !f->author[0] || f->kind == FOOTAGE_BACKDROP || !f->path[0] ||
+        !r->video->look(f->path, 0, &r->stop, &look, &e))
         return 0;
     int64_t at_ms = f->kind == FOOTAGE_CLIP ? MIN((int64_t)LOOK_AT_MS, f->duration_ms / 2) : 0;
-    return r->video->look(f->path, at_ms, &r->stop, &look, &e) ? look : 0;
+    if (look == 0 && at_ms > 0 && !r->video->look(f->path, at_ms, &r->stop, &look, &e))
+        return 0;
+    return look;
 }
 
 static bool looks_used(struct finder *f, uint64_t look)
@@ -169,7 +204,7 @@ static void find_second(struct hunt *h, struct footage *hit)
     struct finder *f = h->f;
     if (hit->kind == FOOTAGE_NONE)
         return;
-    bool ok = hunt_try(h, h->second_source, hit) &&
+    bool ok = hunt_probe(h, hit) &&
               (!hit->author[0] || wait_for(f, f->settled, &f->settled_first, h->scene));
     uint64_t look = ok ? look_of(f->r, hit) : 0;
     if (!ok || (look && looks_used(f, look)))
@@ -200,7 +235,11 @@ static bool find_scene(struct finder *f, size_t scene, struct err *e)
     if (any && (w->need_ms >= SECOND_MS || ends_early(&h->first, w->need_ms)))
         hunt_choose_second(h, &second);
     pass(f, f->chosen, scene);
-    if (!any || !find_first(h, &w->found))
+    if (!any || !wait_for_link(f, scene))
+        return nothing_found(h, e);
+    hunt_load(h, &second);
+    pass(f, f->loaded, scene);
+    if (!find_first(h, &w->found))
         return nothing_found(h, e);
     find_second(h, &second);
     w->second = second;
@@ -256,7 +295,7 @@ static void take_over(struct finder *f, size_t scene, bool looks)
 {
     const struct scene_work *w = &f->r->scenes[scene];
     const struct footage *found[] = {&w->found, &w->second};
-    f->chosen[scene] = f->settled[scene] = true;
+    f->chosen[scene] = f->loading[scene] = f->loaded[scene] = f->settled[scene] = true;
     for (size_t i = 0; i < COUNT(found); i++)
         if (found[i]->kind != FOOTAGE_NONE) {
             hunt_claim(f, found[i]);

@@ -37,6 +37,8 @@ struct finder {
     atomic_int calls_left, mood_calls_left;
     /* --- only with r->lock held --- */
     bool chosen[STORY_SCENES_MAX], settled[STORY_SCENES_MAX];
+    bool loading[STORY_SCENES_MAX], loaded[STORY_SCENES_MAX]; /* what was chosen */
+    int64_t loading_ms;                                       /* when the last one began */
     size_t chosen_first, settled_first;
     size_t look_count;
     uint64_t looks[2 * STORY_SCENES_MAX]; /* of the pictures in use */
@@ -54,8 +56,7 @@ struct hunt {
     atomic_int granted;       /* calls that the present search may make */
     int spent[RUNGS_MAX];     /* calls made on each rung */
     size_t seen;              /* claims that the present search knew of */
-    bool chosen;              /* `first` is what hunt_usable begins with */
-    struct footage first;
+    struct footage first;     /* what hunt_usable begins with; FOOTAGE_NONE: with the next hit */
     const struct footage_source *second_source;
     struct footage hits[FIND_HITS];
 };
@@ -68,12 +69,14 @@ void hunt_prepare(struct hunt *h);
 bool hunt_choose(struct hunt *h);
 /* Another hit of the same search, when there is one to spare; else kind FOOTAGE_NONE. */
 void hunt_choose_second(struct hunt *h, struct footage *ret);
-/* The chosen hit, then all others, until one is fetched and probed. False: none, or stopped. */
+/* Fetches what was chosen; *second becomes FOOTAGE_NONE when it cannot be had. */
+void hunt_load(struct hunt *h, struct footage *second);
+/* The chosen hit, then all others, until one is there and probed. False: none, or stopped. */
 bool hunt_usable(struct hunt *h, struct footage *ret);
 /* The present source has hits that were not tried. */
 bool hunt_has_more(const struct hunt *h);
-/* Fetches and probes this one. */
-bool hunt_try(struct hunt *h, const struct footage_source *source, struct footage *hit);
+/* Can what was fetched be used? */
+bool hunt_probe(struct hunt *h, struct footage *hit);
 void hunt_claim(struct finder *f, const struct footage *hit);
 
 #endif

@@ -274,8 +274,7 @@ bool hunt_choose(struct hunt *h)
 {
     h->rung = 0;
     search(h);
-    h->chosen = next_hit(h, &h->first);
-    return h->chosen;
+    return next_hit(h, &h->first);
 }
 
 void hunt_choose_second(struct hunt *h, struct footage *ret)
@@ -303,8 +302,26 @@ void hunt_choose_second(struct hunt *h, struct footage *ret)
     }
 }
 
+static void cannot_use(struct run_state *r, struct footage *hit, const struct err *why)
+{
+    find_lost(r, hit);
+    if (!cancel_fired(&r->stop))
+        log_err(LOG_INFO, LOG_MODULE, why);
+    *hit = (struct footage){0};
+}
+
+static bool fetch_hit(struct hunt *h, const struct footage_source *source, struct footage *hit)
+{
+    struct run_state *r = h->f->r;
+    struct err e = {0};
+    if (source->ops->fetch(source->self, hit, &r->stop, &e))
+        return true;
+    cannot_use(r, hit, &e);
+    return false;
+}
+
 /* What the file really is, is only known now. */
-static bool probe_hit(struct run_state *r, struct footage *hit, struct err *e)
+static bool take_probed(struct run_state *r, struct footage *hit, struct err *e)
 {
     struct media_info info;
     if (!r->video->probe(hit->path, &r->stop, &info, e))
@@ -318,17 +335,21 @@ static bool probe_hit(struct run_state *r, struct footage *hit, struct err *e)
     return true;
 }
 
-bool hunt_try(struct hunt *h, const struct footage_source *source, struct footage *hit)
+bool hunt_probe(struct hunt *h, struct footage *hit)
 {
     struct run_state *r = h->f->r;
     struct err e = {0};
-    if (source->ops->fetch(source->self, hit, &r->stop, &e) &&
-        (hit->kind == FOOTAGE_BACKDROP || probe_hit(r, hit, &e)))
+    if (hit->kind == FOOTAGE_BACKDROP || take_probed(r, hit, &e))
         return true;
-    find_lost(r, hit);
-    if (!cancel_fired(&r->stop))
-        log_err(LOG_INFO, LOG_MODULE, &e);
+    cannot_use(r, hit, &e);
     return false;
+}
+
+void hunt_load(struct hunt *h, struct footage *second)
+{
+    fetch_hit(h, h->f->rungs[h->rung].source, &h->first);
+    if (second->kind != FOOTAGE_NONE)
+        fetch_hit(h, h->second_source, second);
 }
 
 bool hunt_has_more(const struct hunt *h)
@@ -338,16 +359,13 @@ bool hunt_has_more(const struct hunt *h)
 
 bool hunt_usable(struct hunt *h, struct footage *ret)
 {
-    struct footage hit;
-    for (;;) {
-        if (h->chosen)
-            hit = h->first;
-        else if (!next_hit(h, &hit))
+    struct footage hit = h->first;
+    h->first = (struct footage){0};
+    while (hit.kind == FOOTAGE_NONE || !hunt_probe(h, &hit)) {
+        if (!next_hit(h, &hit))
             return false;
-        h->chosen = false;
-        if (hunt_try(h, h->f->rungs[h->rung].source, &hit)) {
-            *ret = hit;
-            return !cancel_fired(&h->f->r->stop);
-        }
+        fetch_hit(h, h->f->rungs[h->rung].source, &hit);
     }
+    *ret = hit;
+    return !cancel_fired(&h->f->r->stop);
 }
