@@ -336,10 +336,10 @@ static bool fake_segment(const struct segment_spec *spec, const char *path, stru
     for (int most = atomic_load(&fake->threads); spec->threads > most;)
         if (atomic_compare_exchange_weak(&fake->threads, &most, spec->threads))
             break;
-    if (spec->on_frame)
-        spec->on_frame(spec->ctx, spec->frames / 2);
     if (!step(&fake->segment, "segment", -1, spec->cancel, e))
         return false;
+    if (spec->on_frame)
+        spec->on_frame(spec->ctx, spec->frames / 2);
     char text[600];
     snprintf(text, sizeof text, "%dx%d %d frames of %s from %lld%s%s\n", spec->width, spec->height,
              spec->frames, spec->footage->id, (long long)spec->footage->in_ms,

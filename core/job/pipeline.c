@@ -318,6 +318,7 @@ static void submit(struct run_state *r)
 {
     size_t window = 2 * pool_threads(r->tools->render);
     struct render_task *t;
+    compose_share(r);
     while (r->outstanding < window && (t = heaviest(r)))
         compose_submit(r, t);
 }

@@ -30,24 +30,35 @@ static void on_frame(void *ctx, int done)
     atomic_store_explicit(&t->frames_done, done, memory_order_relaxed);
 }
 
-/* What an earlier run made its pictures for is most likely in the cache, until it turns out not to
-   be. */
-static size_t scenes_left(const struct run_state *r)
+/* Frames that are still to be encoded. What an earlier run made its pictures for is most likely in
+   the cache, until it turns out not to be. */
+static int frames_left(const struct run_state *r)
 {
-    size_t left = 0;
+    int left = 0;
     for (size_t i = 0; i < r->count; i++) {
         const struct scene_work *w = &r->scenes[i];
-        left += !w->composed && (w->segment || !w->stood);
+        const struct render_task *t = w->segment;
+        if (t && !w->composed)
+            left += t->frames - atomic_load_explicit(&t->frames_done, memory_order_relaxed);
+        else if (!t && !w->stood)
+            left += w->need_ms * STORY_FPS / 1000;
     }
-    return MAX(left, (size_t)1);
+    return left;
 }
 
-/* With few scenes left, the last ones or those that were changed, the cores are shared out among
-   them. */
-static int encoder_threads(const struct run_state *r)
+void compose_share(struct run_state *r)
 {
-    size_t cores = pool_threads(r->tools->render), left = scenes_left(r);
-    return (int)MIN((cores + left - 1) / left, (size_t)ENCODER_THREADS_MAX);
+    atomic_store_explicit(&r->frames_left, frames_left(r), memory_order_relaxed);
+}
+
+/* The cores are shared out by what is left to encode: the last scene, or the only one that was
+   changed, gets them all. */
+static int encoder_threads(const struct render_task *t)
+{
+    int cores = (int)pool_threads(t->run->tools->render);
+    int left = atomic_load_explicit(&t->run->frames_left, memory_order_relaxed);
+    left = MAX(left, t->frames);
+    return CLAMP((cores * t->frames + left / 2) / left, 1, ENCODER_THREADS_MAX);
 }
 
 static bool render_segment(struct render_task *t, const char *path, struct err *e)
@@ -65,7 +76,7 @@ static bool render_segment(struct render_task *t, const char *path, struct err *
         .captions = &t->captions,
         .title = t->title,
         .style = s->style,
-        .threads = t->threads,
+        .threads = encoder_threads(t),
         .cancel = &r->stop,
         .on_frame = on_frame,
         .ctx = t,
@@ -135,7 +146,6 @@ static void task_run(struct pool_task *task)
 void compose_submit(struct run_state *r, struct render_task *t)
 {
     t->submitted = true;
-    t->threads = encoder_threads(r);
     t->task.run = task_run;
     t->task.weight = t->is_sound ? t->frames / SOUND_SHARE : t->frames;
     r->outstanding++;
@@ -342,6 +352,7 @@ bool compose_again(struct run_state *r, size_t scene, struct err *e)
         return false;
     struct render_task *t = r->scenes[scene].segment;
     t->cached = false;
+    atomic_store(&r->frames_left, t->frames);
     compose_submit(r, t);
     wait_finished(r, t);
     r->outstanding--;

@@ -52,7 +52,6 @@ struct render_task {
     /* Inputs of a segment. */
     struct footage footage, second;
     int second_frame; /* where `second` begins; 0: nowhere */
-    int threads;      /* of the encoder */
     struct caption_track captions;
     const char *title;
     /* Inputs of the sound. */
@@ -117,6 +116,7 @@ struct run_state {
     size_t outstanding; /* tasks given to the pool and not yet taken back */
     size_t spoken, pictured, cut, composed;
     bool sound_composed, dirty;
+    atomic_int frames_left; /* of all segments; the caller's estimate for the render threads */
     struct progress_state progress;
     size_t cached, made;
 
@@ -175,6 +175,8 @@ bool compose_sound(struct run_state *r, struct render_task **ret, struct err *e)
 /* Encodes a scene's segment anew and waits for it (finish found its header odd). */
 bool compose_again(struct run_state *r, size_t scene, struct err *e);
 void compose_submit(struct run_state *r, struct render_task *t);
+/* Tells the render threads how much is left, by which they share the cores. Again and again. */
+void compose_share(struct run_state *r);
 /* Not submitted, finished, or abandoned to the pool; waits when the pool is at it. */
 void compose_release(struct run_state *r, struct render_task **t);
 
