@@ -61,21 +61,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     const char *text = (const char *)data + 1;
-    bool ok = false;
-    switch (data[0]) {
-    case 'm':
+    if (data[0] == 'm') {
         look_at_film(data + 1, size - 1);
         return 0;
-    case 'b':
-        ok = pixabay_parse(text, size - 1, &page, &e);
-        break;
-    case 'i':
-        ok = pexels_parse_photos(text, size - 1, 1080, 1920, &page, &e);
-        break;
-    default:
-        ok = pexels_parse(text, size - 1, &page, &e);
-        break;
     }
+    const struct stock_search search = {.width = 1080, .height = 1920};
+    const struct stock_service *service = data[0] == 'b'   ? &pixabay_videos
+                                          : data[0] == 'i' ? &pexels_photos
+                                                           : &pexels_videos;
+    bool ok = stock_parse(service, text, size - 1, &search, &page, &e);
     assert(ok || e.code != ERR_NONE);
     if (!ok)
         return 0;

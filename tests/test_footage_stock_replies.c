@@ -13,6 +13,8 @@
 
 /* --- replies --- */
 
+static const struct stock_search film = {.width = 1080, .height = 1920};
+
 static const char pexels_sample[] =
     "{\"page\":1,\"per_page\":40,\"videos\":["
     "{\"id\":9100003,\"width\":1080,\"height\":1920,\"duration\":13,\"full_res\":null,\"tags\":[],"
@@ -54,7 +56,8 @@ static void pexels_replies(void **state)
     (void)state;
     AUTO(stock_page_free) struct stock_page page;
     struct err e = {0};
-    assert_true(pexels_parse(pexels_sample, strlen(pexels_sample), &page, &e));
+    assert_true(
+        stock_parse(&pexels_videos, pexels_sample, strlen(pexels_sample), &film, &page, &e));
     assert_int_equal(page.count, 2);
     const struct stock_clip *c = &page.clips[0];
     assert_string_equal(c->id, "9100003");
@@ -90,7 +93,7 @@ static void pexels_photo_replies(void **state)
         "{\"id\":10,\"width\":3000,\"height\":4000,\"src\":null}]}";
     AUTO(stock_page_free) struct stock_page page;
     struct err e = {0};
-    assert_true(pexels_parse_photos(sample, strlen(sample), 1080, 1920, &page, &e));
+    assert_true(stock_parse(&pexels_photos, sample, strlen(sample), &film, &page, &e));
     assert_int_equal(page.count, 1); /* the others: too wide, too small, no picture */
     const struct stock_clip *c = &page.clips[0];
     assert_int_equal(c->kind, FOOTAGE_PHOTO);
@@ -118,7 +121,7 @@ static void pixabay_replies(void **state)
         "{\"id\":940010,\"videos\":[]},{\"id\":-1}]}";
     AUTO(stock_page_free) struct stock_page page;
     struct err e = {0};
-    assert_true(pixabay_parse(sample, strlen(sample), &page, &e));
+    assert_true(stock_parse(&pixabay_videos, sample, strlen(sample), &film, &page, &e));
     assert_int_equal(page.count, 2);
     const struct stock_clip *c = &page.clips[0];
     assert_string_equal(c->words, "sea big wave");
@@ -147,15 +150,16 @@ static void replies_that_are_none(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         AUTO(stock_page_free) struct stock_page a = {0}, b = {0}, c = {0};
         struct err e = {0};
-        bool any = pexels_parse(rows[i], strlen(rows[i]), &a, &e) ||
-                   pixabay_parse(rows[i], strlen(rows[i]), &b, &e) ||
-                   pexels_parse_photos(rows[i], strlen(rows[i]), 100, 100, &c, &e);
+        size_t len = strlen(rows[i]);
+        bool any = stock_parse(&pexels_videos, rows[i], len, &film, &a, &e) ||
+                   stock_parse(&pixabay_videos, rows[i], len, &film, &b, &e) ||
+                   stock_parse(&pexels_photos, rows[i], len, &film, &c, &e);
         if (any || e.code == ERR_NONE)
             fail_msg("taken for a reply: %s", rows[i]);
     }
     AUTO(stock_page_free) struct stock_page none = {0};
     struct err e = {0};
-    assert_true(pexels_parse("{\"videos\":[]}", 13, &none, &e));
+    assert_true(stock_parse(&pexels_videos, "{\"videos\":[]}", 13, &film, &none, &e));
     assert_int_equal(none.count, 0);
 }
 

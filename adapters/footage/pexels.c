@@ -41,37 +41,7 @@ static void put_photos(struct strbuf *out, const struct stock_search *search, co
     put_search(out, "/search", search);
 }
 
-static enum stock_answer classify(const struct net_reply *reply)
-{
-    switch (reply->status) {
-    case 200:
-        return STOCK_OK;
-    case 401:
-    case 403:
-        return STOCK_BAD_KEY;
-    case 404:
-        return STOCK_NO_SUCH_PATH;
-    case 429:
-        return STOCK_LIMITED;
-    default:
-        return net_should_retry(reply) ? STOCK_RETRY : STOCK_BAD_REQUEST;
-    }
-}
-
 /* --- replies --- */
-
-static bool open_reply(const char *json, size_t len, const char *list_name, cJSON **ret_doc,
-                       const cJSON **ret_list, struct stock_page *ret, struct err *e)
-{
-    static const struct json_limits limits = {.bytes = 4 << 20, .depth = 16, .nodes = 100000};
-    if (!json_parse(json, len, &limits, ret_doc, e))
-        return false;
-    *ret_list = json_array(*ret_doc, list_name);
-    if (!*ret_list)
-        return err_set(e, ERR_INPUT, "error.bad_reply", "Pexels: no list of %s", list_name);
-    ret->clips = arena_alloc(&ret->arena, STOCK_CLIPS_MAX * sizeof(*ret->clips));
-    return true;
-}
 
 /* The id and the page, whose name says what is to be seen. False: not an item that can be used. */
 static bool read_head(const cJSON *item, const char *folder, struct stock_page *page,
@@ -134,36 +104,24 @@ static void read_files(const cJSON *item, struct stock_page *page, struct stock_
     }
 }
 
-bool pexels_parse(const char *json, size_t len, struct stock_page *ret, struct err *e)
+static bool read_video(const cJSON *item, const struct stock_search *search,
+                       struct stock_page *page, struct stock_clip *clip)
 {
-    AUTO(json_free) cJSON *doc = NULL;
-    const cJSON *list = NULL;
-    const cJSON *item;
-    *ret = (struct stock_page){0};
-    if (!open_reply(json, len, "videos", &doc, &list, ret, e))
+    double seconds = 0;
+    (void)search;
+    if (!read_head(item, "video", page, clip))
         return false;
-    cJSON_ArrayForEach(item, list)
-    {
-        if (ret->count == STOCK_CLIPS_MAX)
-            break;
-        struct stock_clip *clip = &ret->clips[ret->count];
-        double seconds = 0;
-        *clip = (struct stock_clip){.kind = FOOTAGE_CLIP};
-        if (!read_head(item, "video", ret, clip))
-            continue;
-        json_real(item, "duration", &seconds);
-        clip->duration_ms = (int64_t)(CLAMP(seconds, 0, SECONDS_MAX) * 1000);
-        clip->author = stock_author(&ret->arena, json_text(json_object(item, "user"), "name", ""));
-        clip->words = read_words(item, ret, clip);
-        read_files(item, ret, clip);
-        ret->count += clip->rendition_count > 0;
-    }
+    json_real(item, "duration", &seconds);
+    clip->duration_ms = (int64_t)(CLAMP(seconds, 0, SECONDS_MAX) * 1000);
+    clip->author = stock_author(&page->arena, json_text(json_object(item, "user"), "name", ""));
+    clip->words = read_words(item, page, clip);
+    read_files(item, page, clip);
     return true;
 }
 
 /* The service cuts the photo to the film's size. */
-static void read_photo(const cJSON *item, int width, int height, struct stock_page *page,
-                       struct stock_clip *clip)
+static void read_picture(const cJSON *item, int width, int height, struct stock_page *page,
+                         struct stock_clip *clip)
 {
     const char *original = json_text(json_object(item, "src"), "original", "");
     int64_t w = json_int_or(item, "width", 0), h = json_int_or(item, "height", 0);
@@ -177,84 +135,44 @@ static void read_photo(const cJSON *item, int width, int height, struct stock_pa
     stock_add_rendition(page, clip, url, width, height, 0, 0);
 }
 
-bool pexels_parse_photos(const char *json, size_t len, int width, int height,
-                         struct stock_page *ret, struct err *e)
+static bool read_photo(const cJSON *item, const struct stock_search *search,
+                       struct stock_page *page, struct stock_clip *clip)
 {
-    AUTO(json_free) cJSON *doc = NULL;
-    const cJSON *list = NULL;
-    const cJSON *item;
-    *ret = (struct stock_page){0};
-    if (!open_reply(json, len, "photos", &doc, &list, ret, e))
+    if (!read_head(item, "photo", page, clip))
         return false;
-    cJSON_ArrayForEach(item, list)
-    {
-        if (ret->count == STOCK_CLIPS_MAX)
-            break;
-        struct stock_clip *clip = &ret->clips[ret->count];
-        *clip = (struct stock_clip){.kind = FOOTAGE_PHOTO};
-        if (!read_head(item, "photo", ret, clip))
-            continue;
-        clip->author = stock_author(&ret->arena, json_text(item, "photographer", ""));
-        clip->words = read_words(item, ret, clip);
-        read_photo(item, width, height, ret, clip);
-        ret->count += clip->rendition_count > 0;
-    }
+    clip->author = stock_author(&page->arena, json_text(item, "photographer", ""));
+    clip->words = read_words(item, page, clip);
+    read_picture(item, search->width, search->height, page, clip);
     return true;
 }
 
 /* --- the services --- */
 
-static bool parse_videos(const char *json, size_t len, const struct stock_search *search,
-                         struct stock_page *ret, struct err *e)
-{
-    (void)search;
-    return pexels_parse(json, len, ret, e);
-}
+/* One account and one licence for both. */
+#define PEXELS                                                                           \
+    .title = "Pexels", .licence = "Pexels License", .by_shape = true,                    \
+    .rate = {.calls = 200, .period_ms = 3600000, .limited_ms = 600000}, .prefix = "/v1", \
+    .locales = locales, .key_header = "Authorization: ", .classify = stock_classify,     \
+    .reset_is_time = true
 
-static bool parse_photos(const char *json, size_t len, const struct stock_search *search,
-                         struct stock_page *ret, struct err *e)
-{
-    return pexels_parse_photos(json, len, search->width, search->height, ret, e);
-}
-
-static const struct stock_service videos = {
-    .name = "pexels",
-    .title = "Pexels",
-    .licence = "Pexels License",
-    .by_shape = true,
-    .rate = {.calls = 200, .period_ms = 3600000, .limited_ms = 600000},
-    .prefix = "/v1",
-    .locales = locales,
-    .put_query = put_videos,
-    .key_header = "Authorization: ",
-    .parse = parse_videos,
-    .classify = classify,
-    .reset_is_time = true,
+const struct stock_service pexels_videos = {
+    PEXELS,           .name = "pexels",     .put_query = put_videos,
+    .list = "videos", .kind = FOOTAGE_CLIP, .read = read_video,
 };
 
-static const struct stock_service photos = {
-    .name = "pexels_photo",
-    .title = "Pexels",
-    .licence = "Pexels License",
-    .by_shape = true,
-    .rate = {.calls = 200, .period_ms = 3600000, .limited_ms = 600000},
-    .prefix = "/v1",
-    .locales = locales,
-    .put_query = put_photos,
-    .key_header = "Authorization: ",
-    .parse = parse_photos,
-    .classify = classify,
-    .reset_is_time = true,
+const struct stock_service pexels_photos = {
+    PEXELS,           .name = "pexels_photo", .put_query = put_photos,
+    .list = "photos", .kind = FOOTAGE_PHOTO,  .read = read_photo,
 };
 
 bool pexels_create(const struct stock_options *options, struct footage_source *ret_videos,
                    struct footage_source *ret_photos, struct err *e)
 {
     struct stock_keys *keys = NULL;
-    if (!stock_keys_create("PEXELS_API_KEYS", options->keys, &videos.rate, &keys, e))
+    if (!stock_keys_create("PEXELS_API_KEYS", options->keys, &pexels_videos.rate, &keys, e))
         return false;
-    bool ok = stock_create(&videos, options, keys, ret_videos, e);
-    if (ok && !stock_create(&photos, options, keys, ret_photos, e)) {
+    bool ok = stock_create(&pexels_videos, options, keys, ret_videos, e);
+    if (ok && !stock_create(&pexels_photos, options, keys, ret_photos, e)) {
         ret_videos->ops->destroy(ret_videos->self);
         ok = false;
     }
@@ -265,5 +183,5 @@ bool pexels_create(const struct stock_options *options, struct footage_source *r
 bool pexels_check(const struct stock_options *options, stock_key_fn *on_key, void *ctx,
                   struct err *e)
 {
-    return stock_check(&videos, "PEXELS_API_KEYS", options, on_key, ctx, e);
+    return stock_check(&pexels_videos, "PEXELS_API_KEYS", options, on_key, ctx, e);
 }

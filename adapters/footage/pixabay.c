@@ -26,21 +26,9 @@ static void put_query(struct strbuf *out, const struct stock_search *search, con
 /* Errors are plain text, and a wrong key is a 400 like any other mistake. */
 static enum stock_answer classify(const struct net_reply *reply)
 {
-    switch (reply->status) {
-    case 200:
-        return STOCK_OK;
-    case 400:
-        return strcasestr(reply->body, "api key") ? STOCK_BAD_KEY : STOCK_BAD_REQUEST;
-    case 401:
-    case 403:
+    if (reply->status == 400 && strcasestr(reply->body, "api key"))
         return STOCK_BAD_KEY;
-    case 404:
-        return STOCK_NO_SUCH_PATH;
-    case 429:
-        return STOCK_LIMITED;
-    default:
-        return net_should_retry(reply) ? STOCK_RETRY : STOCK_BAD_REQUEST;
-    }
+    return stock_classify(reply);
 }
 
 /* A size that is missing has the url "" and 0 bytes; the names say nothing about the size. */
@@ -56,12 +44,13 @@ static void read_files(const cJSON *item, struct stock_page *page, struct stock_
     }
 }
 
-static bool read_clip(const cJSON *item, struct stock_page *page, struct stock_clip *clip)
+static bool read_video(const cJSON *item, const struct stock_search *search,
+                       struct stock_page *page, struct stock_clip *clip)
 {
     char own[64];
     double seconds = 0;
     int64_t id;
-    *clip = (struct stock_clip){.kind = FOOTAGE_CLIP};
+    (void)search;
     if (!json_int(item, "id", &id) || id <= 0)
         return false;
     snprintf(clip->id, sizeof(clip->id), "%" PRId64, id);
@@ -73,37 +62,10 @@ static bool read_clip(const cJSON *item, struct stock_page *page, struct stock_c
     clip->author = stock_author(&page->arena, json_text(item, "user", ""));
     clip->words = stock_words(&page->arena, json_text(item, "tags", ""));
     read_files(item, page, clip);
-    return clip->rendition_count > 0;
-}
-
-bool pixabay_parse(const char *json, size_t len, struct stock_page *ret, struct err *e)
-{
-    static const struct json_limits limits = {.bytes = 4 << 20, .depth = 16, .nodes = 100000};
-    AUTO(json_free) cJSON *doc = NULL;
-    const cJSON *item;
-    *ret = (struct stock_page){0};
-    if (!json_parse(json, len, &limits, &doc, e))
-        return false;
-    const cJSON *list = json_array(doc, "hits");
-    if (!list)
-        return err_set(e, ERR_INPUT, "error.bad_reply", "Pixabay: no list of hits");
-    ret->clips = arena_alloc(&ret->arena, STOCK_CLIPS_MAX * sizeof(*ret->clips));
-    cJSON_ArrayForEach(item, list)
-    {
-        if (ret->count < STOCK_CLIPS_MAX)
-            ret->count += read_clip(item, ret, &ret->clips[ret->count]);
-    }
     return true;
 }
 
-static bool parse(const char *json, size_t len, const struct stock_search *search,
-                  struct stock_page *ret, struct err *e)
-{
-    (void)search;
-    return pixabay_parse(json, len, ret, e);
-}
-
-static const struct stock_service videos = {
+const struct stock_service pixabay_videos = {
     .name = "pixabay",
     .title = "Pixabay",
     .licence = "Pixabay Content License",
@@ -111,16 +73,18 @@ static const struct stock_service videos = {
     .prefix = "/api",
     .locales = locales,
     .put_query = put_query,
-    .parse = parse,
+    .list = "hits",
+    .kind = FOOTAGE_CLIP,
+    .read = read_video,
     .classify = classify,
 };
 
 bool pixabay_create(const struct stock_options *options, struct footage_source *ret, struct err *e)
 {
     struct stock_keys *keys = NULL;
-    if (!stock_keys_create("PIXABAY_API_KEYS", options->keys, &videos.rate, &keys, e))
+    if (!stock_keys_create("PIXABAY_API_KEYS", options->keys, &pixabay_videos.rate, &keys, e))
         return false;
-    bool ok = stock_create(&videos, options, keys, ret, e);
+    bool ok = stock_create(&pixabay_videos, options, keys, ret, e);
     stock_keys_release(keys);
     return ok;
 }
@@ -128,5 +92,5 @@ bool pixabay_create(const struct stock_options *options, struct footage_source *
 bool pixabay_check(const struct stock_options *options, stock_key_fn *on_key, void *ctx,
                    struct err *e)
 {
-    return stock_check(&videos, "PIXABAY_API_KEYS", options, on_key, ctx, e);
+    return stock_check(&pixabay_videos, "PIXABAY_API_KEYS", options, on_key, ctx, e);
 }

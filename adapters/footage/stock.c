@@ -345,7 +345,7 @@ static bool check_key(struct stock *s, size_t index, struct err *e)
         stock_call(s, &search, stock_keys_text(s->keys, index), CHECK_MS, &reply, NULL, e);
     switch (answer) {
     case STOCK_OK:
-        if (s->service->parse(reply.body, reply.len, &search, &page, e))
+        if (stock_parse(s->service, reply.body, reply.len, &search, &page, e))
             return true;
         break;
     case STOCK_BAD_KEY:

@@ -9,6 +9,7 @@
 #include "adapters/footage/stock.h"
 #include "core/base/arena.h"
 #include "core/base/strbuf.h"
+#include "core/net/json.h"
 
 enum {
     STOCK_CLIPS_MAX = 200, /* of one reply */
@@ -46,13 +47,6 @@ struct stock_page {
     size_t count;
 };
 void stock_page_free(struct stock_page *page); /* for AUTO; zeroed is fine */
-
-/* Clips without anything that can be used are left out. False: not a reply of this service
-   (ERR_INPUT or ERR_LIMIT "error.bad_reply"). Photos become one rendition of width x height. */
-bool pexels_parse(const char *json, size_t len, struct stock_page *ret, struct err *e);
-bool pexels_parse_photos(const char *json, size_t len, int width, int height,
-                         struct stock_page *ret, struct err *e);
-bool pixabay_parse(const char *json, size_t len, struct stock_page *ret, struct err *e);
 
 /* --- helpers of the parsers --- */
 
@@ -161,13 +155,25 @@ struct stock_service {
     /* Path and query, after base and prefix. */
     void (*put_query)(struct strbuf *out, const struct stock_search *search, const char *key);
     const char *key_header; /* "Authorization: ", NULL: the key is in the query */
-    bool (*parse)(const char *json, size_t len, const struct stock_search *search,
-                  struct stock_page *ret, struct err *e);
+    /* Replies: the array with the items, what they are, and how one is read into the zeroed clip,
+       its texts into the arena of the page. False: an item without an id. */
+    const char *list;
+    enum footage_kind kind;
+    bool (*read)(const cJSON *item, const struct stock_search *search, struct stock_page *page,
+                 struct stock_clip *clip);
     /* Reads an answer that is no network failure. */
     enum stock_answer (*classify)(const struct net_reply *reply);
     /* X-RateLimit-Reset is a Unix time, else seconds left. */
     bool reset_is_time;
 };
+extern const struct stock_service pexels_videos, pexels_photos, pixabay_videos;
+
+/* Items without anything that can be used are left out. False: not a reply of this service
+   (ERR_INPUT or ERR_LIMIT "error.bad_reply"). Photos become one rendition of the film's size. */
+bool stock_parse(const struct stock_service *service, const char *json, size_t len,
+                 const struct stock_search *search, struct stock_page *ret, struct err *e);
+/* By the status alone. */
+enum stock_answer stock_classify(const struct net_reply *reply);
 
 enum { SEEN_MAX = 256, ASKED_MAX = 16 };
 

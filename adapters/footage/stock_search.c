@@ -51,7 +51,7 @@ static bool read_kept(const struct stock *s, const struct stock_search *search, 
     int64_t age = clock_wall_ms() - (int64_t)st.st_mtime * 1000;
     if (age < -KEPT_MS || age >= KEPT_MS || !fs_read(path, REPLY_MAX, &text, &len, &e))
         return false;
-    if (s->service->parse(text, len, search, ret, &e))
+    if (stock_parse(s->service, text, len, search, ret, &e))
         return true;
     stock_page_free(ret);
     return false;
@@ -197,7 +197,7 @@ static enum step step(struct attempt *a, int key, struct stock_page *ret, struct
         read_limits(s, key, &reply);
     switch (answer) {
     case STOCK_OK:
-        if (s->service->parse(reply.body, reply.len, a->search, ret, e)) {
+        if (stock_parse(s->service, reply.body, reply.len, a->search, ret, e)) {
             keep(a->path, &reply);
             return STEP_DONE;
         }

@@ -1,4 +1,4 @@
-/* Texts and links of foreign replies, and what goes into a search. */
+/* Foreign replies, their texts and links, and what goes into a search. */
 #include "adapters/footage/stock_parts.h"
 
 #include <math.h>
@@ -13,6 +13,48 @@ void stock_page_free(struct stock_page *page)
 {
     arena_free(&page->arena);
     *page = (struct stock_page){0};
+}
+
+bool stock_parse(const struct stock_service *service, const char *json, size_t len,
+                 const struct stock_search *search, struct stock_page *ret, struct err *e)
+{
+    static const struct json_limits limits = {.bytes = 4 << 20, .depth = 16, .nodes = 100000};
+    AUTO(json_free) cJSON *doc = NULL;
+    const cJSON *item;
+    *ret = (struct stock_page){0};
+    if (!json_parse(json, len, &limits, &doc, e))
+        return false;
+    const cJSON *list = json_array(doc, service->list);
+    if (!list)
+        return err_set(e, ERR_INPUT, "error.bad_reply", "%s: no list of %s", service->title,
+                       service->list);
+    ret->clips = arena_alloc(&ret->arena, STOCK_CLIPS_MAX * sizeof(*ret->clips));
+    cJSON_ArrayForEach(item, list)
+    {
+        if (ret->count == STOCK_CLIPS_MAX)
+            break;
+        struct stock_clip *clip = &ret->clips[ret->count];
+        *clip = (struct stock_clip){.kind = service->kind};
+        ret->count += service->read(item, search, ret, clip) && clip->rendition_count > 0;
+    }
+    return true;
+}
+
+enum stock_answer stock_classify(const struct net_reply *reply)
+{
+    switch (reply->status) {
+    case 200:
+        return STOCK_OK;
+    case 401:
+    case 403:
+        return STOCK_BAD_KEY;
+    case 404:
+        return STOCK_NO_SUCH_PATH;
+    case 429:
+        return STOCK_LIMITED;
+    default:
+        return net_should_retry(reply) ? STOCK_RETRY : STOCK_BAD_REQUEST;
+    }
 }
 
 const char *stock_author(struct arena *a, const char *text)
