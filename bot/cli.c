@@ -14,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_account.h"
+#include "core/db/store_restore.h"
 
 enum { KEY_TEXT_MIN = 16, KEY_BYTES = 32 };
 
@@ -159,19 +160,35 @@ static bool db_url(struct cli *cli, bool may_join, struct cli_db *d, char **ret_
     return true;
 }
 
+bool cli_db_connect(struct cli *cli, bool may_join, size_t connections, struct cli_db *ret,
+                    struct err *e)
+{
+    struct cli_db d = {0};
+    if (!db_url(cli, may_join, &d, &d.url, e) || !db_open(d.url, connections, &d.db, e)) {
+        cli_db_close(&d);
+        return false;
+    }
+    *ret = d;
+    return true;
+}
+
+static bool refuse_body(struct db_tx *tx, void *ctx, struct err *e)
+{
+    (void)ctx;
+    return restore_refuse_open(tx, e);
+}
+
 bool cli_db_open(struct cli *cli, bool may_join, size_t connections, struct cli_db *ret,
                  int *ret_applied, struct err *e)
 {
-    AUTO(free_ptr) char *url = NULL;
     struct cli_db d = {0};
     int applied = 0;
-    bool ok = db_url(cli, may_join, &d, &url, e) && db_open(url, connections, &d.db, e);
-    if (ok) {
-        /* Only while starting: at the end, jobs are given back although the stop has fired. */
-        db_set_cancel(d.db, &cli->stop);
-        ok = db_migrate(d.db, &applied, e);
-        db_set_cancel(d.db, NULL);
-    }
+    if (!cli_db_connect(cli, may_join, connections, &d, e))
+        return false;
+    /* Only while starting: at the end, jobs are given back although the stop has fired. */
+    db_set_cancel(d.db, &cli->stop);
+    bool ok = db_run(d.db, refuse_body, NULL, e) && db_migrate(d.db, &applied, e);
+    db_set_cancel(d.db, NULL);
     if (!ok) {
         cli_db_close(&d);
         return false;
@@ -186,9 +203,16 @@ void cli_db_close(struct cli_db *d)
 {
     db_close(TAKE(d->db));
     private_cluster_stop(TAKE(d->cluster));
+    free(TAKE(d->url));
 }
 
 /* --- the key of identities --- */
+
+bool cli_has_id_key(const struct cli *cli)
+{
+    AUTO(free_ptr) char *path = str_printf("%s/id.key", cli_data(cli));
+    return config_text(cli->config, "NANOTIK_ID_KEY")[0] || fs_exists(path);
+}
 
 /* Made once: two programs that start together agree on the first one's. */
 static bool make_key_file(const char *path, struct err *e)

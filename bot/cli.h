@@ -44,6 +44,8 @@ int cli_render(struct cli *cli);
 int cli_grant(struct cli *cli); /* cli_admin.c */
 int cli_pardon(struct cli *cli);
 int cli_migrate(struct cli *cli);
+int cli_backup(struct cli *cli); /* cli_backup.c */
+int cli_restore(struct cli *cli);
 int cli_reconcile(struct cli *cli); /* cli_pay.c */
 int cli_sweep(struct cli *cli);
 int cli_address(struct cli *cli);
@@ -78,14 +80,21 @@ void cli_out_dir(const struct cli *cli, char ret[static 1024]);
 void cli_cache_dir(const struct cli *cli, char ret[static 1024]);
 
 /* The database: the configured server, else the private one (joined when another process runs it
-   and may_join). Migrated. */
+   and may_join). */
 struct cli_db {
     struct db *db;
     struct private_cluster *cluster; /* NULL: not ours */
+    char *url;                       /* may hold a password */
 };
+/* As it is, whatever is in it. */
+bool cli_db_connect(struct cli *cli, bool may_join, size_t connections, struct cli_db *ret,
+                    struct err *e);
+/* Ready for work: migrated; refused (ERR_CONFIG "start.restore_open") before the end of a restore. */
 bool cli_db_open(struct cli *cli, bool may_join, size_t connections, struct cli_db *ret,
                  int *ret_applied, struct err *e);
 void cli_db_close(struct cli_db *d);
+/* It was set or made before. */
+bool cli_has_id_key(const struct cli *cli);
 /* NANOTIK_ID_KEY, or DATA/id.key, which is made when it is missing; refused when the database knows
    its people by another one. */
 bool cli_load_id_key(const struct cli *cli, struct db *db, struct err *e);

@@ -21,6 +21,8 @@ static const struct {
     {"grant",     cli_grant    },
     {"pardon",    cli_pardon   },
     {"migrate",   cli_migrate  },
+    {"backup",    cli_backup   },
+    {"restore",   cli_restore  },
     {"reconcile", cli_reconcile},
     {"sweep",     cli_sweep    },
     {"address",   cli_address  },
