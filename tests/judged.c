@@ -126,6 +126,14 @@ void judged_go(struct judged *p)
     judged_press(p, "go", "Checking the topic");
 }
 
+void judged_begin(struct judged *p, const char *topic)
+{
+    judged_open(p, true);
+    judged_quote(p, topic);
+    judged_go(p);
+    judged_wait_asked(p, 1);
+}
+
 void judged_let_judge(struct judged *p)
 {
     atomic_store(&p->judge.holds, false);

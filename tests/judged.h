@@ -48,6 +48,8 @@ void judged_quote(struct judged *p, const char *topic);
 void judged_press(struct judged *p, const char *verb, const char *needle);
 /* Go; the judge says nothing before the answer was read. */
 void judged_go(struct judged *p);
+/* Opened, a quote of this topic, Go; the judge was asked and says nothing yet. */
+void judged_begin(struct judged *p, const char *topic);
 void judged_let_judge(struct judged *p);
 
 #endif

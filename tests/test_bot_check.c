@@ -97,10 +97,7 @@ static void pressed_twice_starts_once(void **state)
 {
     (void)state;
     struct judged p;
-    judged_open(&p, true);
-    judged_quote(&p, "How tides work");
-    judged_go(&p);
-    judged_wait_asked(&p, 1);
+    judged_begin(&p, "How tides work");
     judged_press(&p, "go", "Checking the topic");
     judged_press(&p, "script", "Checking the topic");
     judged_no_credit_moved(&p);
@@ -131,10 +128,7 @@ static void cancelled_meanwhile(void **state)
 {
     (void)state;
     struct judged p;
-    judged_open(&p, true);
-    judged_quote(&p, "The badger");
-    judged_go(&p);
-    judged_wait_asked(&p, 1);
+    judged_begin(&p, "The badger");
     judged_press(&p, "cancel", "Cancelled.");
     judged_let_judge(&p);
     drafter_stop(TAKE(p.w.bot.drafter)); /* its turn has ended */
@@ -156,10 +150,7 @@ static void a_quote_does_not_end_meanwhile(void **state)
     (void)state;
     struct judged p;
     struct err e = {0};
-    judged_open(&p, true);
-    judged_quote(&p, "How tides work");
-    judged_go(&p);
-    judged_wait_asked(&p, 1);
+    judged_begin(&p, "How tides work");
     fixture_db_sql(p.w.bot.db, "update jobs set created_at = now() - interval '25 hours'");
     assert_true(db_run(p.w.bot.db, rescue_body, NULL, &e));
     for (int i = 0; i < JOB_QUOTES_MAX + 2; i++) {
@@ -180,10 +171,7 @@ static void two_processes(void **state)
 {
     (void)state;
     struct judged p;
-    judged_open(&p, true);
-    judged_quote(&p, "How tides work");
-    judged_go(&p);
-    judged_wait_asked(&p, 1);
+    judged_begin(&p, "How tides work");
     fixture_db_sql(p.w.bot.db, "update drafts set lease_until = now() - interval '1 s'");
     struct drafter *other = NULL;
     judged_drafter(&p, "two", &other);
@@ -202,10 +190,7 @@ static void stopped_meanwhile(void **state)
 {
     (void)state;
     struct judged p;
-    judged_open(&p, true);
-    judged_quote(&p, "How tides work");
-    judged_go(&p);
-    judged_wait_asked(&p, 1);
+    judged_begin(&p, "How tides work");
     drafter_stop(TAKE(p.w.bot.drafter));
     judged_is(&p, "select count(*) from drafts where state = 'wanted' and is_check and tries = 0",
               1);

@@ -125,10 +125,7 @@ static void closed_at_the_end(void **state)
 {
     (void)state;
     struct judged p;
-    judged_open(&p, true);
-    judged_quote(&p, "How tides work");
-    judged_go(&p);
-    judged_wait_asked(&p, 1);
+    judged_begin(&p, "How tides work");
     fixture_db_sql(p.w.bot.db, "insert into alarms(name, what) values ('ledger', 'test')");
     judged_let_judge(&p);
     judged_cards(&p, "/go ", 1);
