@@ -1,6 +1,5 @@
 #include "bot/card.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,5 @@
 #include "bot/card_json.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include <cjson/cJSON.h>
 
 static void json_delete(cJSON **json)

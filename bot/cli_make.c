@@ -2,7 +2,6 @@
  * `nanotik make` and `nanotik render`: one video without chat, database and credits.
  */
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,6 @@
 #include "bot/cli.h"
 #include "bot/signals.h"
 #include "bot/wire.h"
-#include "core/base/strbuf.h"
 #include "core/db/store_account.h"
 #include "core/nano/key.h"
 

@@ -3,7 +3,6 @@
  * answer it come.
  */
 #define LOG_MODULE "bot"
-#include <stdlib.h>
 #include <string.h>
 
 #include "bot/bot.h"

@@ -8,7 +8,6 @@
 #include "bot/cli.h"
 #include "bot/signals.h"
 #include "core/base/hash.h"
-#include "core/base/strbuf.h"
 #include "core/video/video.h"
 
 static const struct {

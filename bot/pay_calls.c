@@ -1,13 +1,10 @@
 #include "bot/pay_calls.h"
 
-#include <string.h>
-
 #include "bot/outbox.h"
 #include "bot/pay_card.h"
 #include "bot/quote.h"
 #include "bot/reply.h"
 #include "bot/status.h"
-#include "core/base/strbuf.h"
 #include "core/db/store_group.h"
 #include "core/db/store_job.h"
 #include "core/db/store_ledger.h"

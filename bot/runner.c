@@ -6,7 +6,6 @@
  * database and nowhere else. Upkeep (janitor) is done by both.
  */
 #define LOG_MODULE "start"
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>

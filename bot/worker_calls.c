@@ -12,7 +12,6 @@
 #include "bot/reply.h"
 #include "bot/status.h"
 #include "bot/wire.h"
-#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_ledger.h"

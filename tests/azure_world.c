@@ -3,8 +3,6 @@
 
 #include <cmocka.h>
 
-#include <unistd.h>
-
 #include "tests/azure_world.h"
 
 #include "core/base/fs.h"

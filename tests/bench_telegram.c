@@ -8,7 +8,6 @@
 
 #include "adapters/telegram/decode.h"
 #include "adapters/telegram/telegram.h"
-#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/net/json.h"

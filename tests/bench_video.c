@@ -20,7 +20,6 @@
 #include "core/base/hash.h"
 #include "core/base/strbuf.h"
 #include "core/video/caption_draw.h"
-#include "core/video/cover.h"
 #include "core/video/encoder.h"
 #include "core/video/fit.h"
 #include "core/video/source.h"

@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/base/strbuf.h"
-#include "core/net/json.h"
 #include "tests/discord_site.h"
 
 static void press_label(const char *text, const char *label, const char *where, const char *user)

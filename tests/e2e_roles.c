@@ -5,7 +5,6 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>

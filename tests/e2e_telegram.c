@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/base/fs.h"
 #include "core/base/strbuf.h"
 #include "core/net/json.h"
 #include "tests/fake_telegram.h"

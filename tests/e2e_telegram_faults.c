@@ -11,7 +11,6 @@
 
 #include "core/base/clock.h"
 #include "core/base/strbuf.h"
-#include "core/net/json.h"
 #include "tests/fake_telegram.h"
 #include "tests/session.h"
 

@@ -5,15 +5,12 @@
 
 #include <cmocka.h>
 
-#include <inttypes.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/strbuf.h"
-#include "core/net/json.h"
 #include "tests/fake_telegram.h"
 #include "tests/session.h"
 

@@ -14,7 +14,6 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/hash.h"
-#include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/db/db_internal.h"
 #include "core/db/private_cluster.h"

@@ -1,7 +1,6 @@
 /* Any bytes: a storyboard within its bounds that survives a round trip, or a named fault. */
 #include <assert.h>
 
-#include "core/base/strbuf.h"
 #include "core/base/utf8.h"
 #include "core/story/storyboard.h"
 

@@ -2,7 +2,6 @@
 #include <assert.h>
 
 #include "core/base/arena.h"
-#include "core/base/strbuf.h"
 #include "core/base/utf8.h"
 #include "core/story/storyboard.h"
 #include "core/story/text.h"

@@ -4,7 +4,6 @@
 
 #include "adapters/writer/llm_internal.h"
 #include "core/base/utf8.h"
-#include "core/net/json.h"
 #include "core/story/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include "core/nano/work.h"
+
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
 #define R "nano_1stofnrxuz3cai7ze75o174bpm7scwj9jn3nxsn8ntzg784jf1gzn1jjdkou"
 

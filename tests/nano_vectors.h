@@ -12,7 +12,6 @@
 #include "core/base/rng.h"
 #include "core/nano/block.h"
 #include "core/nano/ed25519.h"
-#include "core/nano/work.h"
 
 struct nano_vector_key {
     const char *seed; /* NULL: only the private key is known */

@@ -12,7 +12,6 @@
 
 #include <stdatomic.h>
 
-#include "core/base/hash.h"
 #include "core/db/db.h"
 #include "core/db/store_order.h"
 #include "core/pay/nano_payment.h"

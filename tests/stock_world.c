@@ -13,7 +13,6 @@
 
 #include "core/base/fs.h"
 #include "core/base/hash.h"
-#include "core/base/strbuf.h"
 #include "core/net/json.h"
 
 struct stock_world stock_world;

@@ -6,7 +6,6 @@
 
 #include "adapters/speech/azure_parts.h"
 #include "core/base/hash.h"
-#include "core/story/text.h"
 
 #define ID "0123456789ABCDEF0123456789ABCDEF"
 

@@ -11,7 +11,6 @@
 #include "core/base/cancel.h"
 #include "core/base/clock.h"
 #include "core/base/crash.h"
-#include "core/base/fs.h"
 #include "core/base/hash.h"
 #include "core/base/rng.h"
 

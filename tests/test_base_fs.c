@@ -1,9 +1,6 @@
 /* fs: files are whole or not there. */
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,7 +13,6 @@
 #include <cmocka.h>
 
 #include "core/base/fs.h"
-#include "core/base/strbuf.h"
 
 static char folder[256];
 

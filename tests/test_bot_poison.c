@@ -13,7 +13,6 @@
 
 #include "bot/bot.h"
 #include "bot/inbox.h"
-#include "core/base/clock.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_group.h"
 #include "core/db/store_ledger.h"

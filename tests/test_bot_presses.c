@@ -1,7 +1,6 @@
 /* A pressed button is answered: with a card, or, on somebody else's card, with words for one. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>

@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include "core/db/store_ledger.h"
 #include "tests/bot_world.h"
 
 /* The eight digits behind a word such as "/cancel ". */

@@ -1,7 +1,6 @@
 /* Caption pages, line breaks, word times, subtitles. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include <cmocka.h>
 

@@ -1,12 +1,9 @@
 /* Events: stored once and sealed, handed out in order per chat, never lost with who had them. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
-
-#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/strbuf.h"

@@ -5,15 +5,12 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "core/base/cancel.h"
 #include "core/base/hash.h"
 #include "core/base/rng.h"
-#include "core/base/strbuf.h"
 #include "tests/fixture_db.h"
 #include "tests/job_act.h"
 

@@ -6,10 +6,8 @@
 
 #include <unistd.h>
 
-#include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
-#include "core/base/strbuf.h"
 #include "core/net/json.h"
 #include "tests/discord_bot.h"
 

@@ -6,7 +6,6 @@
 
 #include <unistd.h>
 
-#include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"

@@ -5,7 +5,6 @@
 #include <cmocka.h>
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"

@@ -1,14 +1,11 @@
 /* Whose a job is in the database: fences, tries, retries, wishes to cancel, the janitor. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "core/base/hash.h"
-#include "core/base/strbuf.h"
 #include "tests/fixture_db.h"
 #include "tests/job_step.h"
 

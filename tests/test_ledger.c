@@ -1,7 +1,6 @@
 /* The ledger: gifts, holds and their ends, books that cannot be rewritten, and false ones that are found. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>

@@ -4,13 +4,11 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "core/base/hash.h"
 #include "core/base/rng.h"
-#include "core/base/strbuf.h"
 #include "core/db/store_job.h"
 #include "core/db/store_ledger.h"
 #include "tests/fixture_db.h"

@@ -4,7 +4,6 @@
 
 #include <cmocka.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/hash.h"

@@ -9,6 +9,7 @@
 #include "core/base/rng.h"
 #include "core/nano/ed25519.h"
 #include "core/nano/key.h"
+#include "core/nano/work.h"
 #include "core/net/json.h"
 #include "tests/nano_vectors.h"
 

@@ -1,7 +1,6 @@
 /* What nodes say of blocks, and what they say wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 

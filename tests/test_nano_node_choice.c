@@ -1,7 +1,6 @@
 /* Which of several nodes is asked, with which key, and how many must agree. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 

@@ -1,7 +1,6 @@
 /* What nodes say of money that waits, and what they say wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 

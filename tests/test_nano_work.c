@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/rng.h"
 #include "core/nano/work_pool.h"

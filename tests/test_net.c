@@ -5,7 +5,6 @@
 #include <cmocka.h>
 
 #include "core/base/fs.h"
-#include "core/base/strbuf.h"
 #include "tests/net_world.h"
 
 static void faults_are_told_apart(void **state)

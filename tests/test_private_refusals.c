@@ -18,7 +18,6 @@
 #include "core/base/cancel.h"
 #include "core/base/fs.h"
 #include "core/base/hash.h"
-#include "core/base/strbuf.h"
 #include "core/db/private_place.h"
 #include "tests/cluster_folder.h"
 

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include <stdatomic.h>
-#include <unistd.h>
 
 #include <libavutil/log.h>
 

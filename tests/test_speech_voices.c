@@ -8,7 +8,6 @@
 
 #include <math.h>
 
-#include "core/base/strbuf.h"
 #include "core/story/text.h"
 #include "tests/speech_world.h"
 

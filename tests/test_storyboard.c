@@ -6,7 +6,6 @@
 
 #include "core/base/clock.h"
 #include "core/base/strbuf.h"
-#include "core/base/utf8.h"
 #include "core/story/storyboard.h"
 
 static const struct story_settings settings = {.lang = "en",

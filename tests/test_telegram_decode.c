@@ -4,8 +4,6 @@
 #include <cmocka.h>
 
 #include "adapters/telegram/decode.h"
-#include "core/base/fs.h"
-#include "core/base/strbuf.h"
 #include "core/net/json.h"
 
 static const struct tg_me me = {.id = 7000000001, .username = "ExampleClipBot"};

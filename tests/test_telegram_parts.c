@@ -5,7 +5,6 @@
 #include <cmocka.h>
 
 #include "adapters/telegram/card_html.h"
-#include "adapters/telegram/decode.h"
 #include "adapters/telegram/errors.h"
 #include "adapters/telegram/pace.h"
 #include "adapters/telegram/quiet.h"

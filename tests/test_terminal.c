@@ -12,7 +12,6 @@
 #include <pty.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 

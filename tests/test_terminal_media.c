@@ -10,7 +10,6 @@
 #include "adapters/terminal/media.h"
 #include "core/base/fs.h"
 #include "core/base/hash.h"
-#include "core/base/strbuf.h"
 
 static char folder[64], start[1024];
 

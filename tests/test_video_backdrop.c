@@ -1,7 +1,6 @@
 /* Backdrops: moving, smooth, readable under white captions, the same again from the same seed. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 

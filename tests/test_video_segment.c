@@ -1,6 +1,4 @@
 /* Segments: what every one has in common, and what bad input, a stop and a full disk get. */
-#include <errno.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

@@ -7,9 +7,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
-#include "core/base/strbuf.h"
 #include "core/db/store_account.h"
-#include "core/db/store_ledger.h"
 #include "tests/fixture_db.h"
 #include "tests/worker_crew.h"
 

@@ -7,7 +7,6 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
-#include "core/base/strbuf.h"
 #include "core/db/store_account.h"
 #include "core/db/store_ledger.h"
 #include "tests/fixture_db.h"

@@ -2,7 +2,6 @@
  * from Discord's own hosts only. */
 #include "adapters/discord/discord_internal.h"
 #include "core/base/fs.h"
-#include "core/net/json.h"
 
 enum { TRIES = 3, FETCH_MS = 300000 };
 

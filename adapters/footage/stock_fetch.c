@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <strings.h>
 #include <sys/file.h>
 #include <sys/stat.h>

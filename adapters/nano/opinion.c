@@ -1,8 +1,6 @@
 /* The second opinion: every node is asked at one time, and each answers for itself. */
 #include "adapters/nano/nano_parts.h"
 
-#include "core/base/clock.h"
-
 struct opinion {
     struct panel *panel;
     struct nano_post post;

@@ -1,7 +1,6 @@
 #include "adapters/speech/azure.h"
 
 #include <stdarg.h>
-#include <strings.h>
 
 #include "adapters/speech/azure_parts.h"
 #include "core/base/clock.h"

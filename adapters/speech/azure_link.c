@@ -1,5 +1,3 @@
-#include <ctype.h>
-#include <strings.h>
 
 #include "adapters/speech/azure_parts.h"
 #include "core/base/clock.h"

@@ -1,4 +1,3 @@
-#include <strings.h>
 
 #include "adapters/speech/azure_parts.h"
 #include "core/net/json.h"

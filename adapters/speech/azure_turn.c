@@ -1,7 +1,6 @@
 #include <math.h>
 
 #include "adapters/speech/azure_parts.h"
-#include "core/base/utf8.h"
 #include "core/net/json.h"
 
 void azure_turn_init(struct azure_turn *t)

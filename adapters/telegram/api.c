@@ -1,7 +1,6 @@
 /* One request to the Bot API. The URL carries the token: it is built here and nowhere else, and
  * nothing but the method's name leaves this file for a log. */
 #include <math.h>
-#include <strings.h>
 
 #include "adapters/telegram/telegram_internal.h"
 #include "core/base/log.h"

@@ -3,7 +3,6 @@
  * before it is sent and after it was taken: a later attempt, also of another process, finds the
  * message that is there, and repeats an unclear one once at most.
  */
-#include <stdlib.h>
 
 #include "adapters/telegram/telegram_internal.h"
 #include "core/base/hash.h"

@@ -1,6 +1,5 @@
 #include "adapters/terminal/draw.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

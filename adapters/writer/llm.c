@@ -7,7 +7,6 @@
 #include "adapters/writer/llm_internal.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/base/utf8.h"
 #include "core/story/text.h"
 
 #define LOG_MODULE "writer"

@@ -1,6 +1,5 @@
 /* What a reply means. Status first, then code, then type, then (services differ) the words of the
    message. */
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 

@@ -1,5 +1,4 @@
 /* Is it in the asked language, and is it as long as asked? */
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

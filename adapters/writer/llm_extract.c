@@ -1,6 +1,5 @@
 /* The cleaning chain: somewhere in what a model says there is a script. Every step is bounded. */
 #include <string.h>
-#include <strings.h>
 
 #include "adapters/writer/llm_internal.h"
 #include "core/net/json.h"

@@ -1,5 +1,4 @@
 /* Providers, and the ladder of what their models take. */
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -1,7 +1,6 @@
 #include "core/base/strbuf.h"
 
 #include <errno.h>
-#include <limits.h>
 
 #include "core/base/utf8.h"
 

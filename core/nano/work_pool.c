@@ -1,6 +1,5 @@
 #include "core/nano/work_pool.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>

@@ -3,7 +3,6 @@
  * in one transaction. Whoever finds it (a hint, polling, a claim, the wallet's own chain) ends here.
  */
 #define LOG_MODULE "payments"
-#include <string.h>
 
 #include "core/base/crash.h"
 #include "core/base/log.h"

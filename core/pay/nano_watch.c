@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/base/crash.h"
 #include "core/base/log.h"
 #include "core/base/strbuf.h"
 #include "core/pay/nano_internal.h"

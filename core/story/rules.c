@@ -11,7 +11,6 @@
 
 #include "core/base/embed.h"
 #include "core/base/log.h"
-#include "core/base/strbuf.h"
 
 #define LOG_MODULE "rules"
 

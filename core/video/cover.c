@@ -4,7 +4,6 @@
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 
-#include "core/video/media.h"
 #include "core/video/tone.h"
 
 struct cover {

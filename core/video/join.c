@@ -1,6 +1,5 @@
 #include <unicode/uloc.h>
 
-#include "core/base/strbuf.h"
 #include "core/video/mux.h"
 #include "core/video/video.h"
 
