@@ -84,11 +84,6 @@ bool signals_start(struct cancel *stop, int64_t deadline_ms, void (*on_force)(vo
     return true;
 }
 
-int signals_first(const struct signals *s)
-{
-    return s ? atomic_load(&s->first) : 0;
-}
-
 void signals_stop(struct signals *s)
 {
     if (!s)

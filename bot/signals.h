@@ -16,8 +16,6 @@ void signals_block(void);
 /* on_force must be async-signal-safe or quick; may be NULL. deadline_ms 0: none. */
 bool signals_start(struct cancel *stop, int64_t deadline_ms, void (*on_force)(void),
                    struct signals **ret, struct err *e);
-/* The first signal that came, 0 when none did. */
-int signals_first(const struct signals *s);
 void signals_stop(struct signals *s); /* NULL is fine */
 
 #endif

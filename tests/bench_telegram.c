@@ -25,7 +25,6 @@ static struct {
     char film[64];
     atomic_int heard, sent, next_chat, failed;
     atomic_int served; /* updates given out */
-    atomic_bool uploads_done;
 } b;
 
 /* --- the server: whole batches as fast as they are asked for --- */

@@ -155,29 +155,6 @@ static void hash_fields_do_not_run_together(void **state)
     assert_string_equal(again, all[0]);
 }
 
-static void hash_of_files(void **state)
-{
-    (void)state;
-    char path[] = "/tmp/nanotik-hash.XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    char big[200000];
-    memset(big, 'x', sizeof(big));
-    assert_int_equal(write(fd, big, sizeof(big)), sizeof(big));
-    char one[HASH_HEX], two[HASH_HEX];
-    struct err e;
-    assert_true(hash_file(path, one, &e));
-    assert_int_equal(pwrite(fd, "y", 1, 199999), 1);
-    assert_true(hash_file(path, two, &e));
-    assert_string_not_equal(one, two);
-    close(fd);
-    unlink(path);
-    assert_false(hash_file(path, one, &e));
-    assert_int_equal(e.code, ERR_NOT_FOUND);
-    assert_false(hash_file("/tmp", one, &e));
-    assert_int_equal(e.code, ERR_DISK);
-}
-
 static void mac_is_the_standard_one(void **state)
 {
     (void)state;
@@ -267,7 +244,6 @@ int main(void)
         cmocka_unit_test(rng_repeats),
         cmocka_unit_test(rng_ranges),
         cmocka_unit_test(hash_fields_do_not_run_together),
-        cmocka_unit_test(hash_of_files),
         cmocka_unit_test(mac_is_the_standard_one),
         cmocka_unit_test(ids_rise_and_look_right),
         cmocka_unit_test(crash_points),

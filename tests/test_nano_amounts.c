@@ -214,7 +214,10 @@ static void random_amounts_come_back(void **state)
         raw_to_xno(a, text);
         assert_true(raw_compare(xno(text), a) == 0);
         raw_to_bytes(a, bytes);
-        assert_true(raw_compare(raw_from_bytes(bytes), a) == 0);
+        c = RAW_ZERO;
+        for (int k = 0; k < RAW_BYTES; k++)
+            c.value = c.value << 8 | bytes[k];
+        assert_true(raw_compare(c, a) == 0);
         if (raw_add(a, b, &c)) {
             assert_true(raw_compare(c, a) >= 0);
             assert_true(raw_sub(c, b, &c) && raw_compare(c, a) == 0);
@@ -284,45 +287,6 @@ static void more_money_is_never_fewer_credits(void **state)
     }
 }
 
-static void a_number_of_credits_has_a_price_that_buys_it(void **state)
-{
-    (void)state;
-    struct price_list p = list_of("0.01", "1=100,2=220,5=600,10=1250");
-    static const struct {
-        int64_t credits;
-        const char *xno;
-    } rows[] = {
-        {1,    "0.01"    },
-        {37,   "0.37"    },
-        {100,  "1"       },
-        {199,  "1.99"    },
-        {201,  "2"       },
-        {220,  "2"       },
-        {221,  "2.009091"},
-        {600,  "5"       },
-        {601,  "5.008334"},
-        {1250, "10"      }
-    };
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        struct raw a;
-        char text[XNO_TEXT];
-        assert_true(price_for_credits(&p, rows[i].credits, &a));
-        raw_to_xno(a, text);
-        assert_string_equal(text, rows[i].xno);
-    }
-    for (int64_t n = 1; n < 3000; n++) {
-        struct raw a;
-        struct raw rest;
-        assert_true(price_for_credits(&p, n, &a));
-        assert_true(price_credits(&p, a, &rest) >= n);
-        assert_true(a.value % RAW_MICRO_XNO.value == 0);
-        a.value -= RAW_MICRO_XNO.value;
-        assert_true(price_credits(&p, a, &rest) < n);
-    }
-    struct raw a;
-    assert_false(price_for_credits(&p, INT64_MAX, &a));
-}
-
 static void odd_price_lists_are_refused(void **state)
 {
     (void)state;
@@ -360,7 +324,6 @@ static void fiat_hints_need_no_double(void **state)
     (void)state;
     uint64_t rate;
     uint64_t micro;
-    struct raw a;
     assert_true(fiat_parse("0.934512", &rate) && rate == 934512);
     assert_true(fiat_parse("1234.5678919", &micro) && micro == 1234567891);
     assert_false(fiat_parse("0", &micro));
@@ -371,12 +334,6 @@ static void fiat_hints_need_no_double(void **state)
     assert_true(fiat_from_raw(RAW_ZERO, rate, &micro) && micro == 0);
     assert_true(fiat_from_raw(RAW_MAX, 1000000, &micro) && micro == 340282366920938);
     assert_false(fiat_from_raw(RAW_MAX, UINT64_MAX, &micro));
-    assert_true(fiat_to_raw(1000000, rate, &a)); /* one dollar is 1.07007721... XNO */
-    assert_raw(a, "1070078000000000000000000000000");
-    assert_true(fiat_to_raw(1, 3000000, &a)); /* a third of a micro XNO is one */
-    assert_raw(a, "1000000000000000000000000");
-    assert_false(fiat_to_raw(1, 0, &a));
-    assert_false(fiat_to_raw(UINT64_MAX, 1, &a));
 }
 
 int main(void)
@@ -391,7 +348,6 @@ int main(void)
         cmocka_unit_test(random_amounts_come_back),
         cmocka_unit_test(packages_give_their_bonus),
         cmocka_unit_test(more_money_is_never_fewer_credits),
-        cmocka_unit_test(a_number_of_credits_has_a_price_that_buys_it),
         cmocka_unit_test(odd_price_lists_are_refused),
         cmocka_unit_test(fiat_hints_need_no_double),
     };

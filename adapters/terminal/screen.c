@@ -114,7 +114,7 @@ static int add_live(struct strbuf *out, const char *text, int columns, int rows)
     return used;
 }
 
-void screen_draw(struct screen *s)
+static void draw(struct screen *s)
 {
     if (!s->fancy)
         return;
@@ -135,7 +135,7 @@ void screen_print(struct screen *s, const char *text)
 {
     screen_wipe(s);
     put_lines(s, text);
-    screen_draw(s);
+    draw(s);
 }
 
 static struct screen_card *card_find(struct screen *s, const char *ref)
@@ -206,7 +206,7 @@ static void show(struct screen *s, struct screen_card *card, const struct card *
     } else {
         put_lines(s, strbuf_text(&out));
     }
-    screen_draw(s);
+    draw(s);
     strbuf_free(&out);
 }
 
@@ -242,6 +242,6 @@ bool screen_end_card(struct screen *s, const char *ref)
     free(card->text);
     card->text = NULL;
     card->live = false;
-    screen_draw(s);
+    draw(s);
     return true;
 }

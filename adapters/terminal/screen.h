@@ -54,8 +54,7 @@ void screen_add(struct screen *s, const char *ref, const struct card *card);
 bool screen_change(struct screen *s, const char *ref, const struct card *card);
 /* The card stops changing and makes room for what is printed instead. */
 bool screen_end_card(struct screen *s, const char *ref);
-/* Takes the moving part away, the prompt included, and draws it again. */
+/* Takes the moving part away, the prompt included. */
 void screen_wipe(struct screen *s);
-void screen_draw(struct screen *s);
 
 #endif

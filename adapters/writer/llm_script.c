@@ -13,7 +13,6 @@
 enum {
     SCENE_LETTERS_MAX = 400, /* longer ones are split at sentences */
     DIRECTION_MAX = 120,     /* bytes inside brackets that are taken for a direction */
-    LABEL_MAX = 40,
     TERMS_MAX = 5,
     TERM_BYTES_MAX = 60,
     TERM_WORDS_MAX = 4,

@@ -81,37 +81,6 @@ void hash_end(struct hash *h, char ret_hex[static HASH_HEX])
     sodium_bin2hex(ret_hex, HASH_HEX, digest, sizeof(digest));
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
-bool hash_file(const char *path, char ret_hex[static HASH_HEX], struct err *e)
-{
-    AUTO(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_DISK, "error.disk", "open %s: %m",
-                       path);
-    struct hash h;
-    hash_begin(&h, "file");
-    AUTO(free_ptr) char *chunk = malloc(1 << 16);
-    if (!chunk)
-        return err_set(e, ERR_RETRY, "error.internal", "hash %s: no memory", path);
-    for (;;) {
-        ssize_t n = read(fd, chunk, 1 << 16);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_set(e, ERR_DISK, "error.disk", "read %s: %m", path);
-        if (n == 0)
-            break;
-        feed(&h, chunk, (size_t)n);
-    }
-    hash_end(&h, ret_hex);
-    return true;
-}
-
 void hash_mac(const unsigned char key[static 32], const char *text,
               unsigned char ret_mac[static MAC_BYTES])
 {

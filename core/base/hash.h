@@ -24,8 +24,6 @@ void hash_text(struct hash *h, const char *name, const char *text); /* NULL coun
 void hash_int(struct hash *h, const char *name, int64_t value);
 void hash_bytes(struct hash *h, const char *name, const void *bytes, size_t len);
 void hash_end(struct hash *h, char ret_hex[static HASH_HEX]);
-/* Content of a file. */
-bool hash_file(const char *path, char ret_hex[static HASH_HEX], struct err *e);
 
 /* HMAC-SHA-256(key, text): facts sheet "jobs and ledger" 10.1, identity. */
 void hash_mac(const unsigned char key[static 32], const char *text,

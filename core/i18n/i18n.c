@@ -328,8 +328,8 @@ static void add_filled(struct strbuf *out, const struct catalog *c, const char *
     }
 }
 
-void i18n_add(struct strbuf *out, const char *lang, const char *key, const struct i18n_arg *args,
-              size_t count)
+static void add_text(struct strbuf *out, const char *lang, const char *key,
+                     const struct i18n_arg *args, size_t count)
 {
     const struct catalog *c = catalog_get(lang);
     const struct entry *entry = entry_find(c, key);
@@ -354,7 +354,7 @@ void i18n_add(struct strbuf *out, const char *lang, const char *key, const struc
 char *i18n_format(const char *lang, const char *key, const struct i18n_arg *args, size_t count)
 {
     struct strbuf out = STRBUF(TEXT_MAX);
-    i18n_add(&out, lang, key, args, count);
+    add_text(&out, lang, key, args, count);
     char *text = strbuf_take(&out);
     return text ? text : str_dup(key);
 }

@@ -38,8 +38,6 @@ bool i18n_is_rtl(const char *lang);
 /* Name of any BCP 47 tag for readers of `lang`: ("zh", "ar") -> "阿拉伯语". Caller frees. */
 char *i18n_lang_label(const char *lang, const char *tag);
 
-void i18n_add(struct strbuf *out, const char *lang, const char *key, const struct i18n_arg *args,
-              size_t count);
 /* Caller frees. i18n_text(lang, "key", I18N_NUM("count", 3)) */
 char *i18n_format(const char *lang, const char *key, const struct i18n_arg *args, size_t count);
 #define i18n_text(lang, key, ...)                                                               \

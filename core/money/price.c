@@ -81,34 +81,6 @@ int64_t price_credits(const struct price_list *p, struct raw amount, struct raw 
     return credits;
 }
 
-/* From `least` on one credit costs `unit`. */
-static bool cost(int64_t credits, struct raw unit, struct raw least, struct raw *ret)
-{
-    struct raw a;
-    if (!raw_mul(unit, (uint64_t)credits, &a))
-        return false;
-    if (raw_compare(a, least) < 0)
-        a = least;
-    return raw_round_up(a, RAW_MICRO_XNO, ret);
-}
-
-bool price_for_credits(const struct price_list *p, int64_t credits, struct raw *ret)
-{
-    struct raw best;
-    struct raw other;
-    bool found = cost(credits, p->per_credit, RAW_ZERO, &best);
-    for (size_t i = 0; i < p->count; i++) {
-        if (!cost(credits, p->package[i].unit, p->package[i].price, &other))
-            continue;
-        if (!found || raw_compare(other, best) < 0)
-            best = other;
-        found = true;
-    }
-    if (found)
-        *ret = best;
-    return found;
-}
-
 bool fiat_parse(const char *text, uint64_t *ret_micro)
 {
     struct raw a;
@@ -125,18 +97,5 @@ bool fiat_from_raw(struct raw a, uint64_t micro_per_xno, uint64_t *ret_micro)
     if (micro > UINT64_MAX)
         return false;
     *ret_micro = (uint64_t)micro;
-    return true;
-}
-
-bool fiat_to_raw(uint64_t micro, uint64_t micro_per_xno, struct raw *ret)
-{
-    if (micro_per_xno == 0)
-        return false;
-    unsigned __int128 micro_xno =
-        ((unsigned __int128)micro * 1000000 + micro_per_xno - 1) / micro_per_xno;
-    unsigned __int128 value;
-    if (__builtin_mul_overflow(micro_xno, MICRO_XNO, &value))
-        return false;
-    ret->value = value;
     return true;
 }

@@ -39,16 +39,11 @@ bool price_list_parse(const char *per_credit, const char *packages, struct price
 struct raw price_unit(const struct price_list *p, struct raw amount);
 /* Whole credits for the amount (at most INT64_MAX) and the raw that is left over. */
 int64_t price_credits(const struct price_list *p, struct raw amount, struct raw *ret_rest);
-/* The least amount that buys so many credits (> 0), in whole micro XNO, so that wallets can show
-   and send it. False on overflow. */
-MUST_USE bool price_for_credits(const struct price_list *p, int64_t credits, struct raw *ret);
 
 /* Fiat: prices as integers of a millionth ("0.934512" of a dollar is 934512). */
 /* Text with at most 6 decimals (more are cut) to millionths; false when it is no number > 0. */
 MUST_USE bool fiat_parse(const char *text, uint64_t *ret_micro);
 /* What the raw is worth, cut; false on overflow. */
 MUST_USE bool fiat_from_raw(struct raw a, uint64_t micro_per_xno, uint64_t *ret_micro);
-/* The raw for a price in fiat, rounded up to whole micro XNO; false on overflow or no rate. */
-MUST_USE bool fiat_to_raw(uint64_t micro, uint64_t micro_per_xno, struct raw *ret);
 
 #endif

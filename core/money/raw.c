@@ -95,14 +95,6 @@ void raw_to_bytes(struct raw a, unsigned char ret_bytes[static RAW_BYTES])
         ret_bytes[i] = (unsigned char)a.value;
 }
 
-struct raw raw_from_bytes(const unsigned char bytes[static RAW_BYTES])
-{
-    struct raw a = RAW_ZERO;
-    for (int i = 0; i < RAW_BYTES; i++)
-        a.value = a.value << 8 | bytes[i];
-    return a;
-}
-
 bool raw_add(struct raw a, struct raw b, struct raw *ret)
 {
     unsigned __int128 sum;

@@ -44,7 +44,6 @@ void raw_to_xno_short(struct raw a, int decimals, char ret_text[static XNO_TEXT]
 
 /* Big-endian, as blocks hold it. */
 void raw_to_bytes(struct raw a, unsigned char ret_bytes[static RAW_BYTES]);
-struct raw raw_from_bytes(const unsigned char bytes[static RAW_BYTES]);
 
 /* False on overflow, or when b is more than a. */
 MUST_USE bool raw_add(struct raw a, struct raw b, struct raw *ret);

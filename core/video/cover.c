@@ -59,8 +59,9 @@ bool cover_create(int width, int height, bool fine, struct cover **ret, struct e
     return true;
 }
 
-struct cover_window cover_choose(const AVFrame *f, int orientation, AVRational sar, int width,
-                                 int height)
+/* The largest part with the target's aspect, a little above the middle. */
+static struct cover_window choose(const AVFrame *f, int orientation, AVRational sar, int width,
+                                  int height)
 {
     double aspect = (double)width / height;
     if (orientation >= 5)
@@ -217,7 +218,7 @@ bool cover_draw_window(struct cover *c, const AVFrame *source, const struct cove
 bool cover_draw(struct cover *c, const AVFrame *source, int orientation, AVRational sar,
                 AVFrame *target, struct err *e)
 {
-    struct cover_window v = cover_choose(source, orientation, sar, c->width, c->height);
+    struct cover_window v = choose(source, orientation, sar, c->width, c->height);
     return cover_draw_window(c, source, &v, orientation, target, e);
 }
 

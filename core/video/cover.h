@@ -29,9 +29,6 @@ bool cover_draw(struct cover *c, const AVFrame *source, int orientation, AVRatio
 /* The same for a given part of the picture, whose aspect is the caller's affair. */
 bool cover_draw_window(struct cover *c, const AVFrame *source, const struct cover_window *window,
                        int orientation, AVFrame *target, struct err *e);
-/* The largest part with the target's aspect, a little above the middle. */
-struct cover_window cover_choose(const AVFrame *f, int orientation, AVRational sar, int width,
-                                 int height);
 void cover_destroy(struct cover *c); /* NULL is fine */
 
 /* Writable yuv420p in bt709 limited range; NULL: no memory. */

@@ -51,7 +51,7 @@ bool media_fail(struct err *e, int averror, const char *what, const char *path)
     }
 }
 
-const char *media_base_name(const char *path)
+static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
@@ -64,8 +64,8 @@ bool media_broken(struct err *e, const struct media_watch *w, int averror, const
     if (cancel_fired(w->cancel))
         return media_cancelled(e);
     av_strerror(averror, text, sizeof(text));
-    return err_set_arg(e, ERR_INPUT, "footage.broken", media_base_name(path), "%s %s: %s", what,
-                       path, text);
+    return err_set_arg(e, ERR_INPUT, "footage.broken", base_name(path), "%s %s: %s", what, path,
+                       text);
 }
 
 /* One row per container that is let in. A mask byte of 0 in `fixed` means any byte. */
@@ -204,7 +204,7 @@ bool media_open_decoder(const AVFormatContext *fmt, int stream, int threads, int
                         AVCodecContext **ret, struct err *e)
 {
     const AVCodecParameters *p = fmt->streams[stream]->codecpar;
-    const char *name = media_base_name(fmt->url);
+    const char *name = base_name(fmt->url);
     const AVCodec *codec = avcodec_find_decoder(p->codec_id);
     if (p->width > MEDIA_SIDE_MAX || p->height > MEDIA_SIDE_MAX)
         return err_set_arg(e, ERR_INPUT, "footage.broken", name, "%s: %dx%d is too large", fmt->url,

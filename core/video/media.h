@@ -41,7 +41,6 @@ bool media_fail(struct err *e, int averror, const char *what, const char *path);
 bool media_broken(struct err *e, const struct media_watch *w, int averror, const char *what,
                   const char *path);
 bool media_cancelled(struct err *e);
-const char *media_base_name(const char *path);
 
 bool media_open(const char *path, struct media_watch *w, AVFormatContext **ret, bool *ret_still,
                 struct err *e);

@@ -36,7 +36,8 @@ static void weights_of(enum AVColorSpace s, double *kr, double *kb)
     }
 }
 
-enum AVColorSpace tone_matrix_of(const AVFrame *f)
+/* What the frame says, else what untagged pictures of its size are taken to have. */
+static enum AVColorSpace matrix_of(const AVFrame *f)
 {
     const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(f->format);
     if (d && (d->flags & AV_PIX_FMT_FLAG_RGB))
@@ -58,7 +59,7 @@ static bool is_hdr(const AVFrame *f)
 
 enum tone_kind tone_needed(const AVFrame *f)
 {
-    enum AVColorSpace m = tone_matrix_of(f);
+    enum AVColorSpace m = matrix_of(f);
     if (is_hdr(f) || m == AVCOL_SPC_BT2020_NCL || m == AVCOL_SPC_BT2020_CL)
         return TONE_TABLE;
     double kr, kb;
@@ -114,7 +115,7 @@ static void bt2020_to_709(double c[3])
 static void look_up_exactly(const AVFrame *f, const double yuv[3], int16_t out[3])
 {
     double kr, kb, rgb[3];
-    weights_of(tone_matrix_of(f), &kr, &kb);
+    weights_of(matrix_of(f), &kr, &kb);
     double kg = 1 - kr - kb, y = yuv[0], u = yuv[1], v = yuv[2];
     rgb[0] = y + 2 * (1 - kr) * v;
     rgb[2] = y + 2 * (1 - kb) * u;
@@ -154,7 +155,7 @@ static void fill_table(struct tone *t, const AVFrame *f)
 static void fill_matrix(struct tone *t, const AVFrame *f)
 {
     double kr, kb, to_r = 0.2126, to_b = 0.0722, to_g = 1 - to_r - to_b;
-    weights_of(tone_matrix_of(f), &kr, &kb);
+    weights_of(matrix_of(f), &kr, &kb);
     double kg = 1 - kr - kb;
     for (int i = 0; i < 3; i++) {
         /* The i-th unit vector of the input, in codes, through RGB. */

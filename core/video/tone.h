@@ -19,8 +19,6 @@ enum tone_kind { TONE_NONE, TONE_MATRIX, TONE_TABLE };
 struct tone;
 /* What a frame with these properties needs. */
 enum tone_kind tone_needed(const AVFrame *f);
-/* The matrix that untagged pictures of this size are taken to have. */
-enum AVColorSpace tone_matrix_of(const AVFrame *f);
 /* NULL: no memory. kind is not TONE_NONE. */
 struct tone *tone_create(const AVFrame *source, enum tone_kind kind);
 /* TONE_MATRIX: frame is yuv420p, changed in place. */
