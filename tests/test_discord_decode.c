@@ -8,6 +8,7 @@
 
 #include "adapters/discord/decode.h"
 #include "adapters/discord/inflate.h"
+#include "core/base/hash.h"
 #include "core/net/json.h"
 
 /* --- zlib --- */

@@ -13,11 +13,11 @@
 
 #include <cjson/cJSON.h>
 
+#include "adapters/discord/ref.h"
 #include "core/base/arena.h"
-#include "core/base/hash.h"
 #include "core/port/chat.h"
 
-enum { DC_ID_MAX = 24, DC_TOKEN_MAX = 1024, DC_MEDIA_MAX = 10, DC_CUSTOM_MAX = 100 };
+enum { DC_TOKEN_MAX = 1024, DC_MEDIA_MAX = 10 };
 /* One request takes no more, whatever is told; a twentieth is left for the form around the file. */
 #define DC_FILE_MAX (INT64_C(25) << 20)
 /* A file that somebody sends along. */
@@ -49,20 +49,6 @@ struct dc_event {
 /* key: signs the actions of buttons (dc_sign). False: DC_NOTHING. */
 bool dc_decode(const cJSON *d, const unsigned char key[static 32], struct dc_event *ret);
 void dc_event_free(struct dc_event *ev);
-
-/* A custom_id of at most DC_CUSTOM_MAX bytes; nth tells equal actions of one message apart. */
-void dc_sign(const unsigned char key[static 32], const char *action, int nth,
-             char ret[static DC_CUSTOM_MAX + 1]);
-/* False: not ours. */
-bool dc_unsign(const unsigned char key[static 32], const char *custom_id,
-               char ret_action[static CHAT_ACTION_MAX + 1]);
-
-/* References of cards: "MESSAGE:CHANNEL:e" (ephemeral) or ":p". */
-void dc_ref_put(char ret[static CHAT_REF_MAX], const char *message, const char *channel,
-                bool ephemeral);
-bool dc_ref_get(const char *ref, char ret_message[static DC_ID_MAX],
-                char ret_channel[static DC_ID_MAX], bool *ret_ephemeral);
-bool dc_id_ok(const char *text); /* digits of a snowflake */
 
 /* commands.c: the options of a command in the order in which the bot wants their words; NULL: no
    more. */

@@ -15,6 +15,7 @@
 #include "adapters/discord/inflate.h"
 #include "adapters/discord/limits.h"
 #include "core/base/cancel.h"
+#include "core/base/hash.h"
 #include "core/base/strbuf.h"
 #include "core/net/post.h"
 #include "core/net/ws.h"
