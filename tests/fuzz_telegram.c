@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "adapters/telegram/decode.h"
+#include "adapters/telegram/utf16.h"
 #include "core/base/utf8.h"
 #include "core/net/json.h"
 

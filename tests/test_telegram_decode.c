@@ -4,6 +4,7 @@
 #include <cmocka.h>
 
 #include "adapters/telegram/decode.h"
+#include "adapters/telegram/utf16.h"
 #include "core/net/json.h"
 
 static const struct tg_me me = {.id = 7000000001, .username = "ExampleClipBot"};

@@ -1,6 +1,6 @@
 #include "adapters/telegram/card_html.h"
 
-#include "adapters/telegram/decode.h"
+#include "adapters/telegram/utf16.h"
 #include "core/net/json.h"
 #include "core/port/card_text.h"
 

@@ -4,35 +4,14 @@
 #include <inttypes.h>
 #include <strings.h>
 
+#include "adapters/telegram/utf16.h"
 #include "core/base/strbuf.h"
 #include "core/base/utf8.h"
 #include "core/net/json.h"
 
 enum { LANG_MAX = 16 };
 
-/* --- UTF-16 and references --- */
-
-size_t tg_utf16_bytes(const char *text, int64_t units)
-{
-    size_t len = strlen(text);
-    size_t at = 0;
-    while (units > 0 && at < len) {
-        size_t before = at;
-        int32_t cp = utf8_next(text, len, &at);
-        units -= cp > 0xffff ? 2 : 1;
-        if (units < 0)
-            return before;
-    }
-    return at;
-}
-
-int64_t tg_utf16_units(const char *text, size_t len)
-{
-    int64_t units = 0;
-    for (size_t at = 0; at < len;)
-        units += utf8_next(text, len, &at) > 0xffff ? 2 : 1;
-    return units;
-}
+/* --- references --- */
 
 void tg_ref_put(char ret[static CHAT_REF_MAX], int64_t chat, int64_t message)
 {
@@ -424,41 +403,4 @@ bool tg_decode(const cJSON *update, const struct tg_me *me, struct arena *a, str
     ret->event.event_id =
         arena_printf(a, "%" PRId64 ":%" PRId64 ":%" PRId64, me->id, ret->id, date);
     return true;
-}
-
-/* --- albums: up to ten messages, one of them with the words --- */
-
-static bool same_album(const struct tg_update *x, const struct tg_update *y)
-{
-    return x->album && y->album && x->chat == y->chat && strcmp(x->album, y->album) == 0;
-}
-
-static void give_media(struct tg_update *to, const struct tg_update *from)
-{
-    for (size_t i = 0; i < from->event.media_count; i++)
-        if (to->event.media_count < TG_MEDIA_MAX)
-            to->media[to->event.media_count++] = from->media[i];
-}
-
-void tg_join_albums(struct tg_update *updates, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        updates[i].event.media = updates[i].media;
-    for (size_t i = 0; i < count; i++) {
-        struct tg_update *u = &updates[i];
-        if (!u->album || u->kind == TG_SKIP)
-            continue;
-        bool is_first = true, has_leader = u->leads_album;
-        for (size_t k = 0; k < count; k++) {
-            if (k == i || !same_album(u, &updates[k]))
-                continue;
-            has_leader = has_leader || updates[k].leads_album;
-            if (u->leads_album)
-                give_media(u, &updates[k]);
-            else if (k < i)
-                is_first = false;
-        }
-        if (!u->leads_album && (has_leader || !is_first))
-            u->kind = TG_SKIP;
-    }
 }

@@ -42,14 +42,9 @@ struct tg_update {
 
 /* False: no usable update_id (the caller skips it). */
 bool tg_decode(const cJSON *update, const struct tg_me *me, struct arena *a, struct tg_update *ret);
-/* Gives the files of an album to the message that carries its command, and lets at most one of the
+/* album.c: gives the files of an album to the message that carries its command, and lets at most one of the
    others be answered. */
 void tg_join_albums(struct tg_update *updates, size_t count);
-
-/* Bytes that `units` UTF-16 code units of the text take; never splits a character, never passes the
-   end. */
-size_t tg_utf16_bytes(const char *text, int64_t units);
-int64_t tg_utf16_units(const char *text, size_t len);
 
 /* "chat:message" and back. */
 void tg_ref_put(char ret[static CHAT_REF_MAX], int64_t chat, int64_t message);

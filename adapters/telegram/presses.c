@@ -4,6 +4,7 @@
  * within milliseconds; when it cannot, the button stops turning all the same.
  */
 #include "adapters/telegram/telegram_internal.h"
+#include "adapters/telegram/utf16.h"
 #include "core/base/clock.h"
 #include "core/net/json.h"
 
