@@ -86,23 +86,28 @@ static float *duck_curve(const struct mix *m)
     return up;
 }
 
-static bool music_level(const struct sound_spec *spec, const struct mix *m, double *ret_lufs,
-                        struct err *e)
+static void music_free(struct music **m)
+{
+    music_destroy(*m);
+}
+
+/* The whole bed in place of what is in the mix, and how loud it is. */
+static bool play_music(const struct sound_spec *spec, struct mix *m, double *ret_lufs,
+                       struct err *e)
 {
     AUTO(loudness_destroy) struct loudness *meter = NULL;
-    struct music *music = NULL;
+    AUTO(music_free) struct music *music = NULL;
     if (!loudness_create(&meter, e) || !music_create(spec->mood, spec->seed, m->samples, &music, e))
         return false;
-    int64_t length = MIN(m->samples, (int64_t)MUSIC_SAMPLE_S * VIDEO_RATE);
-    bool ok = true;
-    for (int64_t at = 0; ok && at < length; at += SOUND_BLOCK) {
-        float block[2 * SOUND_BLOCK];
-        music_render(music, block, SOUND_BLOCK);
-        ok = !sound_cancelled(m->cancel, e) && loudness_feed(meter, block, SOUND_BLOCK, e);
+    for (int64_t at = 0; at < m->samples; at += SOUND_BLOCK) {
+        size_t count = (size_t)MIN(m->samples - at, (int64_t)SOUND_BLOCK);
+        music_render(music, m->lr + 2 * at, count);
+        if (sound_cancelled(m->cancel, e) || (at < (int64_t)MUSIC_SAMPLE_S * VIDEO_RATE &&
+                                              !loudness_feed(meter, m->lr + 2 * at, count, e)))
+            return false;
     }
-    music_destroy(music);
     *ret_lufs = loudness_value(meter);
-    return ok;
+    return true;
 }
 
 /* Half a cosine in and out. */
@@ -113,49 +118,50 @@ static double fade_at(int64_t at, int64_t samples)
     return near >= length ? 1 : 0.5 - 0.5 * cos(M_PI * near / length);
 }
 
-static bool add_music(const struct sound_spec *spec, struct mix *m, double level, struct err *e)
+/* The bed in the mix to this level under the voice; up in gaps, in at the start, out at the end. */
+static bool duck_music(struct mix *m, double level, struct err *e)
 {
     AUTO(free_ptr) float *curve = duck_curve(m);
-    struct music *music = NULL;
     if (!curve)
         return err_set(e, ERR_INTERNAL, "make.render_failed", "sound: out of memory");
-    if (!music_create(spec->mood, spec->seed, m->samples, &music, e))
-        return false;
-    bool ok = true;
-    for (int64_t t = 0; ok && t < m->ticks; t++) {
-        float block[2 * SOUND_TICK];
-        music_render(music, block, SOUND_TICK);
+    for (int64_t t = 0; t < m->ticks; t++) {
         double gain = level * from_db(curve[t]);
         double step = (level * from_db(curve[t + 1]) - gain) / SOUND_TICK;
         for (int64_t i = 0; i < SOUND_TICK && t * SOUND_TICK + i < m->samples; i++) {
             int64_t at = t * SOUND_TICK + i;
             float g = (float)((gain + step * (double)i) * fade_at(at, m->samples));
-            m->lr[2 * at] += g * block[2 * i];
-            m->lr[2 * at + 1] += g * block[2 * i + 1];
+            m->lr[2 * at] *= g;
+            m->lr[2 * at + 1] *= g;
         }
-        ok = t % 10 != 0 || !sound_cancelled(m->cancel, e);
     }
-    music_destroy(music);
-    return ok;
+    return !sound_cancelled(m->cancel, e);
 }
 
-/* Voices first: the music's level follows from theirs. */
-static bool mix_fill(const struct sound_spec *spec, struct mix *m, struct err *e)
+static bool add_voices(const struct sound_spec *spec, struct mix *m, struct err *e)
 {
     for (size_t i = 0; i < spec->voice_count; i++)
         if (!voice_add(m, &spec->voices[i], e))
             return false;
+    return true;
+}
+
+/* Voices first: the music's level follows from theirs. They are added again to the bed, which is
+   cheaper than a second mix or playing it twice. */
+static bool mix_fill(const struct sound_spec *spec, struct mix *m, struct err *e)
+{
+    double voice = SOUND_SILENCE, music = SOUND_SILENCE;
+    if (!add_voices(spec, m, e))
+        return false;
     close_gaps(m);
     if (spec->mood && strcmp(spec->mood, "off") == 0)
         return true;
-    double voice = SOUND_SILENCE, music = SOUND_SILENCE;
-    if (!loudness_measure(m, &voice, e) || !music_level(spec, m, &music, e))
+    if (!loudness_measure(m, &voice, e) || !play_music(spec, m, &music, e))
         return false;
-    if (music <= SOUND_SILENCE)
-        return true; /* too short to be heard as music */
     if (voice <= SOUND_SILENCE)
         voice = TARGET; /* nobody speaks: the master brings it up */
-    return add_music(spec, m, from_db(voice + MUSIC_UNDER - music), e);
+    /* Too short to be heard as music: none. */
+    double level = music <= SOUND_SILENCE ? 0 : from_db(voice + MUSIC_UNDER - music);
+    return duck_music(m, level, e) && add_voices(spec, m, e);
 }
 
 /* One gain to the target, then peaks under the ceiling; limiting takes a little loudness away, so

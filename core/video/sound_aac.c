@@ -8,6 +8,7 @@
 
 enum {
     OPUS_BITS = 32000,   /* mono speech */
+    FAST_BITS = 96000,   /* from here on AAC's fast search is the better one, in 2/5 of the time */
     DECODED_MAX = 8192,  /* samples of one decoded frame; AAC has 1024 or 2048 */
     PEAK_WINDOW = 48000, /* samples looked at together when peaks are measured */
     PEAK_OVERLAP = 32,   /* so that no peak hides between two windows */
@@ -17,6 +18,7 @@ enum {
 struct aac_form {
     const char *encoder;
     int64_t bits_s;
+    const char *search; /* of the AAC encoder; NULL: its own choice */
     int profile;
     enum AVSampleFormat format;
     int channels; /* 1: the left one, for voices */
@@ -58,6 +60,8 @@ static bool aac_open(struct aac *a, const struct aac_form *form, const char *pat
     c->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
     c->thread_count = 1;
     av_channel_layout_default(&c->ch_layout, form->channels);
+    if (form->search)
+        av_opt_set(c->priv_data, "aac_coder", form->search, 0);
     int r = avcodec_open2(c, codec, NULL);
     if (r < 0)
         return media_fail(e, r, "sound encoder for", path);
@@ -123,13 +127,25 @@ static bool write_form(const struct mix *mix, const struct aac_form *form, const
 
 bool aac_write(const struct mix *mix, int64_t bits_s, const char *path, struct err *e)
 {
-    const struct aac_form form = {"aac", bits_s, FF_PROFILE_AAC_LOW, AV_SAMPLE_FMT_FLTP, 2};
+    struct aac_form form = {.encoder = "aac",
+                            .bits_s = bits_s,
+                            .profile = FF_PROFILE_AAC_LOW,
+                            .format = AV_SAMPLE_FMT_FLTP,
+                            .channels = 2};
+    if (bits_s >= FAST_BITS) {
+        form.search = "fast";
+        form.bits_s = bits_s * 10 / 11; /* it always takes that much more than it is asked to */
+    }
     return write_form(mix, &form, path, e);
 }
 
 bool opus_write(const struct mix *mix, const char *path, struct err *e)
 {
-    const struct aac_form form = {"libopus", OPUS_BITS, FF_PROFILE_UNKNOWN, AV_SAMPLE_FMT_FLT, 1};
+    const struct aac_form form = {.encoder = "libopus",
+                                  .bits_s = OPUS_BITS,
+                                  .profile = FF_PROFILE_UNKNOWN,
+                                  .format = AV_SAMPLE_FMT_FLT,
+                                  .channels = 1};
     return write_form(mix, &form, path, e);
 }
 

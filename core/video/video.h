@@ -21,7 +21,7 @@
 #include "core/story/caption.h"
 #include "core/story/storyboard.h"
 
-enum { VIDEO_REVISION = 1, VIDEO_RATE = 48000, VIDEO_SAMPLES_PER_FRAME = VIDEO_RATE / STORY_FPS };
+enum { VIDEO_REVISION = 2, VIDEO_RATE = 48000, VIDEO_SAMPLES_PER_FRAME = VIDEO_RATE / STORY_FPS };
 
 /* av_log into our log (thread's job id), network off. */
 void video_setup(void);
