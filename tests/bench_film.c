@@ -11,6 +11,7 @@
  * The ratios are what counts.  BENCH_FRAMES=60 (per scene; 225 is a film of a minute)
  * BENCH_ROUNDS=3
  */
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "core/base/fs.h"
@@ -131,15 +132,24 @@ static void make_captions(void)
 struct task {
     struct pool_task task; /* first */
     int scene;             /* SCENES: the sound */
-    int threads;           /* of the encoder */
+    atomic_int *left;      /* frames of all scenes that are not encoded */
+    int done;              /* of this one's */
     char path[300];
 };
+
+static void on_frame(void *ctx, int done)
+{
+    struct task *t = ctx;
+    atomic_fetch_sub(t->left, done - t->done);
+    t->done = done;
+}
 
 static void run_task(struct pool_task *pool_task)
 {
     struct task *t = (struct task *)pool_task;
     struct err e = {0};
     if (t->scene < SCENES) {
+        int cores = (int)sysconf(_SC_NPROCESSORS_ONLN), left = atomic_load(t->left);
         struct segment_spec spec = {.width = WIDTH,
                                     .height = HEIGHT,
                                     .tier = TIER_HD,
@@ -147,7 +157,10 @@ static void run_task(struct pool_task *pool_task)
                                     .footage = &clips[t->scene],
                                     .captions = &tracks[t->scene],
                                     .style = "clean",
-                                    .threads = t->threads};
+                                    /* As the pipeline does. */
+                                    .threads = MAX((cores * frames_per_scene + left / 2) / left, 1),
+                                    .on_frame = on_frame,
+                                    .ctx = t};
         if (!segment_render(&spec, t->path, &e))
             die("segment", &e);
         return;
@@ -175,12 +188,13 @@ static void make_film(int first)
     const char *segments[SCENES];
     struct err e = {0};
     struct pool *pool = pool_create("render", 0, SCENES + 1);
-    int threads = MAX((int)pool_threads(pool) / (SCENES - first), 1); /* as the pipeline does */
+    atomic_int left;
+    atomic_init(&left, (SCENES - first) * frames_per_scene);
     for (int i = 0; i <= SCENES; i++) {
         tasks[i] = (struct task){
-            .task = {.run = run_task, .weight = i < SCENES ? 2 : 1},
+            .task = {.run = run_task, .weight = i < SCENES ? 1 : 2}, /* as the pipeline does */
             .scene = i,
-            .threads = threads
+            .left = &left
         };
         snprintf(tasks[i].path, sizeof(tasks[i].path), "%s/part%d.mp4", folder, i);
         if (i < SCENES)

@@ -87,6 +87,37 @@ static float decay(int64_t age, double seconds)
     return expf(-(float)age / (float)(seconds * MUSIC_RATE));
 }
 
+/* Seconds after which the parts of a note have fallen to a third, in the order in which its
+   instrument reads them. Within a block they go on by multiplication. */
+enum { FALLS_MAX = 5 };
+static const double fall_s[INST_COUNT][FALLS_MAX] = {
+    [INST_BASS] = {0.35  },
+    [INST_KEYS] = {      0.95,  0.30, 0.05},
+    [INST_PLUCK] = {  0.06,   0.42},
+    [INST_MALLET] = {0.38,   0.06, 0.015},
+    [INST_BELL] = {  1.3,      0.5},
+    [INST_KICK] = {       0.028,      0.11},
+    [INST_SHAKER] = {0.034     },
+    [INST_SNAP] = {       0.055 },
+    [INST_RIM] = {0.38,  0.06, 0.015, 0.03, 0.012},
+    [INST_BOOM] = { 0.028, 0.38},
+};
+
+struct falls {
+    int count;
+    float now[FALLS_MAX], step[FALLS_MAX];
+};
+
+static struct falls falls_at(enum instrument inst, int64_t age)
+{
+    struct falls f = {0};
+    for (; f.count < FALLS_MAX && fall_s[inst][f.count] > 0; f.count++) {
+        f.now[f.count] = decay(age, fall_s[inst][f.count]);
+        f.step[f.count] = decay(1, fall_s[inst][f.count]);
+    }
+    return f;
+}
+
 /* Two detuned waves to the left and right, slowly in, slowly out. */
 static bool pad_render(struct note *n, const struct waves *w, float *left, float *right,
                        size_t count)
@@ -107,9 +138,9 @@ static bool pad_render(struct note *n, const struct waves *w, float *left, float
     return n->age < n->gate + (int64_t)release;
 }
 
-static float bass_sample(struct note *n, const struct waves *w)
+static float bass_sample(struct note *n, const struct waves *w, const float *fall)
 {
-    float env = rise(n->age, 0.008f * MUSIC_RATE) * (0.55f + 0.45f * decay(n->age, 0.35));
+    float env = rise(n->age, 0.008f * MUSIC_RATE) * (0.55f + 0.45f * fall[0]);
     if (n->age > n->gate)
         env *= 1 - rise(n->age - n->gate, 0.12f * MUSIC_RATE);
     float x = look_up(w->sine, &n->phase[0], n->step);
@@ -119,22 +150,22 @@ static float bass_sample(struct note *n, const struct waves *w)
 }
 
 /* Frequency modulation: the bite fades faster than the tone. */
-static float keys_sample(struct note *n, const struct waves *w)
+static float keys_sample(struct note *n, const struct waves *w, const float *fall)
 {
-    float env = rise(n->age, 0.004f * MUSIC_RATE) * decay(n->age, 0.95);
+    float env = rise(n->age, 0.004f * MUSIC_RATE) * fall[0];
     if (n->age > n->gate)
         env *= decay(n->age - n->gate, 0.5);
-    float bite = 0.22f * decay(n->age, 0.30);
-    float tine = 0.10f * decay(n->age, 0.05);
+    float bite = 0.22f * fall[1];
+    float tine = 0.10f * fall[2];
     float mod = look_up(w->sine, &n->phase[1], n->step);
     float high = look_up(w->sine, &n->phase[2], n->step * 7);
     look_up(w->sine, &n->phase[0], n->step);
     return env * sine_at(w, n->phase[0] + bite * mod + tine * high);
 }
 
-static float pluck_sample(struct note *n, const struct waves *w)
+static float pluck_sample(struct note *n, const struct waves *w, const float *fall)
 {
-    float snap = decay(n->age, 0.06), body = decay(n->age, 0.42);
+    float snap = fall[0], body = fall[1];
     float env = rise(n->age, 0.0025f * MUSIC_RATE);
     /* The 24th partial of a high key would alias. */
     const float *sharp = n->step < 0.45f / 24 ? w->bright : w->soft;
@@ -143,67 +174,66 @@ static float pluck_sample(struct note *n, const struct waves *w)
     return env * (0.85f * snap * bright + 0.70f * body * soft);
 }
 
-static float mallet_sample(struct note *n, const struct waves *w)
+static float mallet_sample(struct note *n, const struct waves *w, const float *fall)
 {
     float env = rise(n->age, 0.002f * MUSIC_RATE);
-    float tone = decay(n->age, 0.38) * look_up(w->sine, &n->phase[0], n->step);
-    float wood = decay(n->age, 0.06) * look_up(w->sine, &n->phase[1], n->step * 3.93f);
-    float tick = decay(n->age, 0.015) * look_up(w->sine, &n->phase[2], n->step * 9.2f);
+    float tone = fall[0] * look_up(w->sine, &n->phase[0], n->step);
+    float wood = fall[1] * look_up(w->sine, &n->phase[1], n->step * 3.93f);
+    float tick = fall[2] * look_up(w->sine, &n->phase[2], n->step * 9.2f);
     return env * (tone + 0.28f * wood + 0.10f * tick);
 }
 
-static float bell_sample(struct note *n, const struct waves *w)
+static float bell_sample(struct note *n, const struct waves *w, const float *fall)
 {
-    float env = rise(n->age, 0.004f * MUSIC_RATE) * decay(n->age, 1.3);
-    float mod = 0.22f * decay(n->age, 0.5) * look_up(w->sine, &n->phase[1], n->step * 3.5f);
+    float env = rise(n->age, 0.004f * MUSIC_RATE) * fall[0];
+    float mod = 0.22f * fall[1] * look_up(w->sine, &n->phase[1], n->step * 3.5f);
     look_up(w->sine, &n->phase[0], n->step);
     return 0.8f * env * sine_at(w, n->phase[0] + mod);
 }
 
-static float drum_sample(struct note *n, const struct waves *w, float low, float sweep,
-                         double length)
+static float drum_sample(struct note *n, const struct waves *w, const float *fall, float low,
+                         float sweep)
 {
-    float hz = low + sweep * decay(n->age, 0.028);
-    float env = rise(n->age, 0.003f * MUSIC_RATE) * decay(n->age, length);
+    float hz = low + sweep * fall[0];
+    float env = rise(n->age, 0.003f * MUSIC_RATE) * fall[1];
     return env * look_up(w->sine, &n->phase[0], hz / MUSIC_RATE);
 }
 
 /* Noise between two one-pole corners. */
-static float noise_sample(struct note *n, float low_cut, float high_cut, double length,
-                          float attack_s)
+static float noise_sample(struct note *n, float fall, float low_cut, float high_cut, float attack_s)
 {
     float x = white(&n->noise);
     n->filter[0] += high_cut * (x - n->filter[0]);
     n->filter[1] += low_cut * (n->filter[0] - n->filter[1]);
     n->filter[2] += low_cut * (n->filter[0] - n->filter[1] - n->filter[2]);
     float band = n->filter[0] - n->filter[1] - n->filter[2];
-    return band * rise(n->age, attack_s * MUSIC_RATE) * decay(n->age, length);
+    return band * rise(n->age, attack_s * MUSIC_RATE) * fall;
 }
 
-static float sample(struct note *n, const struct waves *w)
+static float sample(struct note *n, const struct waves *w, const float *fall)
 {
     switch (n->inst) {
     case INST_BASS:
-        return bass_sample(n, w);
+        return bass_sample(n, w, fall);
     case INST_KEYS:
-        return keys_sample(n, w);
+        return keys_sample(n, w, fall);
     case INST_PLUCK:
-        return pluck_sample(n, w);
+        return pluck_sample(n, w, fall);
     case INST_MALLET:
-        return mallet_sample(n, w);
+        return mallet_sample(n, w, fall);
     case INST_BELL:
-        return bell_sample(n, w);
+        return bell_sample(n, w, fall);
     case INST_KICK:
-        return drum_sample(n, w, 47, 90, 0.11);
+        return drum_sample(n, w, fall, 47, 90);
     case INST_BOOM:
-        return drum_sample(n, w, 43, 55, 0.38);
+        return drum_sample(n, w, fall, 43, 55);
     case INST_SHAKER:
-        return 1.6f * noise_sample(n, 0.45f, 0.95f, 0.034, 0.012f);
+        return 1.6f * noise_sample(n, fall[0], 0.45f, 0.95f, 0.012f);
     case INST_SNAP:
-        return 1.5f * noise_sample(n, 0.13f, 0.35f, 0.055, 0.002f);
+        return 1.5f * noise_sample(n, fall[0], 0.13f, 0.35f, 0.002f);
     case INST_RIM:
-        return 0.7f * mallet_sample(n, w) * decay(n->age, 0.03) +
-               noise_sample(n, 0.2f, 0.5f, 0.012, 0.001f);
+        return 0.7f * mallet_sample(n, w, fall) * fall[3] +
+               noise_sample(n, fall[4], 0.2f, 0.5f, 0.001f);
     default:
         return 0;
     }
@@ -235,10 +265,13 @@ bool note_render(struct note *n, const struct waves *w, float *left, float *righ
         return pad_render(n, w, left, right, count);
     float to_left = n->amp * cosf((n->pan + 1) * (float)M_PI / 4) * (float)M_SQRT2;
     float to_right = n->amp * sinf((n->pan + 1) * (float)M_PI / 4) * (float)M_SQRT2;
+    struct falls f = falls_at(n->inst, n->age);
     for (size_t i = 0; i < count; i++, n->age++) {
-        float x = sample(n, w);
+        float x = sample(n, w, f.now);
         left[i] += to_left * x;
         right[i] += to_right * x;
+        for (int k = 0; k < f.count; k++)
+            f.now[k] *= f.step[k];
     }
     return n->amp * left_of(n) > QUIET;
 }

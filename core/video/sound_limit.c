@@ -25,13 +25,13 @@ static void kernel_make(void)
 /* Largest magnitude at sample i and in between it and the next, both channels. */
 static float peak_at(const float *lr, int64_t count, int64_t i, float skip_below)
 {
-    float peak = fmaxf(fabsf(lr[2 * i]), fabsf(lr[2 * i + 1]));
+    float peak = MAX(fabsf(lr[2 * i]), fabsf(lr[2 * i + 1]));
     if (i < TAPS / 2 - 1 || i + TAPS / 2 >= count)
         return peak;
     const float *from = lr + 2 * (i - MIDDLE);
     float near = 0;
     for (int k = TAPS / 2 - 3; k < TAPS / 2 + 3; k++)
-        near = fmaxf(near, fmaxf(fabsf(from[(ptrdiff_t)2 * k]), fabsf(from[(ptrdiff_t)2 * k + 1])));
+        near = MAX(near, MAX(fabsf(from[(ptrdiff_t)2 * k]), fabsf(from[(ptrdiff_t)2 * k + 1])));
     if (near < skip_below)
         return peak;
     for (int p = 1; p < PHASES; p++) {
@@ -40,7 +40,7 @@ static float peak_at(const float *lr, int64_t count, int64_t i, float skip_below
             left += kernel[p][k] * from[(ptrdiff_t)2 * k];
             right += kernel[p][k] * from[(ptrdiff_t)2 * k + 1];
         }
-        peak = fmaxf(peak, fmaxf(fabsf(left), fabsf(right)));
+        peak = MAX(peak, MAX(fabsf(left), fabsf(right)));
     }
     return peak;
 }
@@ -49,8 +49,10 @@ double true_peak(const float *lr, int64_t count)
 {
     pthread_once(&kernel_once, kernel_make);
     float peak = 0;
-    for (int64_t i = 0; i < count; i++)
-        peak = fmaxf(peak, peak_at(lr, count, i, peak * 0.5f));
+    for (int64_t i = 0; i < count; i++) {
+        float here = peak_at(lr, count, i, peak * 0.5f);
+        peak = MAX(peak, here);
+    }
     return peak;
 }
 
@@ -93,13 +95,13 @@ bool limiter_run(struct mix *mix, double ceiling, struct err *e)
         int64_t ahead = i + WINDOW - 1;
         float peak = ahead < mix->samples ? peak_at(mix->lr, mix->samples, ahead, top * 0.5f) : 0;
         float lowest = sliding_min_push(&min, ahead, peak > top ? top / peak : 1);
-        held = fminf(lowest, held + (1 - held) * release);
+        held = MIN(lowest, held + (1 - held) * release);
         int slot = (int)((i + WINDOW) % WINDOW);
         sum += (double)held - (double)history[slot];
         history[slot] = held;
         if (i < 0)
             continue;
-        float gain = fminf((float)(sum / WINDOW), 1);
+        float gain = MIN((float)(sum / WINDOW), 1);
         mix->lr[2 * i] *= gain;
         mix->lr[2 * i + 1] *= gain;
     }
