@@ -46,6 +46,7 @@ struct bot {
     struct payment_method pay;      /* ops NULL: credits cannot be bought */
     struct fiat_rate *fiat;         /* NULL: no rate source */
     bool refunds;                   /* /refund is offered */
+    const char *admins;             /* config's list of operators; NULL or "": nobody is named */
     const char *support;            /* where people reach the operator; NULL or "": not said */
     char qr_dir[1024];              /* pictures of orders; "": none are drawn */
     int64_t prices[BOT_TIERS];      /* credits per started minute, by enum story_tier */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bot/admin.h"
 #include "bot/command.h"
 #include "bot/reply.h"
 #include "core/db/store_group.h"
@@ -61,10 +62,11 @@ bool cmd_start(struct command_ctx *ctx, struct err *e)
 bool cmd_help(struct command_ctx *ctx, struct err *e)
 {
     AUTO(card_doc_free) struct card_doc doc;
+    bool admin = admin_may(ctx->bot, ctx->event);
     card_begin(&doc, ctx->lang);
     card_title(&doc, ctx->lang, "help.title");
     for (size_t i = 0; i < command_count; i++)
-        if (command_listed(ctx->bot, &commands[i]))
+        if (command_listed(ctx->bot, &commands[i]) || (admin && commands[i].flags & CMD_ADMIN))
             card_line(&doc, ctx->lang, "help.line",
                       I18N_TEXT("command", arena_printf(&doc.arena, "/%s", commands[i].name)),
                       I18N_TEXT("what", card_text(&doc, ctx->lang, commands[i].help_key)));
@@ -74,6 +76,8 @@ bool cmd_help(struct command_ctx *ctx, struct err *e)
         card_line(&doc, ctx->lang, "help.files");
     else if (bot_adapter(ctx->bot, ctx->event->addr.network)->ops->fetch)
         card_line(&doc, ctx->lang, "help.media");
+    if (admin)
+        admin_add_ask(ctx, &doc);
     return reply_send(ctx, &doc, e);
 }
 

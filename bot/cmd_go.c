@@ -98,6 +98,8 @@ static bool start(struct command_ctx *ctx, const char *id, bool edits_card, bool
         return own_pays(ctx, id, e);
     case JOB_CLOSED:
         return reply_text(ctx, e, "error.closed");
+    case JOB_STOPPED:
+        return reply_text(ctx, e, "error.orders_stopped");
     case JOB_NO_CREDITS:
         break;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bot/command.h"
+#include "bot/film.h"
 #include "bot/reply.h"
 #include "core/base/fs.h"
 #include "core/base/strbuf.h"
@@ -166,6 +167,16 @@ static bool find_only_job(struct command_ctx *ctx, struct job *ret, struct err *
     return true;
 }
 
+void film_cancelled_card(struct card_doc *doc, const char *lang, const struct job *job,
+                         const char *key)
+{
+    card_begin(doc, lang);
+    doc->card.title = card_excerpt(doc, job->topic ? job->topic : "", 60);
+    card_line(doc, lang, key);
+    if (job->state != JOB_QUOTED && job->price > 0)
+        card_line(doc, lang, "fail.refunded", I18N_NUM("count", job->price));
+}
+
 bool cmd_cancel(struct command_ctx *ctx, struct err *e)
 {
     AUTO(job_free) struct job job = {0};
@@ -178,11 +189,7 @@ bool cmd_cancel(struct command_ctx *ctx, struct err *e)
         return reply_text(ctx, e, "cancel.asked");
     }
     AUTO(card_doc_free) struct card_doc doc;
-    card_begin(&doc, ctx->lang);
-    doc.card.title = card_excerpt(&doc, job.topic ? job.topic : "", 60);
-    card_line(&doc, ctx->lang, "cancel.done");
-    if (job.state != JOB_QUOTED && job.price > 0)
-        card_line(&doc, ctx->lang, "fail.refunded", I18N_NUM("count", job.price));
+    film_cancelled_card(&doc, ctx->lang, &job, "cancel.done");
     str_copy(ctx->after.forget, sizeof(ctx->after.forget), job.id);
     if (job.state == JOB_QUOTED && !ctx->abilities->buttons)
         return reply_send(ctx, &doc, e); /* its quote is no card of the job */

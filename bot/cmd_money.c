@@ -5,6 +5,7 @@
 
 #include "bot/command.h"
 #include "bot/group.h"
+#include "bot/pay_card.h"
 #include "bot/reply.h"
 #include "core/base/strbuf.h"
 #include "core/db/store_deposit.h"
@@ -72,18 +73,8 @@ bool cmd_credits(struct command_ctx *ctx, struct err *e)
     if (balance.held > 0)
         card_line(&doc, ctx->lang, "credits.held", I18N_NUM("count", balance.held));
     add_prices(ctx, &doc);
-    for (size_t i = 0; i < count; i++) {
-        if (lines[i].credits == 0)
-            continue; /* set aside or given back: nothing was spent */
-        char key[40], day[11];
-        snprintf(key, sizeof(key), "ledger.%s", lines[i].verb);
-        str_copy(day, sizeof(day), lines[i].at);
-        card_line(&doc, ctx->lang, lines[i].job[0] ? "credits.line_job" : "credits.line",
-                  I18N_TEXT("day", arena_dup(&doc.arena, day)),
-                  I18N_TEXT("what", card_text(&doc, ctx->lang, key)),
-                  I18N_TEXT("sign", lines[i].credits > 0 ? "+" : ""),
-                  I18N_NUM("credits", lines[i].credits), I18N_TEXT("ref", job_short(lines[i].job)));
-    }
+    for (size_t i = 0; i < count; i++)
+        pay_card_moved(&doc, ctx->lang, &lines[i]);
     if (!add_payments(ctx, &doc, e))
         return false;
     card_line(&doc, ctx->lang, "credits.account", I18N_TEXT("account", ctx->account.id));

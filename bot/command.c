@@ -31,6 +31,7 @@ const struct command commands[] = {
     {"privacy",   cmd_privacy,   "help.privacy",   0                      },
     {"support",   cmd_support,   "help.support",   CMD_PERSON             },
     {"forget",    cmd_forget,    "help.forget",    CMD_PERSON             },
+    {"admin",     cmd_admin,     "help.admin",     CMD_ADMIN              },
     {"payer",     cmd_payer,     "help.payer",     CMD_HIDDEN             },
     {"change",    cmd_change,    "help.change",    CMD_HIDDEN | CMD_ORDERS},
     {"go",        cmd_go,        "help.go",        CMD_HIDDEN | CMD_ORDERS},
@@ -68,7 +69,7 @@ const struct command *command_find(const char *text, const char **ret_args)
 
 bool command_listed(const struct bot *bot, const struct command *c)
 {
-    return !(c->flags & CMD_HIDDEN) && (!(c->flags & CMD_REFUND) || bot->refunds);
+    return !(c->flags & (CMD_HIDDEN | CMD_ADMIN)) && (!(c->flags & CMD_REFUND) || bot->refunds);
 }
 
 /* Insertions, deletions and replacements between two short words. */
@@ -99,7 +100,7 @@ const struct command *command_nearest(const char *text)
         return NULL;
     for (size_t i = 0; i < COUNT(commands); i++) {
         size_t distance = edit_distance(word, commands[i].name);
-        if (commands[i].flags & CMD_HIDDEN || distance >= best_distance)
+        if (commands[i].flags & (CMD_HIDDEN | CMD_ADMIN) || distance >= best_distance)
             continue;
         best = &commands[i];
         best_distance = distance;

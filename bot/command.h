@@ -50,6 +50,7 @@ enum command_flags {
         8, /* may do more for who leads a group: chat_event.is_group_admin is asked first */
     CMD_REFUND = 32, /* hidden where refunds are off */
     CMD_ORDERS = 16, /* not for accounts that rest after strikes */
+    CMD_ADMIN = 64,  /* to everybody but operators there is no such command (bot/admin.h) */
 };
 
 struct command {
@@ -64,7 +65,7 @@ extern const size_t command_count;
 
 /* "/make@bot hello" -> make, *ret_args "hello". NULL when the text is no known command. */
 const struct command *command_find(const char *text, const char **ret_args);
-/* In /help and the menus of this bot. */
+/* In everybody's /help and the menus of this bot. */
 bool command_listed(const struct bot *bot, const struct command *c);
 /* The known command that is nearest to a mistyped one, or NULL. */
 const struct command *command_nearest(const char *text);
@@ -99,5 +100,6 @@ bool cmd_terms(struct command_ctx *ctx, struct err *e);
 bool cmd_privacy(struct command_ctx *ctx, struct err *e);
 bool cmd_support(struct command_ctx *ctx, struct err *e);
 bool cmd_forget(struct command_ctx *ctx, struct err *e);
+bool cmd_admin(struct command_ctx *ctx, struct err *e); /* cmd_admin.c */
 
 #endif

@@ -5,6 +5,7 @@
 #define LOG_MODULE "bot"
 #include <string.h>
 
+#include "bot/admin.h"
 #include "bot/bot.h"
 #include "bot/command.h"
 #include "bot/event_json.h"
@@ -129,6 +130,14 @@ static void learn_admin(struct command_ctx *ctx, struct chat_event *event, int t
     *ret_known = is_admin >= 0 || tries >= ASKS_MAX;
 }
 
+static void find_command(struct command_ctx *ctx)
+{
+    const struct chat_event *event = ctx->event;
+    ctx->command = command_find(event->text, &ctx->args);
+    if (ctx->command && ctx->command->flags & CMD_ADMIN && !admin_may(ctx->bot, event))
+        ctx->command = NULL;
+}
+
 static bool take_words(struct command_ctx *ctx, struct err *e)
 {
     bool taken = false;
@@ -153,7 +162,7 @@ static bool answer(struct dispatch *d, int tries, struct err *e)
     if (nobody && event->kind != CHAT_REFUSED)
         return true;
     if (event->kind != CHAT_REFUSED)
-        ctx->command = command_find(event->text, &ctx->args);
+        find_command(ctx);
     if (d->error)
         known = true;
     else

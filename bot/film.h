@@ -9,6 +9,10 @@
 
 /* "Ready, and kept for you", with the reason. */
 void film_kept_card(struct card_doc *doc, const char *lang, const struct job *job);
+/* It was cancelled before it was made (job: as it was until then), its credits are back; key: by
+   whom. */
+void film_cancelled_card(struct card_doc *doc, const char *lang, const struct job *job,
+                         const char *key);
 /* After a command: films that nobody could be given so far are offered here. */
 bool film_offer_kept(struct command_ctx *ctx, struct err *e);
 /* The job that the arguments name; without any the newest film. */

@@ -240,3 +240,17 @@ void pay_card_offers(const struct bot *bot, struct card_doc *doc, const char *la
         shown++;
     }
 }
+
+void pay_card_moved(struct card_doc *doc, const char *lang, const struct ledger_line *line)
+{
+    char key[40], day[11];
+    if (line->credits == 0)
+        return;
+    snprintf(key, sizeof(key), "ledger.%s", line->verb);
+    str_copy(day, sizeof(day), line->at);
+    card_line(doc, lang, line->job[0] ? "credits.line_job" : "credits.line",
+              I18N_TEXT("day", arena_dup(&doc->arena, day)),
+              I18N_TEXT("what", card_text(doc, lang, key)),
+              I18N_TEXT("sign", line->credits > 0 ? "+" : ""), I18N_NUM("credits", line->credits),
+              I18N_TEXT("ref", job_short(line->job)));
+}

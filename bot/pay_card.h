@@ -8,6 +8,7 @@
 
 #include "bot/bot.h"
 #include "bot/card.h"
+#include "core/db/store_ledger.h"
 #include "core/db/store_order.h"
 
 /* The order as it stands, with its picture as long as there is something to pay. */
@@ -24,6 +25,8 @@ void pay_card_offers(const struct bot *bot, struct card_doc *doc, const char *la
                      const char *job, int64_t least);
 /* A refund as it stands; asked: with the buttons for yes and no. */
 void pay_card_refund(struct card_doc *doc, const char *lang, const struct pay_refund *r);
+/* One line for what moved; none for what was only set aside or given back: nothing was spent. */
+void pay_card_moved(struct card_doc *doc, const char *lang, const struct ledger_line *line);
 /* Pictures of orders that are long over. */
 void pay_card_sweep(const struct bot *bot);
 

@@ -7,6 +7,7 @@
 #include "bot/reply.h"
 #include "core/base/hash.h"
 #include "core/base/strbuf.h"
+#include "core/db/store_admin.h"
 #include "core/db/store_order.h"
 #include "core/story/text.h"
 #include "core/video/fit.h"
@@ -86,6 +87,11 @@ static bool check_fit(struct command_ctx *ctx, const struct quote *q, struct err
 /* Checks and stores. */
 static bool take_order(struct command_ctx *ctx, struct quote *q, struct err *e)
 {
+    bool stopped = false;
+    if (!orders_stopped(ctx->tx, &stopped, e))
+        return false;
+    if (stopped)
+        return err_set(e, ERR_REFUSED, "error.orders_stopped", "an operator stopped them");
     if (!check_topic(ctx, q, e) || !guard_words(ctx->bot, q->topic, e) ||
         !guard_words(ctx->bot, q->settings.wish, e) || !check_voice(ctx, q, e))
         return false;

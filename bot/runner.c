@@ -179,6 +179,7 @@ static void read_config(struct runner *r)
     };
     r->bot.refunds = r->seed && strcmp(config_text(c, "NANO_REFUNDS"), "on") == 0;
     r->bot.seconds_max = (int)config_int(c, "VIDEO_MAX_DURATION");
+    r->bot.admins = config_text(c, "NANOTIK_ADMINS");
     r->bot.support = config_text(c, "NANOTIK_SUPPORT");
 }
 

@@ -160,6 +160,20 @@ static void each_mistake_is_named(void **state)
          "NANO_RPC_URL: plain http:// only"                                                                                                                                           },
         {NULL,                                                             "NANO_WS_URL=https://a.example",                    "NANO_WS_URL: must be ws:// or wss:// addresses"       },
         {NULL,                                                             "NANO_WS_URL=ws://a.example",                       "NANO_WS_URL: plain ws:// only"                        },
+        {NULL,                                                             "NANOTIK_ADMINS=telegram:@bob",
+         "NANOTIK_ADMINS: \"telegram:@bob\" must be NETWORK:ID with the id in digits, the network "
+         "one of: telegram discord"                                                                                                                                                   },
+        {NULL,                                                             "NANOTIK_ADMINS=telegram:1, 12345 ,discord:2",      "NANOTIK_ADMINS: \"12345\" must be"                    },
+        {NULL,                                                             "NANOTIK_ADMINS=telegram:1,discord:2x",             "NANOTIK_ADMINS: \"discord:2x\" must be"               },
+        {NULL,                                                             "NANOTIK_ADMINS=discord:",                          "NANOTIK_ADMINS: \"discord:\" must be"                 },
+        {NULL,                                                             "NANOTIK_ADMINS=discord:007",                       "NANOTIK_ADMINS: \"discord:007\" must be"              },
+        {NULL,                                                             "NANOTIK_ADMINS=telegram:-100123",                  "NANOTIK_ADMINS: \"telegram:-100123\" must be"         },
+        {NULL,                                                             "NANOTIK_ADMINS=telegram: 5",                       "NANOTIK_ADMINS: \"telegram: 5\" must be"              },
+        {NULL,                                                             "NANOTIK_ADMINS=discord:123456789012345678901",
+         "NANOTIK_ADMINS: \"discord:123456789012345678901\" must be"                                                                                                                  },
+        {NULL,                                                             "NANOTIK_ADMINS=irc:5",                             "NANOTIK_ADMINS: \"irc:5\" must be"                    },
+        {"nanotik_admins = 'Telegram:5'",                                  NULL,
+         "config.toml:1: nanotik_admins: \"Telegram:5\" must be"                                                                                                                      },
         {NULL,                                                             "DATABASE_URL=mysql://x",                           "DATABASE_URL: must be a postgresql:// address"        },
         {NULL,                                                             "TELEGRAM_BOT_TOKEN_FILE=/no/such/file",
          "TELEGRAM_BOT_TOKEN_FILE (/no/such/file): open"                                                                                                                              },
@@ -223,6 +237,7 @@ static void accepted_values(void **state)
         {"DATABASE_URL",        "postgresql://u:p@host/db"                      },
         {"DATABASE_URL",        "host=/run/postgresql dbname=x"                 },
         {"NANOTIK_FOOTAGE_DIR", "/a folder/with \xe4\xb8\xad"                   },
+        {"NANOTIK_ADMINS",      " telegram:1 , discord:18446744073709551615,,"  },
         {"NANOTIK_LOG",         "debug"                                         },
         {"NANOTIK_CRASH_AT",    NULL                                            },
         {"NANOTIK_TEST_FAKE",   NULL                                            },
@@ -238,6 +253,26 @@ static void accepted_values(void **state)
     setenv("NANOTIK_ALLOW_PLAIN", "1", 1);
     setenv("TELEGRAM_API_URL", "http://10.0.0.1:8081", 1);
     config_free(must_load(NULL));
+}
+
+static void items_of_a_list(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list, *item;
+        bool has;
+    } rows[] = {
+        {"telegram:1",               "telegram:1",           true },
+        {" telegram:1 ,\tdiscord:2", "discord:2",            true },
+        {"telegram:12",              "telegram:1",           false},
+        {"telegram:1",               "telegram:12",          false},
+        {"telegram:1,discord:2",     "telegram:1,discord:2", false},
+        {"",                         "telegram:1",           false},
+        {",,",                       "",                     false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if (config_lists(rows[i].list, rows[i].item) != rows[i].has)
+            fail_msg("\"%s\" in \"%s\"", rows[i].item, rows[i].list);
 }
 
 static void assert_token(const char *want)
@@ -374,6 +409,7 @@ int main(void)
         cmocka_unit_test_setup(each_mistake_is_named, fresh),
         cmocka_unit_test_setup(files_that_cannot_be_read, fresh),
         cmocka_unit_test_setup(accepted_values, fresh),
+        cmocka_unit_test_setup(items_of_a_list, fresh),
         cmocka_unit_test_setup(secrets_from_three_places, fresh),
         cmocka_unit_test_setup(database_passwords_are_hidden, fresh),
         cmocka_unit_test_setup(the_example_is_current, fresh),

@@ -95,10 +95,12 @@ static void numbers_follow_the_tables(void **state)
     struct world w;
     world_open(&w, false);
     struct health *h = start(&w);
-    SAYS("/metrics", "nanotik_alarms 0\n", "nanotik_jobs{state=\"ready\"} 0\n",
-         "nanotik_jobs{state=\"waiting\"} 0\n", "nanotik_jobs{state=\"running\"} 0\n",
-         "nanotik_jobs{state=\"delivering\"} 0\n", "nanotik_jobs{state=\"kept\"} 0\n",
-         "nanotik_jobs_ended_last_hour{state=\"failed\"} 0\n",
+    SAYS("/metrics", "nanotik_alarms 0\n", "nanotik_orders_stopped 0\n",
+         "nanotik_films_last_day 0\n", "nanotik_workers_busy 0\n", "nanotik_leases_held 0\n",
+         "nanotik_oldest_card_seconds 0\n", "nanotik_cards_unanswered 0\n",
+         "nanotik_jobs{state=\"ready\"} 0\n", "nanotik_jobs{state=\"waiting\"} 0\n",
+         "nanotik_jobs{state=\"running\"} 0\n", "nanotik_jobs{state=\"delivering\"} 0\n",
+         "nanotik_jobs{state=\"kept\"} 0\n", "nanotik_jobs_ended_last_hour{state=\"failed\"} 0\n",
          "nanotik_oldest_ready_job_seconds 0\n", "nanotik_events_waiting 0\n",
          "nanotik_cards_waiting 0\n", "nanotik_scripts_waiting 0\n", "nanotik_credits_held 0\n",
          "nanotik_blocks_open 0\n");
@@ -112,6 +114,15 @@ static void numbers_follow_the_tables(void **state)
     say(&w, "/cancel");
     SAYS("/metrics", "nanotik_jobs{state=\"ready\"} 0\n", "nanotik_credits_held 0\n",
          "nanotik_jobs_ended_last_hour{state=\"cancelled\"} 1\n");
+    fixture_db_sql(w.bot.db, "insert into alarms(name, what) values ('orders', 'a storm')");
+    SAYS("/metrics", "nanotik_alarms 0\n", "nanotik_orders_stopped 1\n"); /* is no fault */
+    fixture_db_sql(w.bot.db,
+                   "insert into outbox(network, lane, addr, body, state, lost, created_at,"
+                   " not_before) select 'fake', '', '', '', 'pending', lost,"
+                   " clock_timestamp() - interval '90 s', clock_timestamp() - interval"
+                   " '90 s' from generate_series(0, 1) lost");
+    SAYS("/metrics", "nanotik_cards_waiting 2\n", "nanotik_cards_unanswered 1\n",
+         "nanotik_oldest_card_seconds 9");
     health_stop(h);
     world_close(&w);
 }

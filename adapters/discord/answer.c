@@ -152,14 +152,23 @@ void dc_ask_script(struct discord *d, const struct dc_event *ev)
     const struct chat_menu *menu = dc_menu(d, ev->event.lang);
     const char *lang = menu ? menu->lang : "en";
     AUTO(strbuf_free) struct strbuf body = STRBUF(DC_BODY_MAX);
-    bool whole = strcmp(ev->command, "/make") == 0; /* a whole script, else a change of one */
+    static const struct {
+        const char *command, *title, *label;
+    } windows[] = {
+        {"/make",  "discord.script_title", "discord.script_label"}, /* a whole script */
+        {"/admin", "discord.admin_title",  "discord.admin_label" },
+        {"",       "discord.edit_title",   "discord.edit_label"  }, /* a change of one */
+    };
+    size_t w = 0;
+    while (windows[w].command[0] && strcmp(ev->command, windows[w].command) != 0)
+        w++;
     dc_sign(d->key, ev->command, 0, custom);
     strbuf_adds(&body, "{\"type\":9,\"data\":{\"custom_id\":");
     json_put_text(&body, custom);
     strbuf_adds(&body, ",\"title\":");
-    put_catalog(d, &body, lang, whole ? "discord.script_title" : "discord.edit_title");
+    put_catalog(d, &body, lang, windows[w].title);
     strbuf_adds(&body, ",\"components\":[{\"type\":18,\"label\":");
-    put_catalog(d, &body, lang, whole ? "discord.script_label" : "discord.edit_label");
+    put_catalog(d, &body, lang, windows[w].label);
     strbuf_adds(&body, ",\"component\":{\"type\":4,\"custom_id\":\"text\",\"style\":2,"
                        "\"min_length\":1,\"max_length\":4000}}]}}");
     char *text = strbuf_take(&body);

@@ -70,6 +70,8 @@ static const struct option options[] = {
      "ADDRESS:PORT of /health and /metrics for a monitor, e.g. 127.0.0.1:8080; off: none."},
     {"NANOTIK_SUPPORT", KIND_TEXT, "", 0, 0, NULL,
      "Where people reach you: @name, a link or an address; /support shows it. Empty: nowhere."},
+    {"NANOTIK_ADMINS", KIND_PEOPLE, "", 0, 0, "telegram discord",
+     "Operators, who may say /admin in a private chat: telegram:ID,discord:ID, never names. Empty: only who sits at the terminal."},
     {"NANOTIK_RENDER_THREADS", KIND_INT, "0", 0, 256, NULL,
      "Threads that render; 0 is one per core."},
     {"NANOTIK_SHUTDOWN_SECONDS", KIND_INT, "20", 1, 600, NULL,
@@ -429,6 +431,15 @@ int64_t config_int(const struct config *c, const char *name)
     if (!c->value[i].text && !str_to_int(options[i].fallback, INT64_MIN, INT64_MAX, &value))
         abort();
     return value;
+}
+
+bool config_lists(const char *list, const char *item)
+{
+    char one[VALUE_MAX];
+    while (config_next_item(&list, one))
+        if (strcmp(one, item) == 0)
+            return true;
+    return false;
 }
 
 bool config_is_set(const struct config *c, const char *name)

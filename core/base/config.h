@@ -27,6 +27,8 @@ void config_free(struct config *c);
 /* "" when unset and without default. Asking for a name that is not in the table aborts: our bug. */
 const char *config_text(const struct config *c, const char *name);
 int64_t config_int(const struct config *c, const char *name);
+/* Whether this item stands in a comma list, blanks around it or not. */
+bool config_lists(const char *list, const char *item);
 /* True when it came from the environment or the file. */
 bool config_is_set(const struct config *c, const char *name);
 void config_print_example(FILE *out);

@@ -22,6 +22,23 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
+bool config_next_item(const char **at, char ret[static VALUE_MAX])
+{
+    while (**at) {
+        const char *text = *at + strspn(*at, ", \t\r\n");
+        size_t len = strcspn(text, ",");
+        *at = text + len;
+        while (len > 0 && strchr(" \t\r\n", text[len - 1]))
+            len--;
+        if (len == 0 || len >= VALUE_MAX)
+            continue;
+        memcpy(ret, text, len);
+        ret[len] = '\0';
+        return true;
+    }
+    return false;
+}
+
 static bool is_url(const char *text, const char *safe, const char *open, bool *ret_plain)
 {
     bool is_safe = str_starts(text, safe);
@@ -46,17 +63,39 @@ bool config_is_address(enum kind kind, const char *text, bool *ret_plain)
         return is_url(text, "https://", "http://", ret_plain);
     const char *safe = kind == KIND_URLS ? "https://" : "wss://";
     const char *open = kind == KIND_URLS ? "http://" : "ws://";
-    for (; *text; text += *text == ',') {
-        text += strspn(text, " \t\r\n");
-        char one[VALUE_MAX];
-        size_t len = strcspn(text, ",");
-        snprintf(one, sizeof(one), "%.*s", (int)MIN(len, sizeof(one) - 1), text);
-        size_t kept = strlen(one);
-        while (kept > 0 && strchr(" \t\r\n", one[kept - 1]))
-            one[--kept] = '\0';
-        if (one[0] && !is_url(one, safe, open, ret_plain))
+    char one[VALUE_MAX];
+    while (config_next_item(&text, one))
+        if (!is_url(one, safe, open, ret_plain))
             return false;
-        text += len;
+    return true;
+}
+
+/* "telegram:123": a name or @name could be somebody else's tomorrow. */
+static bool is_person(const char *networks, const char *text)
+{
+    enum { DIGITS_MAX = 20 };
+    char network[32];
+    size_t len = strcspn(text, ":");
+    if (len >= sizeof(network) || text[len] != ':')
+        return false;
+    memcpy(network, text, len);
+    network[len] = '\0';
+    const char *id = text + len + 1;
+    size_t digits = strspn(id, "0123456789");
+    return is_choice(networks, network) && id[0] != '0' && digits > 0 && digits <= DIGITS_MAX &&
+           id[digits] == '\0';
+}
+
+static bool check_people(const struct option *o, const char *where, const char *text, struct err *e)
+{
+    char one[VALUE_MAX], what[400];
+    while (config_next_item(&text, one)) {
+        if (is_person(o->choices, one))
+            continue;
+        snprintf(what, sizeof(what),
+                 "\"%.100s\" must be NETWORK:ID with the id in digits, the network one of: %s", one,
+                 o->choices);
+        return config_wrong(e, where, what);
     }
     return true;
 }
@@ -117,6 +156,8 @@ bool config_check(const struct option *o, const char *where, const char *text, s
     case KIND_WS_URLS:
         return config_is_address(o->kind, text, &plain) ||
                config_wrong(e, where, "must be ws:// or wss:// addresses, with commas between");
+    case KIND_PEOPLE:
+        return check_people(o, where, text, e);
     case KIND_DB_URL:
         hide_password(text);
         return is_db_url(text) ||

@@ -22,6 +22,7 @@ enum kind {
     KIND_URL,     /* http(s) address; plain http only for loopback or with NANOTIK_ALLOW_PLAIN */
     KIND_URLS,    /* the same, a comma list */
     KIND_WS_URLS, /* ws(s) addresses, a comma list, under the same rule */
+    KIND_PEOPLE,  /* network:ID, a comma list; networks in `choices`, ids in digits */
     KIND_DB_URL,  /* libpq address; may be in the file, its password is kept out of the log */
     KIND_SECRET,  /* never in the file */
 };
@@ -45,6 +46,8 @@ bool config_wrong(struct err *e, const char *where, const char *what);
 /* Sets v->integer where the kind has one; registers secrets with log_secret. */
 MUST_USE bool config_check(const struct option *o, const char *where, const char *text,
                            struct value *v, struct err *e);
+/* The next of a comma list without the blanks around it, *at moves on; false: there is none. */
+MUST_USE bool config_next_item(const char **at, char ret[static VALUE_MAX]);
 /* KIND_URL, KIND_URLS, KIND_WS_URLS; *ret_plain: one would go unprotected to another machine. */
 MUST_USE bool config_is_address(enum kind kind, const char *text, bool *ret_plain);
 

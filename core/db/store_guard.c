@@ -5,28 +5,37 @@
 #include "core/base/strbuf.h"
 #include "core/base/utf8.h"
 #include "core/db/seal.h"
+#include "core/db/store_admin.h"
 #include "core/db/store_util.h"
 
 enum { ANSWER_MAX = 16384, CALLS_MAX = 40, SWEEP_ROWS = 500 };
 
 /* --- strikes --- */
 
+bool strike_count(struct db_tx *tx, const char *account, int days, int *ret_count, struct err *e)
+{
+    struct num window = num_make(days);
+    const char *params[] = {account, window.text};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx,
+                 "select count(*) from strikes where user_id = $1"
+                 " and at > clock_timestamp() - make_interval(days => $2::int)",
+                 params, 2, &rows, e))
+        return false;
+    *ret_count = (int)db_int(rows, 0, 0);
+    return true;
+}
+
 bool strike_add(struct db_tx *tx, const char *account, const char *category,
                 const struct strike_limits *limits, int *ret_count, bool *ret_paused, struct err *e)
 {
-    struct num days = num_make(limits->days), hours = num_make(limits->pause_hours);
-    const char *strike[] = {account, category};
-    const char *window[] = {account, days.text}, *pause[] = {account, hours.text};
-    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    struct num hours = num_make(limits->pause_hours);
+    const char *strike[] = {account, category}, *pause[] = {account, hours.text};
     *ret_paused = false;
     if (!db_exec(tx, "insert into strikes(user_id, category) values ($1, $2)", strike, 2, NULL,
                  e) ||
-        !db_exec(tx,
-                 "select count(*) from strikes where user_id = $1"
-                 " and at > clock_timestamp() - make_interval(days => $2::int)",
-                 window, 2, &rows, e))
+        !strike_count(tx, account, limits->days, ret_count, e))
         return false;
-    *ret_count = (int)db_int(rows, 0, 0);
     if (limits->most == 0 || *ret_count < limits->most)
         return true;
     *ret_paused = true;
@@ -59,12 +68,14 @@ bool strike_clear(struct db_tx *tx, const char *account, const char *actor, cons
         !db_exec(tx, "delete from pauses where user_id = $1", params, 1, NULL, e))
         return false;
     struct num amount = num_make(rows);
-    const char *line[] = {actor, account, amount.text, why};
     *ret_count = (int)rows;
-    return db_exec(tx,
-                   "insert into admin_log(actor, action, user_id, amount, why)"
-                   " values ($1, 'pardon', $2, $3, $4)",
-                   line, 4, NULL, e);
+    return admin_note(tx,
+                      &(struct admin_act){.actor = actor,
+                                          .action = "pardon",
+                                          .account = account,
+                                          .amount = amount.text,
+                                          .why = why},
+                      e);
 }
 
 /* --- what outlasts /forget --- */

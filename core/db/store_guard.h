@@ -24,6 +24,8 @@ struct strike_limits {
 bool strike_add(struct db_tx *tx, const char *account, const char *category,
                 const struct strike_limits *limits, int *ret_count, bool *ret_paused,
                 struct err *e);
+/* Within the last `days`. */
+bool strike_count(struct db_tx *tx, const char *account, int days, int *ret_count, struct err *e);
 /* Hours that the account still rests, rounded up; 0: it may order. */
 bool strike_pause(struct db_tx *tx, const char *account, int *ret_hours, struct err *e);
 /* Takes back all strikes and the pause, with a line in admin_log. */

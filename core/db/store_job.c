@@ -6,6 +6,7 @@
 #include "core/base/strbuf.h"
 #include "core/db/db_internal.h"
 #include "core/db/seal.h"
+#include "core/db/store_admin.h"
 #include "core/db/store_group.h"
 #include "core/db/store_job_internal.h"
 #include "core/db/store_ledger.h"
@@ -333,7 +334,7 @@ static bool start_quoted(struct db_tx *tx, const char *id, const struct job_head
     return job_enter_queue(tx, id, h->account, JOB_QUOTED, is_ready, e);
 }
 
-bool job_start(struct db_tx *tx, const char *id, enum job_start *ret, struct err *e)
+bool job_begin(struct db_tx *tx, const char *id, bool may, enum job_start *ret, struct err *e)
 {
     struct job_head h = {0};
     struct wallet w;
@@ -341,10 +342,16 @@ bool job_start(struct db_tx *tx, const char *id, enum job_start *ret, struct err
         return false;
     if (h.state == JOB_CANCELLED)
         return err_set(e, ERR_CONFLICT, "make.quote_gone", "job %s is cancelled", id);
-    if (h.state == JOB_QUOTED)
+    if (h.state == JOB_QUOTED && may)
         return start_quoted(tx, id, &h, &w, ret, e);
-    *ret = JOB_STARTED_BEFORE;
+    *ret = h.state == JOB_QUOTED ? JOB_STOPPED : JOB_STARTED_BEFORE;
     return true;
+}
+
+bool job_start(struct db_tx *tx, const char *id, enum job_start *ret, struct err *e)
+{
+    bool stopped = false;
+    return orders_stopped(tx, &stopped, e) && job_begin(tx, id, !stopped, ret, e);
 }
 
 /* --- cancel --- */

@@ -83,6 +83,7 @@ enum job_start {
     JOB_QUEUE_FULL,
     JOB_GROUP_CANNOT, /* its group is off, short of credits, or the member's day is used up */
     JOB_CLOSED,       /* the books do not agree: nothing that costs is started (ledger_watch) */
+    JOB_STOPPED,      /* an operator takes no orders for now (orders_stop) */
 };
 /* Quoted -> ready or waiting, with the hold, one transaction. NOTIFY at commit. Without credits or
  * room it stays quoted. ERR_CONFLICT "make.quote_gone" once cancelled. */
@@ -94,6 +95,9 @@ bool job_get(struct db_tx *tx, const char *id, struct job *ret,
 /* By short reference or full id, among this account's jobs. */
 bool job_find(struct db_tx *tx, const char *account, const char *text, struct job *ret,
               struct err *e);
+/* The same among what anybody has under way (waiting..delivering, kept), for operators. ERR_NOT_FOUND
+   "error.no_job", also where a short reference fits two. */
+bool job_find_live(struct db_tx *tx, const char *text, struct job *ret, struct err *e);
 /* Newest first. live_only: waiting..delivering. Caller frees each and the array. */
 bool job_list(struct db_tx *tx, const char *account, bool live_only, size_t max, struct job **ret,
               size_t *ret_count, struct err *e);

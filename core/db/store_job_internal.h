@@ -40,6 +40,8 @@ bool job_lock_paid(struct db_tx *tx, const char *id, struct job_head *ret,
     "exists (select 1 from drafts d where d.job_id = jobs.id and d.is_check" \
     " and d.state in ('wanted', 'writing'))"
 
+/* job_start, where `may` says whether orders are taken: what is only sent again is none. */
+bool job_begin(struct db_tx *tx, const char *id, bool may, enum job_start *ret, struct err *e);
 /* Of this account, in state waiting. */
 bool job_count_waiting(struct db_tx *tx, const char *account, int64_t *ret, struct err *e);
 /* Its place in the common queue, from `from`; the wallet and the job are locked. */

@@ -113,7 +113,7 @@ bool job_resend(struct db_tx *tx, const struct job *spec, const struct job *done
     struct job again = *spec;
     struct num ms = num_make(done->video_ms), bytes = num_make(done->video_bytes);
     again.price = 0;
-    if (!job_quote(tx, &again, dedupe_key, ret_id, e) || !job_start(tx, ret_id, ret, e))
+    if (!job_quote(tx, &again, dedupe_key, ret_id, e) || !job_begin(tx, ret_id, true, ret, e))
         return false;
     if (*ret != JOB_STARTED)
         return true;

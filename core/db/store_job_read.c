@@ -96,17 +96,26 @@ bool job_get(struct db_tx *tx, const char *id, struct job *ret, struct err *e)
     return first_row(tx, "where j.id = $1", params, 1, ret, e);
 }
 
+/* What a person types: the short form or all of an id, in lower case. */
+static bool read_ref(const char *text, char ret_lower[static UUID_TEXT], struct err *e)
+{
+    bool whole = str_copy(ret_lower, UUID_TEXT, text);
+    for (char *c = ret_lower; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    size_t n = strlen(ret_lower);
+    bool is_short = n == JOB_SHORT - 1 && strspn(ret_lower, "0123456789abcdef") == n;
+    return (whole && (is_short || uuid_valid(ret_lower))) ||
+           err_set_arg(e, ERR_NOT_FOUND, "error.no_job", text, "not a reference");
+}
+
 bool job_find(struct db_tx *tx, const char *account, const char *text, struct job *ret,
               struct err *e)
 {
     char lower[UUID_TEXT];
-    bool whole = str_copy(lower, sizeof(lower), text);
-    for (char *c = lower; *c; c++)
-        *c = (char)tolower((unsigned char)*c);
-    size_t n = strlen(lower);
-    bool is_short = n == JOB_SHORT - 1 && strspn(lower, "0123456789abcdef") == n;
-    if (!whole || !uuid_valid(account) || (!is_short && !uuid_valid(lower)))
-        return err_set_arg(e, ERR_NOT_FOUND, "error.no_job", text, "not a reference");
+    if (!uuid_valid(account))
+        return err_set_arg(e, ERR_NOT_FOUND, "error.no_job", text, "not an account");
+    if (!read_ref(text, lower, e))
+        return false;
     const char *params[] = {account, lower};
     if (first_row(tx,
                   "where j.user_id = $1 and right(j.id::text, length($2)) = $2"
@@ -116,6 +125,24 @@ bool job_find(struct db_tx *tx, const char *account, const char *text, struct jo
     if (e->code == ERR_NOT_FOUND)
         str_copy(e->arg, sizeof(e->arg), text);
     return false;
+}
+
+bool job_find_live(struct db_tx *tx, const char *text, struct job *ret, struct err *e)
+{
+    char lower[UUID_TEXT];
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!read_ref(text, lower, e))
+        return false;
+    const char *params[] = {lower};
+    if (!job_select(tx,
+                    "where j.state in ('waiting', 'ready', 'running', 'delivering', 'kept')"
+                    " and right(j.id::text, length($1)) = $1 limit 2",
+                    params, 1, &rows, e))
+        return false;
+    if (db_count(rows) != 1)
+        return err_set_arg(e, ERR_NOT_FOUND, "error.no_job", text, "%s fits",
+                           db_count(rows) == 0 ? "none" : "more than one");
+    return job_from_row(rows, 0, ret, e);
 }
 
 bool job_list(struct db_tx *tx, const char *account, bool live_only, size_t max, struct job **ret,

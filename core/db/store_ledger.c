@@ -5,6 +5,7 @@
 
 #include "core/base/strbuf.h"
 #include "core/db/db_internal.h"
+#include "core/db/store_admin.h"
 #include "core/db/store_util.h"
 
 enum { GRANT_MAX = 1000000, KEY_TEXT = 216 };
@@ -191,12 +192,14 @@ bool ledger_grant(struct db_tx *tx, const char *key, const char *account, int64_
     if (*ret == LEDGER_REPEATED)
         return true;
     struct num amount = num_make(credits);
-    const char *params[] = {actor, account, amount.text, why};
     DB_CRASH(tx, "grant");
-    return exec_change(tx,
-                       "insert into admin_log(actor, action, user_id, amount, why)"
-                       " values ($1, 'grant', $2, $3, $4)",
-                       params, 4, NULL, e);
+    return admin_note(tx,
+                      &(struct admin_act){.actor = actor,
+                                          .action = "grant",
+                                          .account = account,
+                                          .amount = amount.text,
+                                          .why = why},
+                      e);
 }
 
 static bool have_transfer(struct db_tx *tx, const char *key, bool *ret, struct err *e)

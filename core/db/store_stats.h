@@ -1,5 +1,5 @@
 /*
- * store_stats - the numbers that an operator's monitor reads.
+ * store_stats - the numbers that an operator reads, at /metrics or in the chat (/admin status).
  *
  * What:    a name, a label ("" none) and a value each; always the same ones, whatever is in the tables.
  *          Only tables or parts of them that stay small are counted.
