@@ -1,5 +1,5 @@
-/* The finished sound track, decoded by the ffmpeg program and measured: loudness, peaks, ducking,
-   length, silence, cancel, bad voices. */
+/* The finished sound track, decoded by the ffmpeg program and measured: loudness, peaks, bit rate,
+   ducking, length, silence, cancel, bad voices. */
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -173,8 +173,11 @@ static void loudness_and_peak_are_as_promised(void **state)
         render(&spec, out);
         double lufs = 0, peak = 0;
         measure("", out, &lufs, &peak);
+        long long bits_s = fs_size(out) * 8 / (240 / STORY_FPS);
         if (fabs(lufs + 14) > 0.5 || peak > -1.5)
             fail_msg("%s: %.1f LUFS, %.1f dBTP", rows[i].why, lufs, peak);
+        if (bits_s < 90000 || bits_s > 140000) /* meant: at most 128,000, and the container */
+            fail_msg("%s: %lld bits a second", rows[i].why, bits_s);
     }
 }
 
