@@ -16,7 +16,7 @@
 #include "core/db/store_account.h"
 #include "core/db/store_restore.h"
 
-enum { KEY_TEXT_MIN = 16, KEY_BYTES = 32 };
+enum { KEY_TEXT_MIN = 16, KEY_BYTES = 32, READY_TRIES = 30 };
 
 void cli_complain(const struct cli *cli, const char *key, const char *what)
 {
@@ -178,6 +178,19 @@ static bool refuse_body(struct db_tx *tx, void *ctx, struct err *e)
     return restore_refuse_open(tx, e);
 }
 
+/* The server may come later than we do, as with the migrations behind this. */
+static bool refuse_half_restored(struct db *db, const struct cancel *stop, struct err *e)
+{
+    for (int tries = 1; !db_run(db, refuse_body, NULL, e); tries++) {
+        if (cancel_fired(stop))
+            return err_set(e, ERR_CANCELLED, "error.stopping", "start stopped");
+        if (e->code != ERR_RETRY || tries == READY_TRIES)
+            return false;
+        cancel_wait(stop, 100);
+    }
+    return true;
+}
+
 bool cli_db_open(struct cli *cli, bool may_join, size_t connections, struct cli_db *ret,
                  int *ret_applied, struct err *e)
 {
@@ -187,7 +200,7 @@ bool cli_db_open(struct cli *cli, bool may_join, size_t connections, struct cli_
         return false;
     /* Only while starting: at the end, jobs are given back although the stop has fired. */
     db_set_cancel(d.db, &cli->stop);
-    bool ok = db_run(d.db, refuse_body, NULL, e) && db_migrate(d.db, &applied, e);
+    bool ok = refuse_half_restored(d.db, &cli->stop, e) && db_migrate(d.db, &applied, e);
     db_set_cancel(d.db, NULL);
     if (!ok) {
         cli_db_close(&d);

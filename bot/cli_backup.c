@@ -13,12 +13,14 @@
 #include "core/db/dump.h"
 #include "core/db/store_restore.h"
 
-enum { CONNECTIONS = 2, LOADED = 100 };
+enum { CONNECTIONS = 2, LOADED = 100, OPEN_REFUNDS };
 
 struct copy {
     struct cli *cli;
     const char *path;
-    bool loaded; /* somebody else has loaded it */
+    bool loaded;       /* somebody else has loaded it */
+    bool open_refunds; /* nothing but that */
+    bool found;
     struct cli_db db;
     struct signals *signals;
     enum restore_state state;
@@ -48,21 +50,25 @@ static int copy_end(struct copy *c, bool ok, const struct err *e)
     return ok ? CLI_OK : CLI_FAILED;
 }
 
-/* The file, or with may_be_loaded the option instead of it. */
-static bool read_arguments(struct copy *c, bool may_be_loaded)
+/* The file, or of a restore an option instead of it. */
+static bool read_arguments(struct copy *c, bool is_restore)
 {
     static const struct cli_option options[] = {
-        CLI_CONFIG_OPTION, {.name = "loaded", .id = LOADED},
-         {0               }
+        CLI_CONFIG_OPTION,
+        {.name = "loaded",    .id = LOADED},
+        {.name = "open-refunds",                   .id = OPEN_REFUNDS},
+        {0}
     };
     struct cli_args args = {0};
     bool parsed = true;
-    while (cli_option(c->cli, &args, options, &parsed) != CLI_END)
-        c->loaded = true;
+    int option;
+    while ((option = cli_option(c->cli, &args, options, &parsed)) != CLI_END)
+        *(option == LOADED ? &c->loaded : &c->open_refunds) = true;
     if (!parsed || !cli_words_ok(c->cli, &args, 1))
         return false;
     c->path = args.words[0];
-    if (args.word_count != (c->loaded ? 0 : 1) || (c->loaded && !may_be_loaded)) {
+    size_t said = args.word_count + c->loaded + c->open_refunds;
+    if (said != 1 || (!is_restore && !c->path)) {
         cli_usage(c->cli, "cli.need_file", c->cli->argv[0]);
         return false;
     }
@@ -143,6 +149,34 @@ static bool restore(struct copy *c, struct err *e)
            db_run(c->db.db, settle_body, c, e);
 }
 
+static void tell_restored(const struct copy *c)
+{
+    AUTO(free_ptr)
+    char *text = i18n_text(c->cli->lang, "cli.restored", I18N_NUM("jobs", c->done.jobs),
+                           I18N_NUM("cards", c->done.cards), I18N_NUM("events", c->done.events));
+    printf("%s\n", text);
+}
+
+/* --- refunds that the backup did not know of --- */
+
+static bool open_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct copy *c = data;
+    return restore_open_refunds(tx, "cli", &c->found, e);
+}
+
+static bool open_refunds(struct copy *c, struct err *e)
+{
+    if (!cli_load_config(c->cli, e) || !signals_start(&c->cli->stop, 0, NULL, &c->signals, e) ||
+        !cli_db_open(c->cli, true, CONNECTIONS, &c->db, NULL, e) ||
+        !db_run(c->db.db, open_body, c, e))
+        return false;
+    AUTO(free_ptr)
+    char *text = i18n_text(c->cli->lang, c->found ? "cli.refunds_opened" : "cli.refunds_were_open");
+    printf("%s\n", text);
+    return true;
+}
+
 int cli_restore(struct cli *cli)
 {
     struct err e = {0};
@@ -152,14 +186,9 @@ int cli_restore(struct cli *cli)
     c->cli = cli;
     int code = CLI_USAGE;
     if (read_arguments(c, true)) {
-        bool ok = copy_open(c, false, &e) && restore(c, &e);
-        if (ok) {
-            AUTO(free_ptr)
-            char *text =
-                i18n_text(cli->lang, "cli.restored", I18N_NUM("jobs", c->done.jobs),
-                          I18N_NUM("cards", c->done.cards), I18N_NUM("events", c->done.events));
-            printf("%s\n", text);
-        }
+        bool ok = c->open_refunds ? open_refunds(c, &e) : copy_open(c, false, &e) && restore(c, &e);
+        if (ok && !c->open_refunds)
+            tell_restored(c);
         code = copy_end(c, ok, &e);
     }
     free(c);

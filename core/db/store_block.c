@@ -59,11 +59,11 @@ static bool read_one(struct db_tx *tx, const char *sql, const char *const *param
     return !*ret_found || from_row(rows, ret, e);
 }
 
-bool block_store(struct db_tx *tx, struct own_block *b, bool *ret_ours, struct err *e)
+static bool insert(struct db_tx *tx, const struct own_block *b, const char *state, bool *ret_new,
+                   struct err *e)
 {
     char hash[NANO_HEX], previous[NANO_HEX], link[NANO_HEX], amount[RAW_TEXT], balance[RAW_TEXT],
         representative[NANO_ADDRESS], signature[NANO_SIGNATURE_HEX];
-    bool found = false;
     int64_t rows = 0;
     nano_hash_print(&b->hash, hash);
     nano_hash_print(&b->block.previous, previous);
@@ -72,24 +72,72 @@ bool block_store(struct db_tx *tx, struct own_block *b, bool *ret_ours, struct e
     raw_print(b->block.balance, balance);
     nano_account_print(&b->block.representative, representative);
     nano_signature_print(&b->block.signature, signature);
-    const char *params[] = {hash,     b->address, previous, nano_subtype_name(b->kind),
-                            link,     amount,     balance,  representative,
-                            signature};
-    const char *place[] = {b->address, previous};
+    const char *params[] = {hash,      b->address, previous, nano_subtype_name(b->kind),
+                            link,      amount,     balance,  representative,
+                            signature, state};
     if (!exec_change(tx,
                      "insert into blocks(hash, address, previous, kind, link, raw, balance,"
-                     " representative, signature) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-                     " on conflict do nothing",
+                     " representative, signature, state)"
+                     " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing",
                      params, COUNT(params), &rows, e))
         return false;
+    *ret_new = rows == 1;
+    return true;
+}
+
+bool block_store(struct db_tx *tx, struct own_block *b, bool *ret_ours, struct err *e)
+{
+    char previous[NANO_HEX];
+    bool found = false;
+    nano_hash_print(&b->block.previous, previous);
+    const char *place[] = {b->address, previous};
+    if (!insert(tx, b, states[BLOCK_STORED], ret_ours, e))
+        return false;
     DB_CRASH(tx, "block_store");
-    *ret_ours = rows == 1;
     if (!read_one(tx,
                   "select " COLUMNS " from blocks b where address = $1 and previous = $2"
                   " and state <> 'refused'",
                   place, 2, b, &found, e))
         return false;
     return found || err_set(e, ERR_RETRY, "error.database", "a block comes and goes");
+}
+
+bool block_known(struct db_tx *tx, const struct nano_hash *hash, struct raw *ret_balance,
+                 bool *ret_known, struct err *e)
+{
+    char hex[NANO_HEX];
+    nano_hash_print(hash, hex);
+    const char *params[] = {hex};
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx, "select balance from blocks where hash = $1 and state <> 'refused'", params, 1,
+                 &rows, e))
+        return false;
+    *ret_known = db_count(rows) > 0;
+    return !*ret_known || raw_parse(row_text(rows, 0, 0), ret_balance) ||
+           err_set(e, ERR_INTERNAL, "error.internal", "balance after %s", hex);
+}
+
+bool block_adopt(struct db_tx *tx, const struct own_block *b, bool of_treasury, bool *ret_orphan,
+                 struct err *e)
+{
+    char hash[NANO_HEX], link[NANO_HEX], to[NANO_ADDRESS];
+    bool is_new = false, found = true;
+    *ret_orphan = false;
+    nano_hash_print(&b->hash, hash);
+    nano_hash_print(&b->block.link, link);
+    if (!insert(tx, b, states[BLOCK_CONFIRMED], &is_new, e))
+        return false;
+    DB_CRASH(tx, "block_adopt");
+    if (b->kind != NANO_SEND)
+        return deposit_collected(tx, "nano", link, e);
+    if (!is_new || !of_treasury)
+        return true;
+    const struct nano_account account = nano_account_of(&b->block.link);
+    nano_account_print(&account, to);
+    if (!refund_adopt(tx, "nano", to, b->amount, hash, &found, e))
+        return false;
+    *ret_orphan = !found;
+    return true;
 }
 
 bool block_open_of(struct db_tx *tx, const char *address, struct own_block *ret, bool *ret_found,

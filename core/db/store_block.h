@@ -47,6 +47,14 @@ bool block_due(struct db_tx *tx, const char *after, struct own_block *ret, bool 
                struct err *e);
 /* Blocks that are not through yet, due or not; without the stuck ones. */
 bool block_count_open(struct db_tx *tx, int64_t *ret, struct err *e);
+/* Any block of ours by its hash, and what its account has after it. */
+bool block_known(struct db_tx *tx, const struct nano_hash *hash, struct raw *ret_balance,
+                 bool *ret_known, struct err *e);
+/* A final block that our key signed and that is not known here, because the database is a restored
+   one: stored as confirmed. A receive collects its payment; a send of the treasury is the refund of this
+   much to that address that waits. *ret_orphan: there is none, and refunds rest (alarm "refunds"). */
+bool block_adopt(struct db_tx *tx, const struct own_block *b, bool of_treasury, bool *ret_orphan,
+                 struct err *e);
 bool block_set_work(struct db_tx *tx, const struct nano_hash *hash, uint64_t work, struct err *e);
 /* Next look after delay_ms; in the same transaction a confirmed receive collects its
    payment, and a refund ends with its send. Ends a row of refusals. */

@@ -244,17 +244,27 @@ static bool take(struct db_tx *tx, const struct refund *r, struct err *e)
     return add_rest(tx, r, "-", e);
 }
 
+/* Whatever is not in order: books that do not agree, or a restore that is not looked into. */
+static bool refunds_rest(struct db_tx *tx, bool *ret, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx, "select 1 from alarms limit 1", NULL, 0, &rows, e))
+        return false;
+    *ret = db_count(rows) > 0;
+    return true;
+}
+
 bool refund_agree(struct db_tx *tx, const char *account, const char *id, struct raw day,
                   struct refund *ret, struct err *e)
 {
     struct num minutes = num_make(REFUND_ASK_MINUTES);
     const char *params[] = {account, id, minutes.text};
     struct wallet w;
-    bool found = false, closed = false;
-    if (!wallet_lock(tx, account, &w, e) || !ledger_closed(tx, &closed, e))
+    bool found = false, rest = false;
+    if (!wallet_lock(tx, account, &w, e) || !refunds_rest(tx, &rest, e))
         return false;
-    if (closed)
-        return err_set(e, ERR_CONFLICT, "error.closed", "the books do not agree");
+    if (rest)
+        return err_set(e, ERR_CONFLICT, "error.closed", "an alarm is there");
     if (!read_one(tx,
                   "select " COLUMNS " from refunds r where r.user_id = $1 and r.state = 'asked'"
                   " and ($2 = '' or r.id::text = $2)"
@@ -291,7 +301,7 @@ bool refund_waiting(struct db_tx *tx, const char *method, struct refund *ret, bo
     const char *params[] = {method};
     return read_one(tx,
                     "select " COLUMNS " from refunds r where r.state = 'waiting' and r.method = $1"
-                    " and not exists (select 1 from alarms where name = 'ledger')"
+                    " and not exists (select 1 from alarms)"
                     " order by r.agreed_at, r.id limit 1",
                     params, 1, ret, ret_found, e);
 }
@@ -343,6 +353,31 @@ bool refund_end(struct db_tx *tx, const char *block, bool confirmed, struct err 
         return false;
     DB_CRASH(tx, "refund_end");
     return confirmed || rows == 0 || give_back(tx, &r, e);
+}
+
+bool refund_adopt(struct db_tx *tx, const char *method, const char *address, struct raw amount,
+                  const char *block, bool *ret_found, struct err *e)
+{
+    char raw[RAW_TEXT];
+    int64_t rows = 0;
+    raw_print(amount, raw);
+    const char *params[] = {method, address, raw, block};
+    if (!exec_change(tx,
+                     "update refunds set state = 'sent', block = $4 where id = (select id"
+                     " from refunds where state = 'waiting' and method = $1 and address = $2"
+                     " and raw = $3::numeric order by agreed_at, id limit 1 for update)",
+                     params, COUNT(params), &rows, e))
+        return false;
+    *ret_found = rows == 1;
+    if (*ret_found)
+        return refund_end(tx, block, true, e);
+    const char *alarm[] = {block};
+    return db_exec(
+        tx,
+        "insert into alarms(name, what) values ('refunds', $1 || ': sent by the treasury'"
+        " || ' after the backup, for a refund that is not known')"
+        " on conflict (name) do update set what = alarms.what || '; ' || excluded.what",
+        alarm, 1, NULL, e);
 }
 
 bool refund_untold(struct db_tx *tx, const char *method, struct refund *ret, bool *ret_found,

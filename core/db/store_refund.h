@@ -62,6 +62,11 @@ bool refund_waiting(struct db_tx *tx, const char *method, struct refund *ret, bo
    so that this block must not be stored. */
 bool refund_link(struct db_tx *tx, const char *id, const char *block, bool *ret_linked,
                  struct err *e);
+/* After a restore: this confirmed block of the treasury is the refund that waits for such a one, and
+   ends it. *ret_found false: none does, so it is told by the alarm "refunds", and none is agreed to or
+   signed while that is there. */
+bool refund_adopt(struct db_tx *tx, const char *method, const char *address, struct raw amount,
+                  const char *block, bool *ret_found, struct err *e);
 /* The block was confirmed, or can never be (then all comes back); a repeat does nothing. */
 bool refund_end(struct db_tx *tx, const char *block, bool confirmed, struct err *e);
 /* One whose state the person was not told; told once marked. */

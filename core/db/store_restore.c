@@ -170,3 +170,45 @@ bool restore_settle(struct db_tx *tx,
     *ret = done;
     return true;
 }
+
+/* --- afterwards --- */
+
+bool rescan_wanted(struct db_tx *tx, bool *ret, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx, "select 1 from alarms where name = 'rescan'", NULL, 0, &rows, e))
+        return false;
+    *ret = db_count(rows) > 0;
+    return true;
+}
+
+bool rescan_over(struct db_tx *tx, struct err *e)
+{
+    return db_exec(tx, "delete from alarms where name = 'rescan'", NULL, 0, NULL, e);
+}
+
+bool restore_alarms(struct db_tx *tx, void (*on_alarm)(void *ctx, const char *what), void *ctx,
+                    struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!db_exec(tx, "select what from alarms where name in ('rescan', 'refunds') order by name",
+                 NULL, 0, &rows, e))
+        return false;
+    for (size_t i = 0; i < db_count(rows); i++)
+        on_alarm(ctx, row_text(rows, i, 0));
+    return true;
+}
+
+bool restore_open_refunds(struct db_tx *tx, const char *actor, bool *ret_found, struct err *e)
+{
+    const char *params[] = {actor};
+    int64_t rows = 0;
+    if (!exec_change(tx,
+                     "with gone as (delete from alarms where name = 'refunds' returning what)"
+                     " insert into admin_log(actor, action, why)"
+                     " select $1, 'open_refunds', what from gone",
+                     params, 1, &rows, e))
+        return false;
+    *ret_found = rows > 0;
+    return true;
+}

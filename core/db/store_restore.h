@@ -47,4 +47,16 @@ bool restore_settle(struct db_tx *tx,
                                       struct err *e),
                     void *ctx, const char *actor, struct restore_done *ret, struct err *e);
 
+/* --- afterwards --- */
+
+/* The accounts' own blocks are still to be looked through (alarm "rescan"). */
+bool rescan_wanted(struct db_tx *tx, bool *ret, struct err *e);
+bool rescan_over(struct db_tx *tx, struct err *e);
+/* Alarms of a restore, one text each; for people. */
+bool restore_alarms(struct db_tx *tx, void (*on_alarm)(void *ctx, const char *what), void *ctx,
+                    struct err *e);
+/* The operator has looked at what the alarm "refunds" names: refunds go on. *ret_found false: it was
+   not there. */
+bool restore_open_refunds(struct db_tx *tx, const char *actor, bool *ret_found, struct err *e);
+
 #endif

@@ -312,7 +312,8 @@ bool nano_collect_round(struct nano_payment *p, struct raw least, const struct c
         return err_set(e, ERR_RETRY, "error.busy", "no memory to collect");
     s->p = p;
     *ret_busy = false;
-    if (!build_receives(s, cancel, ret_busy, e) || !build_sweeps(s, least, cancel, ret_busy, e) ||
+    if (!nano_rescan(p, cancel, e) || !build_receives(s, cancel, ret_busy, e) ||
+        !build_sweeps(s, least, cancel, ret_busy, e) ||
         (p->calls && !nano_refund_round(p, cancel, ret_busy, e)) ||
         !drive_due(s, cancel, ret_busy, ret_swept, e) || !db_run(p->o.db, open_body, s, e))
         return false;

@@ -44,7 +44,8 @@ struct nano_payment {
     /* Collector only: not looked at before (monotonic ms). */
     int64_t refund_at, receive_at, sweep_at;
     bool receive_told, sweep_told, refund_told; /* collector only: what hinders it was logged */
-    size_t cut_told;                            /* watcher only: accounts whose list was cut */
+    bool rescanned;  /* collector only: no restore waits to be looked into */
+    size_t cut_told; /* watcher only: accounts whose list was cut */
     /* Collector only: behind which address the next look goes on; "" = from the start. */
     char receive_after[PAY_ADDRESS_MAX], sweep_after[PAY_ADDRESS_MAX], drive_after[PAY_ADDRESS_MAX];
     const struct pay_calls *calls;
@@ -142,6 +143,11 @@ bool nano_read_frontier(struct nano_payment *p, const struct nano_account *ours,
 void nano_collect_tell(bool *told, const struct err *e);
 bool nano_payment_collect(void *self, const struct cancel *cancel,
                           char ret_moved[static PAY_AMOUNT], struct err *e);
+
+/* --- nano_rescan.c: after a restore --- */
+
+/* True once nothing is to be looked into any more; until then no block may be made. */
+bool nano_rescan(struct nano_payment *p, const struct cancel *cancel, struct err *e);
 
 /* --- nano_drive.c: a stored block on its way --- */
 

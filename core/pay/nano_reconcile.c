@@ -12,6 +12,7 @@
 #include "core/base/strbuf.h"
 #include "core/db/store_ledger.h"
 #include "core/db/store_refund.h"
+#include "core/db/store_restore.h"
 #include "core/pay/nano_internal.h"
 
 struct compare {
@@ -46,7 +47,8 @@ static void differs(struct compare *c, const char *fmt, ...)
 static bool ledger_body(struct db_tx *tx, void *data, struct err *e)
 {
     struct compare *c = data;
-    return ledger_check(tx, c->on_difference, c->ctx, NULL, e);
+    return ledger_check(tx, c->on_difference, c->ctx, NULL, e) &&
+           restore_alarms(tx, c->on_difference, c->ctx, e);
 }
 
 static bool receipts_body(struct db_tx *tx, void *data, struct err *e)
