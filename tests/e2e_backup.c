@@ -12,7 +12,7 @@
 
 #include "core/base/cancel.h"
 #include "core/base/clock.h"
-#include "core/base/fs.h"
+#include "core/base/proc.h"
 #include "core/base/strbuf.h"
 #include "tests/fake_nano.h"
 #include "tests/fixture_db.h"
@@ -299,12 +299,100 @@ static void refunds_since_the_backup(void **state)
     fake_node_no_complaints(&nano);
 }
 
+/* --- a server of the operator's own; killed anywhere --- */
+
+static void sql(const char *url, const char *text)
+{
+    AUTO(free_ptr) char *said = NULL;
+    AUTO(free_ptr) char *where = str_printf("--dbname=%s", url);
+    const char *argv[] = {"psql", "-qXtA", "-v", "ON_ERROR_STOP=1", where, "-c", text, NULL};
+    struct err e = {0};
+    if (!proc_run(argv, &(struct proc_options){0}, START_MS, 1000, &said, &e))
+        fail_msg("%s: %s", text, e.detail);
+}
+
+/* The same server, another database: "... dbname=NAME". */
+static char *other_database(const char *name)
+{
+    const char *url = fixture_db_url(), *at = strstr(url, "dbname=");
+    assert_non_null(at);
+    size_t rest = strcspn(at, " ");
+    return str_printf("%.*sdbname=%s%s", (int)(at - url), url, name, at + rest);
+}
+
+/* Killed around each step of the look at the accounts' own blocks: each payment counts once. */
+static void rescan_killed_at_each_step(void **state)
+{
+    static const char *const places[] = {
+        "rescan.credited",
+        "block_adopt.precommit",
+        "block_adopt.commit",
+        "rescan.stored:2",
+    };
+    struct site *p = *state;
+    AUTO(fixture_db_done) struct db *db = fixture_db_fresh(2);
+    char file[SITE_MAX + 16];
+    AUTO(free_ptr) char *mine = str_dup(fixture_db_url());
+    AUTO(free_ptr) char *url = other_database("put_back");
+    snprintf(file, sizeof(file), "%s/server.dump", p->folder);
+    struct session *s = begin(p, "run", NULL, NULL, mine);
+    session_say(s, "/pay 1\n");
+    session_expect(s, "  nano_", START_MS);
+    char address[80];
+    snprintf(address, sizeof(address), "%.65s", strstr(strbuf_text(&s->seen), "  nano_") + 2);
+    shell(p, "backup", file, mine, 0, "the whole database");
+    s = begin(p, "run", NULL, NULL, mine);
+    for (int i = 1; i <= 3; i++) { /* received, sent on, received again ... */
+        fake_nano_pay(&nano, address, "1" XNO, NULL);
+        fixture_db_wait(db,
+                        "select count(*) from blocks where kind = 'send' and"
+                        " state = 'confirmed'",
+                        i, START_MS);
+    }
+    stop(s);
+    site_forget_sessions(p);
+    shell(p, "restore", file, mine, 1, "not empty");
+
+    sql(mine, "create database put_back");
+    shell(p, "restore", "--loaded", url, 1, "nothing was loaded");
+    shell(p, "restore", file, url, 0, "paid back: 0.");
+    for (size_t i = 0; i < COUNT(places); i++) {
+        s = begin(p, "run", NULL, places[i], url);
+        if (session_wait(s, START_MS) != 128 + SIGKILL)
+            fail_msg("%s was not reached", places[i]);
+    }
+    s = begin(p, "run", NULL, NULL, url);
+    session_say(s, "/credits\n");
+    session_expect(s, "Your account", START_MS);
+    struct err e = {0};
+    struct db *put_back = NULL;
+    assert_true(db_open(url, 1, &put_back, &e));
+    fixture_db_wait(put_back, "select count(*) from alarms", 0, START_MS);
+    assert_int_equal(fixture_db_number(put_back, "select avail from wallets"), 301);
+    assert_int_equal(fixture_db_number(put_back, "select count(*) from deposits where collected"),
+                     3);
+    assert_int_equal(fixture_db_number(put_back, "select count(*) from blocks"), 6);
+    fixture_db_check(put_back);
+    struct session *too_early = begin(p, "restore", "--loaded", NULL, url);
+    assert_int_equal(session_finish(too_early, START_MS), 1);
+    AUTO(free_ptr) char *log = session_log(too_early);
+    assert_non_null(strstr(log, "A bot is working with this database"));
+    stop(s);
+    site_forget_sessions(p);
+    shell(p, "restore", "--loaded", url, 0, "paid back: 0.");
+    shell(p, "reconcile", NULL, url, 1, "are not looked through yet");
+    db_close(put_back);
+    sql(mine, "drop database put_back");
+    fake_node_no_complaints(&nano);
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
     const struct CMUnitTest tests[] = {
         CASE(restored_elsewhere),
         CASE(refunds_since_the_backup),
+        CASE(rescan_killed_at_each_step),
     };
     if (argc > 1) /* only this case */
         cmocka_set_test_filter(argv[1]);

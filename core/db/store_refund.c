@@ -244,11 +244,13 @@ static bool take(struct db_tx *tx, const struct refund *r, struct err *e)
     return add_rest(tx, r, "-", e);
 }
 
-/* Whatever is not in order: books that do not agree, or a restore that is not looked into. */
+/* Books that do not agree, or a restore that is not looked into. */
+#define REST "select 1 from alarms where name in ('ledger', 'rescan', 'refunds')"
+
 static bool refunds_rest(struct db_tx *tx, bool *ret, struct err *e)
 {
     AUTO(db_rows_free) struct db_rows *rows = NULL;
-    if (!db_exec(tx, "select 1 from alarms limit 1", NULL, 0, &rows, e))
+    if (!db_exec(tx, REST, NULL, 0, &rows, e))
         return false;
     *ret = db_count(rows) > 0;
     return true;
@@ -301,7 +303,7 @@ bool refund_waiting(struct db_tx *tx, const char *method, struct refund *ret, bo
     const char *params[] = {method};
     return read_one(tx,
                     "select " COLUMNS " from refunds r where r.state = 'waiting' and r.method = $1"
-                    " and not exists (select 1 from alarms)"
+                    " and not exists (" REST ")"
                     " order by r.agreed_at, r.id limit 1",
                     params, 1, ret, ret_found, e);
 }
