@@ -3,13 +3,13 @@
 #ifdef __x86_64__
 #include <immintrin.h>
 
+#define WORK_ALL(x) _mm256_set1_epi64x((long long)(x))
 #define WORK_ADD(a, b) _mm256_add_epi64(a, b)
 #define WORK_XOR(a, b) _mm256_xor_si256(a, b)
 #define WORK_ROR32(x) _mm256_shuffle_epi32(x, 0xb1)
 #define WORK_ROR24(x) _mm256_shuffle_epi8(x, by24)
 #define WORK_ROR16(x) _mm256_shuffle_epi8(x, by16)
 #define WORK_ROR63(x) ror63(x)
-#define ALL(x) _mm256_set1_epi64x((long long)(x))
 
 /* Named per function, so that the rest of the program runs on any processor. */
 #define AVX2 __attribute__((target("avx2")))
@@ -25,24 +25,19 @@ AVX2 static inline __m256i values_of(const struct work_start *s, __m256i m0)
                                           4, 5, 6, 7, 0, 1, 2, 11, 12, 13, 14, 15, 8, 9, 10);
     const __m256i by16 = _mm256_setr_epi8(2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9, 2,
                                           3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9);
-    const uint64_t *v = s->v;
-    __m256i m1 = ALL(s->m[1]), m2 = ALL(s->m[2]), m3 = ALL(s->m[3]), m4 = ALL(s->m[4]);
-    __m256i v0 = ALL(v[0]), v1 = ALL(v[1]), v2 = ALL(v[2]), v3 = ALL(v[3]);
-    __m256i v4 = ALL(v[4]), v5 = ALL(v[5]), v6 = ALL(v[6]), v7 = ALL(v[7]);
-    __m256i v8 = ALL(v[8]), v9 = ALL(v[9]), v10 = ALL(v[10]), v11 = ALL(v[11]);
-    __m256i v12 = ALL(v[12]), v13 = ALL(v[13]), v14 = ALL(v[14]), v15 = ALL(v[15]);
+    WORK_BEGIN(__m256i, s);
     WORK_COMPRESS;
-    return _mm256_xor_si256(ALL(s->out), _mm256_xor_si256(v0, v8));
+    return _mm256_xor_si256(WORK_ALL(s->out), _mm256_xor_si256(v0, v8));
 }
 
 AVX2 bool work_search_avx2(const struct work_start *s, uint64_t threshold, uint64_t first,
                            uint64_t count, uint64_t *ret)
 {
     /* AVX2 compares signed numbers only. */
-    const __m256i sign = ALL(UINT64_C(1) << 63);
-    const __m256i least = _mm256_xor_si256(ALL(threshold), sign);
-    const __m256i step = ALL(4);
-    __m256i nonces = _mm256_add_epi64(ALL(first), _mm256_setr_epi64x(0, 1, 2, 3));
+    const __m256i sign = WORK_ALL(UINT64_C(1) << 63);
+    const __m256i least = _mm256_xor_si256(WORK_ALL(threshold), sign);
+    const __m256i step = WORK_ALL(4);
+    __m256i nonces = _mm256_add_epi64(WORK_ALL(first), _mm256_setr_epi64x(0, 1, 2, 3));
     for (uint64_t i = 0; i < count; i += 4) {
         __m256i values = _mm256_xor_si256(values_of(s, nonces), sign);
         unsigned below =

@@ -1,8 +1,9 @@
 /*
  * work_engine - BLAKE2b of one block with 8 bytes out, written once for every width of vector.
  *
- * What:    a file that defines WORK_ADD, WORK_XOR, WORK_ROR32, 24, 16 and 63 gets one whole
- *          compression as WORK_COMPRESS over its variables v0..v15 and m0..m4. The message is 40
+ * What:    a file that defines WORK_ALL (one number in every lane), WORK_ADD, WORK_XOR, WORK_ROR32,
+ *          24, 16 and 63 gets one whole compression of the nonces m0 as WORK_BEGIN, which declares
+ *          the variables v0..v15 and m1..m4, and WORK_COMPRESS over them. The message is 40
  *          bytes, so the words 5 to 15 are zero and their additions are left out. Columns 1 to 3 of
  *          the first round do not see the nonce and are computed once per root (work_start); of the
  *          last round only what leads to the first word of the digest is kept.
@@ -55,6 +56,18 @@ work_search_fn work_search_portable, work_search_avx2, work_search_avx512;
 #define WORK_DIAGONALS(i0, j0, i1, j1, i2, j2, i3, j3)                   \
     (WORK_G(v0, v5, v10, v15, i0, j0), WORK_G(v1, v6, v11, v12, i1, j1), \
      WORK_G(v2, v7, v8, v13, i2, j2), WORK_G(v3, v4, v9, v14, i3, j3))
+
+/* Of the struct work_start `start`, in every lane of that type. */
+#define WORK_BEGIN(type, start)                                                                    \
+    type m1 = WORK_ALL((start)->m[1]), m2 = WORK_ALL((start)->m[2]);                               \
+    type m3 = WORK_ALL((start)->m[3]), m4 = WORK_ALL((start)->m[4]);                               \
+    type v0 = WORK_ALL((start)->v[0]), v1 = WORK_ALL((start)->v[1]), v2 = WORK_ALL((start)->v[2]); \
+    type v3 = WORK_ALL((start)->v[3]), v4 = WORK_ALL((start)->v[4]), v5 = WORK_ALL((start)->v[5]); \
+    type v6 = WORK_ALL((start)->v[6]), v7 = WORK_ALL((start)->v[7]), v8 = WORK_ALL((start)->v[8]); \
+    type v9 = WORK_ALL((start)->v[9]), v10 = WORK_ALL((start)->v[10]);                             \
+    type v11 = WORK_ALL((start)->v[11]), v12 = WORK_ALL((start)->v[12]);                           \
+    type v13 = WORK_ALL((start)->v[13]), v14 = WORK_ALL((start)->v[14]),                           \
+         v15 = WORK_ALL((start)->v[15])
 
 /* The twelve rounds; the value is out ^ v0 ^ v8 afterwards. */
 #define WORK_COMPRESS                                 \
