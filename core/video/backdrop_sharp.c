@@ -128,7 +128,7 @@ void stars_frame(struct backdrop *b, float t)
     }
 }
 
-/* --- prism: panes of coloured glass that TURN over each other --- */
+/* --- prism: panes of coloured glass that turn over each other --- */
 void prism_init(struct backdrop *b)
 {
     for (int i = 0; i < 9; i++) {

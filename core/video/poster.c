@@ -1,8 +1,10 @@
 #include <libswscale/swscale.h>
 
-#include "core/base/fs.h"
 #include "core/video/decoder.h"
+#include "core/video/picture.h"
 #include "core/video/video.h"
+
+enum { QUALITY = 3 * FF_QP2LAMBDA };
 
 static void scaler_free(struct SwsContext **s)
 {
@@ -41,32 +43,6 @@ static AVFrame *to_jpeg_colours(const AVFrame *f, int max_side)
     return TAKE(out);
 }
 
-static bool encode_jpeg(AVFrame *f, AVPacket *packet, const char *path, struct err *e)
-{
-    AUTO(avcodec_free_context)
-    AVCodecContext *codec = avcodec_alloc_context3(avcodec_find_encoder(AV_CODEC_ID_MJPEG));
-    if (!codec)
-        return media_fail(e, AVERROR(ENOMEM), "poster", path);
-    codec->width = f->width;
-    codec->height = f->height;
-    codec->pix_fmt = AV_PIX_FMT_YUVJ420P;
-    codec->color_range = AVCOL_RANGE_JPEG;
-    codec->time_base = (AVRational){1, STORY_FPS};
-    codec->thread_count = 1;
-    codec->flags |= AV_CODEC_FLAG_QSCALE | AV_CODEC_FLAG_BITEXACT;
-    codec->global_quality = 3 * FF_QP2LAMBDA;
-    f->quality = codec->global_quality;
-    f->pts = 0;
-    int r = avcodec_open2(codec, codec->codec, NULL);
-    if (r >= 0)
-        r = avcodec_send_frame(codec, f);
-    if (r >= 0)
-        r = avcodec_send_frame(codec, NULL);
-    if (r >= 0)
-        r = avcodec_receive_packet(codec, packet);
-    return r >= 0 || media_fail(e, r, "poster", path);
-}
-
 static void decoder_free(struct decoder **d)
 {
     decoder_destroy(*d);
@@ -77,11 +53,8 @@ static bool picture_of(const char *path, int64_t at_ms, int max_side, const char
 {
     struct media_watch w = {.cancel = cancel};
     AUTO(decoder_free) struct decoder *d = NULL;
-    AUTO(av_packet_free) AVPacket *packet = av_packet_alloc();
     AUTO(av_frame_free) AVFrame *jpeg = NULL;
     const AVFrame *frame;
-    if (!packet)
-        return media_fail(e, AVERROR(ENOMEM), "poster", path);
     if (!decoder_create(path, MAX(at_ms, 0), 40, &w, &d, e) || !decoder_at(d, 0, &frame, e))
         return false;
     if (!frame)
@@ -89,8 +62,8 @@ static bool picture_of(const char *path, int64_t at_ms, int max_side, const char
     jpeg = to_jpeg_colours(frame, max_side);
     if (!jpeg)
         return media_fail(e, AVERROR(ENOMEM), "poster", path);
-    return encode_jpeg(jpeg, packet, jpeg_path, e) &&
-           fs_write(jpeg_path, packet->data, (size_t)packet->size, e);
+    jpeg->quality = QUALITY;
+    return picture_write(jpeg, AV_CODEC_ID_MJPEG, "poster", jpeg_path, e);
 }
 
 bool video_poster(const char *path, int64_t at_ms, const char *jpeg_path,

@@ -1,11 +1,10 @@
 #include "core/video/qr.h"
 
 #include <errno.h>
-#include <libavcodec/avcodec.h>
 #include <qrencode.h>
 
-#include "core/base/fs.h"
 #include "core/video/media.h"
+#include "core/video/picture.h"
 
 enum { QUIET = 4, LEAST_PIXELS = 4, DARK = 0, LIGHT = 255 };
 
@@ -48,34 +47,10 @@ static AVFrame *draw(const QRcode *code, int pixels)
     return TAKE(f);
 }
 
-static bool encode_png(const AVFrame *f, AVPacket *packet, const char *path, struct err *e)
-{
-    AUTO(avcodec_free_context)
-    AVCodecContext *codec = avcodec_alloc_context3(avcodec_find_encoder(AV_CODEC_ID_PNG));
-    if (!codec)
-        return media_fail(e, AVERROR(ENOMEM), "qr", path);
-    codec->width = f->width;
-    codec->height = f->height;
-    codec->pix_fmt = f->format;
-    codec->color_range = f->color_range;
-    codec->time_base = (AVRational){1, 1};
-    codec->thread_count = 1;
-    codec->flags |= AV_CODEC_FLAG_BITEXACT;
-    int r = avcodec_open2(codec, codec->codec, NULL);
-    if (r >= 0)
-        r = avcodec_send_frame(codec, f);
-    if (r >= 0)
-        r = avcodec_send_frame(codec, NULL);
-    if (r >= 0)
-        r = avcodec_receive_packet(codec, packet);
-    return r >= 0 || media_fail(e, r, "qr", path);
-}
-
 bool qr_write(const char *text, int side, const char *path, struct err *e)
 {
     AUTO(code_free) QRcode *code = NULL;
     AUTO(av_frame_free) AVFrame *frame = NULL;
-    AUTO(av_packet_free) AVPacket *packet = NULL;
     if (!encode(text, &code, e))
         return false;
     int pixels = side / (code->width + 2 * QUIET);
@@ -83,9 +58,7 @@ bool qr_write(const char *text, int side, const char *path, struct err *e)
         return err_set(e, ERR_LIMIT, "error.internal", "QR code of %d modules in %d pixels",
                        code->width, side);
     frame = draw(code, pixels);
-    packet = av_packet_alloc();
-    if (!frame || !packet)
+    if (!frame)
         return media_fail(e, AVERROR(ENOMEM), "qr", path);
-    return encode_png(frame, packet, path, e) &&
-           fs_write(path, packet->data, (size_t)packet->size, e);
+    return picture_write(frame, AV_CODEC_ID_PNG, "qr", path, e);
 }
