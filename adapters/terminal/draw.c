@@ -1,5 +1,6 @@
 #include "adapters/terminal/draw.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -165,7 +166,8 @@ static size_t escape_len(const char *text, size_t len)
     return 2;
 }
 
-size_t draw_fit(const char *text, size_t len, int columns)
+/* Goes as far as `columns` reach; escapes take none. */
+static size_t walk(const char *text, size_t len, int columns, int *ret_used)
 {
     size_t pos = 0;
     int used = 0;
@@ -182,21 +184,20 @@ size_t draw_fit(const char *text, size_t len, int columns)
         used += width;
         pos = next;
     }
+    *ret_used = used;
     return pos;
+}
+
+size_t draw_fit(const char *text, size_t len, int columns)
+{
+    int used;
+    return walk(text, len, columns, &used);
 }
 
 int draw_width(const char *text, size_t len)
 {
-    size_t pos = 0;
-    int used = 0;
-    while (pos < len) {
-        size_t escape = escape_len(text + pos, len - pos);
-        if (escape) {
-            pos += escape;
-            continue;
-        }
-        used += draw_char_width(utf8_next(text, len, &pos));
-    }
+    int used;
+    walk(text, len, INT_MAX / 2, &used);
     return used;
 }
 
