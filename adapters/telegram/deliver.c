@@ -126,16 +126,26 @@ static void put_pictures(struct strbuf *out, const struct delivery *d)
         strbuf_adds(out, ",\"cover\":\"attach://cover\"");
 }
 
-static void build_edit(struct strbuf *out, const struct delivery *d)
+static const char *kind_of(const struct delivery *d)
 {
-    strbuf_addf(out,
-                "{\"media\":{\"type\":\"%s\",\"media\":", d->as_document ? "document" : "video");
+    return d->as_document ? "document" : "video";
+}
+
+/* The film, behind the name of its field, and what belongs to it. */
+static void put_film(struct strbuf *out, const struct delivery *d)
+{
     json_put_text(out, uploads(d) ? "attach://film" : d->file_id);
     strbuf_addc(out, ',');
     tg_put_words(out, "caption", d->video->caption, &d->form);
     if (!d->as_document)
         put_numbers(out, d);
     put_pictures(out, d);
+}
+
+static void build_edit(struct strbuf *out, const struct delivery *d)
+{
+    strbuf_addf(out, "{\"media\":{\"type\":\"%s\",\"media\":", kind_of(d));
+    put_film(out, d);
     strbuf_addc(out, '}');
     tg_put_message(out, d->chat, d->message);
     tg_put_markup(out, d->video->caption, &d->form);
@@ -144,13 +154,8 @@ static void build_edit(struct strbuf *out, const struct delivery *d)
 
 static void build_send(struct strbuf *out, const struct delivery *d)
 {
-    strbuf_addf(out, "{\"%s\":", d->as_document ? "document" : "video");
-    json_put_text(out, uploads(d) ? "attach://film" : d->file_id);
-    strbuf_addc(out, ',');
-    tg_put_words(out, "caption", d->video->caption, &d->form);
-    if (!d->as_document)
-        put_numbers(out, d);
-    put_pictures(out, d);
+    strbuf_addf(out, "{\"%s\":", kind_of(d));
+    put_film(out, d);
     tg_put_target(out, d->chat, d->to, &d->form);
     tg_put_markup(out, d->video->caption, &d->form);
     strbuf_addc(out, '}');
