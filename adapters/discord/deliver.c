@@ -156,23 +156,15 @@ static bool into_card(struct delivery *v, const char *message, const char *chann
 {
     struct dc_inter in;
     char major[2 * DC_ID_MAX];
-    struct dc_call c = {.name = "deliver into the card", .method = "PATCH"};
+    struct dc_call c = {.name = "deliver into the card"};
     if (dc_inter_by_message(v->d, message, MARGIN_MS, &in)) {
         dc_ack_wait(v->d, &in);
-        snprintf(major, sizeof(major), "%s/%s", in.app, in.id);
-        c.route = "PATCH /webhooks/{}/{}/messages/@original";
-        c.major = major;
-        c.path = str_printf("/webhooks/%s/%s/messages/%s", in.app, in.token,
-                            in.follow ? message : "@original");
-        c.is_token_path = true;
+        dc_aim_by_token(&c, &in, message, major);
         if (try_way(v, &c, channel, "", "", e) || v->action != DC_EXPIRED)
             return v->action == DC_DONE;
         dc_inter_dead(v->d, in.id);
     }
-    c.route = "PATCH /channels/{}/messages/{}";
-    c.major = channel;
-    c.path = str_printf("/channels/%s/messages/%s", channel, message);
-    c.is_token_path = false;
+    dc_aim_by_bot(&c, channel, message);
     return try_way(v, &c, channel, "", "", e);
 }
 
@@ -307,11 +299,8 @@ static bool by_token(struct delivery *v, struct dc_inter *in, struct err *e)
 /* The text stands, and the token is over: with the bot's own, where it may. */
 static bool into_text(struct delivery *v, struct err *e)
 {
-    struct dc_call c = {.name = "deliver into the text",
-                        .method = "PATCH",
-                        .route = "PATCH /channels/{}/messages/{}",
-                        .major = v->to->chat,
-                        .path = str_printf("/channels/%s/messages/%s", v->to->chat, v->text)};
+    struct dc_call c = {.name = "deliver into the text"};
+    dc_aim_by_bot(&c, v->to->chat, v->text);
     return try_way(v, &c, v->to->chat, v->to->thread, "", e);
 }
 

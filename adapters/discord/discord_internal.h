@@ -217,6 +217,11 @@ bool dc_send(void *self, const struct chat_addr *to, const struct card *card,
 bool dc_edit(void *self, const struct chat_addr *to, const char *ref, const struct card *card,
              struct err *e);
 int64_t dc_hold_ms(void *self, const struct chat_addr *to);
+/* An edit of this message: with the token of its interaction (major: room for its ids), or with the
+   bot's own. */
+void dc_aim_by_token(struct dc_call *c, const struct dc_inter *in, const char *message,
+                     char major[static 2 * DC_ID_MAX]);
+void dc_aim_by_bot(struct dc_call *c, const char *channel, const char *message);
 /* The channel of a person's direct messages. */
 bool dc_dm_channel(struct discord *d, const char *user, const struct cancel *cancel,
                    char ret[static DC_ID_MAX], struct err *e);

@@ -259,6 +259,27 @@ static bool edit_failed(struct discord *d, const struct dc_inter *by_token, bool
     return false;
 }
 
+void dc_aim_by_token(struct dc_call *c, const struct dc_inter *in, const char *message,
+                     char major[static 2 * DC_ID_MAX])
+{
+    snprintf(major, 2 * DC_ID_MAX, "%s/%s", in->app, in->id);
+    c->method = "PATCH";
+    c->route = "PATCH /webhooks/{}/{}/messages/@original";
+    c->major = major;
+    c->path = str_printf("/webhooks/%s/%s/messages/%s", in->app, in->token,
+                         in->follow ? message : "@original");
+    c->is_token_path = true;
+}
+
+void dc_aim_by_bot(struct dc_call *c, const char *channel, const char *message)
+{
+    c->method = "PATCH";
+    c->route = "PATCH /channels/{}/messages/{}";
+    c->major = channel;
+    c->path = str_printf("/channels/%s/messages/%s", channel, message);
+    c->is_token_path = false;
+}
+
 bool dc_edit(void *self, const struct chat_addr *to, const char *ref, const struct card *card,
              struct err *e)
 {
@@ -271,21 +292,14 @@ bool dc_edit(void *self, const struct chat_addr *to, const char *ref, const stru
     (void)to;
     if (!dc_ref_get(ref, message, channel, &hidden))
         return err_set(e, ERR_NOT_FOUND, "error.internal", "discord: no such card");
-    struct dc_call c = {.name = "edit card", .method = "PATCH"};
+    struct dc_call c = {.name = "edit card"};
     c.patience_ms = card->percent >= 0 ? EDIT_PATIENCE_MS : PATIENCE_MS;
     bool by_token = dc_inter_by_message(d, message, MARGIN_MS, &in);
     if (by_token) {
         dc_ack_wait(d, &in);
-        snprintf(major, sizeof(major), "%s/%s", in.app, in.id);
-        c.route = "PATCH /webhooks/{}/{}/messages/@original";
-        c.major = major;
-        c.path = str_printf("/webhooks/%s/%s/messages/%s", in.app, in.token,
-                            in.follow ? message : "@original");
-        c.is_token_path = true;
+        dc_aim_by_token(&c, &in, message, major);
     } else if (!hidden) {
-        c.route = "PATCH /channels/{}/messages/{}";
-        c.major = channel;
-        c.path = str_printf("/channels/%s/messages/%s", channel, message);
+        dc_aim_by_bot(&c, channel, message);
     } else {
         return err_set(e, ERR_NOT_FOUND, "error.internal", "discord: this card is out of reach");
     }
