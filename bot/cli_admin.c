@@ -14,6 +14,19 @@
 
 enum { GRANT_MAX = 1000000, WHY_MAX = 500, KEY_MAX = 100, CONNECTIONS = 2 };
 
+/* One transaction on the database, with the key by which its people are found. */
+static bool run(struct cli *cli, db_body *body, void *data, struct err *e)
+{
+    struct cli_db d = {0};
+    struct signals *signals = NULL;
+    bool ok = cli_load_config(cli, e) && signals_start(&cli->stop, 0, NULL, &signals, e) &&
+              cli_db_open(cli, true, CONNECTIONS, &d, NULL, e) && cli_load_id_key(cli, d.db, e) &&
+              db_run(d.db, body, data, e);
+    cli_db_close(&d);
+    signals_stop(signals);
+    return ok;
+}
+
 struct grant {
     const char *account, *why;
     char key[KEY_MAX + 8];
@@ -63,32 +76,20 @@ static bool read_grant(struct cli *cli, struct grant *g)
 int cli_grant(struct cli *cli)
 {
     struct grant g = {0};
-    struct cli_db d = {0};
-    struct signals *signals = NULL;
     struct err e = {0};
-    int code = CLI_FAILED;
     if (!read_grant(cli, &g))
         return CLI_USAGE;
-    bool ok = cli_load_config(cli, &e) && signals_start(&cli->stop, 0, NULL, &signals, &e) &&
-              cli_db_open(cli, true, CONNECTIONS, &d, NULL, &e) && cli_load_id_key(cli, d.db, &e) &&
-              db_run(d.db, grant_body, &g, &e);
-    if (ok) {
-        AUTO(free_ptr)
-        char *balance =
-            i18n_text(cli->lang, "unit.credits", I18N_NUM("count", g.balance.available));
-        AUTO(free_ptr)
-        char *text =
-            i18n_text(cli->lang, g.result == LEDGER_REPEATED ? "cli.grant_repeated" : "cli.granted",
-                      I18N_NUM("count", g.credits), I18N_TEXT("account", g.found.id),
-                      I18N_TEXT("balance", balance));
-        printf("%s\n", text);
-        code = CLI_OK;
-    } else {
-        cli_fail(cli, &e);
-    }
-    cli_db_close(&d);
-    signals_stop(signals);
-    return code;
+    if (!run(cli, grant_body, &g, &e))
+        return cli_fail(cli, &e);
+    AUTO(free_ptr)
+    char *balance = i18n_text(cli->lang, "unit.credits", I18N_NUM("count", g.balance.available));
+    AUTO(free_ptr)
+    char *text =
+        i18n_text(cli->lang, g.result == LEDGER_REPEATED ? "cli.grant_repeated" : "cli.granted",
+                  I18N_NUM("count", g.credits), I18N_TEXT("account", g.found.id),
+                  I18N_TEXT("balance", balance));
+    printf("%s\n", text);
+    return CLI_OK;
 }
 
 struct pardon {
@@ -127,25 +128,16 @@ static bool read_pardon(struct cli *cli, struct pardon *p)
 int cli_pardon(struct cli *cli)
 {
     struct pardon p = {0};
-    struct cli_db d = {0};
-    struct signals *signals = NULL;
     struct err e = {0};
     if (!read_pardon(cli, &p))
         return CLI_USAGE;
-    bool ok = cli_load_config(cli, &e) && signals_start(&cli->stop, 0, NULL, &signals, &e) &&
-              cli_db_open(cli, true, CONNECTIONS, &d, NULL, &e) && cli_load_id_key(cli, d.db, &e) &&
-              db_run(d.db, pardon_body, &p, &e);
-    if (ok) {
-        AUTO(free_ptr)
-        char *text = i18n_text(cli->lang, "cli.pardoned", I18N_NUM("count", p.count),
-                               I18N_TEXT("account", p.found.id));
-        printf("%s\n", text);
-    } else {
-        cli_fail(cli, &e);
-    }
-    cli_db_close(&d);
-    signals_stop(signals);
-    return ok ? CLI_OK : CLI_FAILED;
+    if (!run(cli, pardon_body, &p, &e))
+        return cli_fail(cli, &e);
+    AUTO(free_ptr)
+    char *text = i18n_text(cli->lang, "cli.pardoned", I18N_NUM("count", p.count),
+                           I18N_TEXT("account", p.found.id));
+    printf("%s\n", text);
+    return CLI_OK;
 }
 
 int cli_migrate(struct cli *cli)
