@@ -4,6 +4,14 @@
 
 #include "core/video/backdrop_paint.h"
 
+/* Paints over one cell of the field. */
+static inline void mix(struct backdrop *b, size_t at, const struct colour *c, float alpha)
+{
+    b->paint[0][at] += (c->y - b->paint[0][at]) * alpha;
+    b->paint[1][at] += (c->u - b->paint[1][at]) * alpha;
+    b->paint[2][at] += (c->v - b->paint[2][at]) * alpha;
+}
+
 /* --- aurora: curtains of light that bend into each other --- */
 void aurora_init(struct backdrop *b)
 {
@@ -155,9 +163,7 @@ static void ribbon_paint(struct backdrop *b, const struct item *it, float t)
             float in = CLAMP(d / edge + 0.5f, 0.0f, 1.0f), out = CLAMP(1 - d / size, 0.0f, 1.0f);
             float a = it->weight * in * out * out;
             size_t at = (size_t)y * (size_t)b->field_w + (size_t)x;
-            b->paint[0][at] += (k.y - b->paint[0][at]) * a;
-            b->paint[1][at] += (k.u - b->paint[1][at]) * a;
-            b->paint[2][at] += (k.v - b->paint[2][at]) * a;
+            mix(b, at, &k, a);
         }
     }
 }
@@ -220,9 +226,7 @@ static void rays_light(struct backdrop *b, float t)
             float ray = b->ray_table[i] + (b->ray_table[next] - b->ray_table[i]) * part;
             float a = ray * reach * (0.34f + 0.66f * reach);
             struct colour k = colour_mix(far, near, reach);
-            b->paint[0][at] += (k.y - b->paint[0][at]) * a;
-            b->paint[1][at] += (k.u - b->paint[1][at]) * a;
-            b->paint[2][at] += (k.v - b->paint[2][at]) * a;
+            mix(b, at, &k, a);
         }
     }
 }
@@ -291,9 +295,7 @@ void ripples_frame(struct backdrop *b, float t)
             float swell = sinf(1.35f * sum + 0.2f * t), a = swell * swell;
             const struct colour *c = swell > 0 ? &lit : &b->palette.deep;
             a *= swell > 0 ? 0.42f * a : 0.55f;
-            b->paint[0][at + (size_t)x] += (c->y - b->paint[0][at + (size_t)x]) * a;
-            b->paint[1][at + (size_t)x] += (c->u - b->paint[1][at + (size_t)x]) * a;
-            b->paint[2][at + (size_t)x] += (c->v - b->paint[2][at + (size_t)x]) * a;
+            mix(b, at + (size_t)x, c, a);
         }
     }
 }
