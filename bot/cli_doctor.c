@@ -15,6 +15,7 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/strbuf.h"
+#include "core/db/store_admin.h"
 #include "core/db/store_block.h"
 #include "core/db/store_ledger.h"
 #include "core/nano/key.h"
@@ -123,6 +124,29 @@ static void check_stuck(struct report *r, struct db *db)
     }
 }
 
+static void on_alarm(void *data, const char *name, const char *what, const char *since)
+{
+    if (strcmp(name, "orders") == 0)
+        strbuf_addf(data, "%s, %s", since, what);
+}
+
+static bool alarms_body(struct db_tx *tx, void *data, struct err *e)
+{
+    strbuf_reset(data);
+    return alarm_list(tx, on_alarm, data, e);
+}
+
+static void check_orders(struct report *r, struct db *db)
+{
+    struct err e = {0};
+    struct strbuf stopped = STRBUF(4096);
+    if (!db_run(db, alarms_body, &stopped, &e))
+        tell_err(r, "doctor.database", "", &e);
+    else if (stopped.len)
+        tell_key(r, OPTIONAL, "doctor.orders", strbuf_text(&stopped), "doctor.orders_stopped");
+    strbuf_free(&stopped);
+}
+
 static void check_database(struct report *r)
 {
     struct cli_db d = {0};
@@ -138,6 +162,7 @@ static void check_database(struct report *r)
     else
         tell_key(r, faults.len ? BAD : GOOD, "doctor.ledger", strbuf_text(&faults),
                  "doctor.ledger_faults");
+    check_orders(r, d.db);
     check_stuck(r, d.db);
     strbuf_free(&faults);
     cli_db_close(&d);

@@ -96,6 +96,10 @@ static void operators_of_two_networks(void **state)
     session_signal(s, SIGTERM);
     assert_int_equal(session_wait(s, DSITE_STOP_MS), 0);
 
+    static const char *const doctor[] = {"doctor", NULL};
+    session_once(p, doctor, NULL, DSITE_START_MS, &s);
+    session_expect(s, "a storm comes", 0);
+
     s = start(p); /* as it was */
     dsite_wait_ready();
     tell(ANA, ANA, "/admin status", "a storm comes");
