@@ -18,8 +18,10 @@
 #define BEN 6200000009LL
 #define DORA "880000000000000777"
 
-static struct session *start(struct site *p)
+/* crash: a named place (core/base/crash.h), or NULL. */
+static struct session *start(struct site *p, const char *crash)
 {
+    AUTO(free_ptr) char *at = str_printf("NANOTIK_CRASH_AT=%s", crash ? crash : "");
     AUTO(free_ptr) char *discord = str_printf("DISCORD_API_URL=%s", dsite.fake.api);
     AUTO(free_ptr) char *telegram = str_printf("TELEGRAM_API_URL=%s", dsite.other.url);
     const char *env[] = {"DISCORD_BOT_TOKEN=" DFAKE_TOKEN,
@@ -28,6 +30,7 @@ static struct session *start(struct site *p)
                          "NANOTIK_LOG=debug",
                          discord,
                          telegram,
+                         crash ? at : NULL,
                          NULL};
     return session_run(p, false, env);
 }
@@ -84,7 +87,7 @@ static void operators_of_two_networks(void **state)
     struct site *p = *state;
     char card[32];
     fake_do(&dsite.other, "chat", "{\"id\":%lld}", GROUP);
-    struct session *s = start(p);
+    struct session *s = start(p, NULL);
     dsite_wait_ready();
     tell(BEN, BEN, "/admin stop orders now", "There is no command");
     ask_for_help("7001", card);
@@ -100,7 +103,7 @@ static void operators_of_two_networks(void **state)
     session_once(p, doctor, NULL, DSITE_START_MS, &s);
     session_expect(s, "a storm comes", 0);
 
-    s = start(p); /* as it was */
+    s = start(p, NULL); /* as it was */
     dsite_wait_ready();
     tell(ANA, ANA, "/admin status", "a storm comes");
     ask_for_help(DORA, card);
@@ -122,6 +125,36 @@ static void operators_of_two_networks(void **state)
     assert_null(strstr(log, "6123456789"));
     assert_null(strstr(log, DORA));
     fake_node_no_complaints(&dsite.fake);
+    fake_node_no_complaints(&dsite.other);
+}
+
+/* Killed before the commit, or before anybody knew of it: credits, line and answer come once. */
+static void a_grant_outlives_a_kill(void **state)
+{
+    struct site *p = *state;
+    static const char *const places[] = {"grant.precommit", "grant.commit"};
+    struct session *s = start(p, NULL);
+    tell(BEN, BEN, "/start", "Welcome");
+    for (size_t i = 0; i < COUNT(places); i++) {
+        dsite_stop(s);
+        s = start(p, places[i]);
+        AUTO(free_ptr)
+        char *line = str_printf("/admin grant telegram:6200000009 %zu sorry", 5 + i);
+        AUTO(free_ptr) char *answer = str_printf("Added %zu credits", 5 + i);
+        fake_say(&dsite.other, ANA, ANA, "", line);
+        assert_int_equal(session_wait(s, DSITE_START_MS), 128 + SIGKILL);
+        s = start(p, NULL);
+        fake_wait_text(&dsite.other, ANA, "text", answer, DSITE_START_MS);
+    }
+    tell(ANA, ANA, "/admin status", "NanoTik 0."); /* all before it is dealt with */
+    dsite_stop(s);
+    site_audit_is(p,
+                  "select string_agg(amount::text, ' ' order by at) from transfers"
+                  " where verb = 'grant'",
+                  "5 6");
+    site_audit_is(p, "select string_agg(amount::text, ' ' order by id) from admin_log", "5 6");
+    assert_int_equal(fake_messages(&dsite.other, ANA, "text", NULL), 3);
+    site_nowhere(p, "6200000009"); /* also not where the operator wrote it */
     fake_node_no_complaints(&dsite.other);
 }
 
@@ -155,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(operators_of_two_networks, dsite_open, dsite_close),
+        cmocka_unit_test_setup_teardown(a_grant_outlives_a_kill, dsite_open, dsite_close),
         cmocka_unit_test_setup_teardown(a_name_is_no_operator, site_open, site_close),
         cmocka_unit_test_setup_teardown(who_sits_at_the_machine, site_open, site_close),
     };
