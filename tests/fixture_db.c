@@ -90,14 +90,23 @@ int fixture_db_stop(void **state)
     return 0;
 }
 
-struct db *fixture_db_fresh(size_t connections)
+static struct db *copy_of(const char *template, size_t connections)
 {
     char name[40], sql[120];
     snprintf(name, sizeof(name), "case_%d", ++fresh_count);
-    snprintf(sql, sizeof(sql), "create database %s template template_nanotik strategy file_copy",
-             name);
+    snprintf(sql, sizeof(sql), "create database %s template %s strategy file_copy", name, template);
     admin_sql(sql);
     return open_named(name, connections);
+}
+
+struct db *fixture_db_fresh(size_t connections)
+{
+    return copy_of("template_nanotik", connections);
+}
+
+struct db *fixture_db_empty(size_t connections)
+{
+    return copy_of("template0", connections);
 }
 
 void fixture_db_done(struct db **db)

@@ -20,6 +20,8 @@ int fixture_db_start(void **state);
 int fixture_db_stop(void **state);
 
 struct db *fixture_db_fresh(size_t connections);
+/* The same without any table. */
+struct db *fixture_db_empty(size_t connections);
 /* Checks the invariants, closes, drops the database; for AUTO. */
 void fixture_db_done(struct db **db);
 /* Of the database that fixture_db_fresh made last: for programs under test, further pools. */

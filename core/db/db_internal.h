@@ -71,6 +71,8 @@ enum tx_state conn_query(struct db_conn *c, const char *sql, const char *const *
                          struct err *e);
 
 /* A script of many statements inside the transaction (migrations), without the usual time limit. */
+/* db_migrate up to this version at most: for tests of upgrades. */
+bool db_migrate_upto(struct db *db, int newest, int *ret_applied, struct err *e);
 bool db_exec_script(struct db_tx *tx, const char *sql, struct err *e);
 const struct db_params *db_conn_params(const struct db *db);
 const struct cancel *db_cancel(const struct db *db);

@@ -105,6 +105,7 @@ static bool check_applied(struct db_tx *tx, size_t *ret_next, struct err *e)
 }
 
 struct migrate_ctx {
+    size_t newest;  /* where to end */
     size_t applied; /* index + 1 of the one this transaction applied; 0: nothing was missing */
 };
 
@@ -124,7 +125,7 @@ static bool apply_next(struct db_tx *tx, void *ctx, struct err *e)
     size_t next = 0;
     if (!check_applied(tx, &next, e))
         return false;
-    if (next == COUNT(migrations))
+    if (next >= m->newest)
         return true;
     if (!db_exec_script(tx, migrations[next].sql, e))
         return false;
@@ -140,11 +141,11 @@ static bool apply_next(struct db_tx *tx, void *ctx, struct err *e)
     return true;
 }
 
-bool db_migrate(struct db *db, int *ret_applied, struct err *e)
+bool db_migrate_upto(struct db *db, int newest, int *ret_applied, struct err *e)
 {
     int applied = 0;
+    struct migrate_ctx m = {.newest = MIN((size_t)newest, COUNT(migrations))};
     for (int tries = 0;;) {
-        struct migrate_ctx m;
         if (db_run(db, apply_next, &m, e)) {
             if (!m.applied)
                 break;
@@ -159,4 +160,9 @@ bool db_migrate(struct db *db, int *ret_applied, struct err *e)
     if (ret_applied)
         *ret_applied = applied;
     return true;
+}
+
+bool db_migrate(struct db *db, int *ret_applied, struct err *e)
+{
+    return db_migrate_upto(db, db_schema_newest(), ret_applied, e);
 }
