@@ -127,7 +127,9 @@ static void add_alarm(void *data, const char *name, const char *what, const char
 {
     struct alarms *a = data;
     struct card_doc *doc = a->doc;
-    const char *key = strcmp(name, "orders") == 0 ? "admin.alarm_orders" : "admin.alarm_books";
+    const char *key = strcmp(name, "orders") == 0   ? "admin.alarm_orders"
+                      : strcmp(name, "ledger") == 0 ? "admin.alarm_books"
+                                                    : "admin.alarm_refunds";
     a->count++;
     card_line(doc, a->ctx->lang, key, I18N_TEXT("what", card_excerpt(doc, what, WHAT_SHOWN)),
               I18N_TEXT("since", arena_dup(&doc->arena, since)));

@@ -167,13 +167,16 @@ static void status_says_what_the_monitor_reads(void **state)
                              " values ('x', 'y', clock_timestamp() + interval '1 min'),"
                              " ('z', 'y', clock_timestamp() - interval '1 min')");
     fixture_db_sql(w.bot.db,
-                   "insert into alarms(name, what) values ('ledger', 'money: it is odd')");
+                   "insert into alarms(name, what) values ('ledger', 'money: it is odd'),"
+                   " ('rescan', 'restored from a backup')");
     said = say_as(&w, OPERATOR, "/admin status");
     must_have(said, "1 ready (the oldest for 9");
     must_have(said, "duties held: 1");
     must_have(said, "Credits held: 1");
     must_have(said, "The books do not agree since 20");
     must_have(said, "money: it is odd");
+    must_have(said, "No refunds since 20");
+    must_have(said, "restored from a backup");
     must_lack(said, "Orders are taken");
     fixture_db_sql(w.bot.db, "update jobs set state = 'running', worker = 'w', attempt = 1,"
                              " lease_until = clock_timestamp() + interval '1 min'");

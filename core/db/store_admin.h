@@ -32,7 +32,8 @@ bool orders_stop(struct db_tx *tx, const char *why, struct err *e);
 bool orders_open(struct db_tx *tx, bool *ret_was, struct err *e);
 bool orders_stopped(struct db_tx *tx, bool *ret, struct err *e);
 
-/* tell: each alarm there is, by name ("ledger", "orders"), with its reason and its beginning (ISO UTC). */
+/* tell: each alarm there is, by name ("ledger", "orders"; "rescan" and "refunds" of store_restore.h),
+   with its reason and its beginning (ISO UTC). */
 bool alarm_list(struct db_tx *tx,
                 void (*tell)(void *ctx, const char *name, const char *what, const char *since),
                 void *ctx, struct err *e);
