@@ -236,11 +236,18 @@ static void backoff_grows_and_is_reset(void **state)
     begin(4);
     input((struct gw_input){.kind = GW_START});
     int64_t low = 1000;
-    for (int i = 0; i < 9; i++) { /* refused before Hello, again and again */
+    for (int i = 0; i < 200; i++) { /* nobody is there: ten minutes of it, and back within 5 s */
         input((struct gw_input){.kind = GW_CLOSED, .code = 1006});
         int64_t pause = reconnect();
         assert_in_range(pause, low, 2 * low);
-        low = MIN(low * 2, 30000);
+        low = MIN(low * 2, 2500);
+    }
+    for (int i = 0; i < 9; i++) { /* ended after Hello, again and again: sessions are counted */
+        low = i < 1 ? 4000 : MIN(low * 2, 30000);
+        input((struct gw_input){.kind = GW_OPENED});
+        frame(10);
+        input((struct gw_input){.kind = GW_CLOSED, .code = 1006});
+        assert_in_range(reconnect(), low, 2 * low);
     }
     input((struct gw_input){.kind = GW_OPENED});
     frame(10);

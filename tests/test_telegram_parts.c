@@ -1,4 +1,5 @@
 /* Pace, error table and card drawing of the Telegram adapter: no network, no clock. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -8,6 +9,7 @@
 #include "adapters/telegram/errors.h"
 #include "adapters/telegram/pace.h"
 #include "adapters/telegram/quiet.h"
+#include "adapters/telegram/telegram_internal.h"
 #include "core/base/rng.h"
 #include "core/base/utf8.h"
 #include "core/net/json.h"
@@ -336,9 +338,25 @@ static void silence_is_told_once(void **state)
     }
 }
 
+/* Ten minutes of it or a day: people are heard within 5 s of its end. */
+static void an_outage_is_over_soon(void **state)
+{
+    (void)state;
+    int longest = 0;
+    for (int failures = 1; failures < 2000; failures++) {
+        int ms = tg_backoff_ms(failures);
+        assert_in_range(ms, 750, 4000);
+        longest = MAX(longest, ms);
+    }
+    assert_true(longest > 3000); /* and nobody is hammered */
+    assert_true(tg_backoff_ms(1) <= 1000);
+    assert_true(tg_backoff_ms(INT_MAX) >= 3000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_outage_is_over_soon),
         cmocka_unit_test(silence_is_told_once),
         cmocka_unit_test(one_chat_gets_a_burst_then_one_a_second),
         cmocka_unit_test(limits_hold_for_random_traffic),

@@ -11,6 +11,7 @@ enum {
     STEADY_MS = 60000, /* live for so long: the back-off begins anew */
     BACKOFF_MS = 2000,
     BACKOFF_MAX_MS = 60000,
+    KNOCK_MAX_MS = 5000,
     IDENTIFY_MS = 5000,
     RESUME_TRIES = 3,
     GATE_RESERVE = 3, /* identifies left alone: beyond the last one the token is reset */
@@ -85,11 +86,13 @@ static void forget_session(struct gateway *g)
     g->resume_failures = 0;
 }
 
-/* 1-2 s, then doubling up to 60 s, the upper half by chance. */
+/* 1-2 s, then doubling up to 60 s, the upper half by chance. Where nobody said Hello no session was
+   used up (a bot has so many a day), and the link is to be back soon after an outage: up to 5 s. */
 static int64_t backoff(struct gateway *g)
 {
-    int64_t ms = MIN(g->backoff_ms << MIN(g->attempt, 6), BACKOFF_MAX_MS);
-    g->attempt++;
+    int64_t most = g->beat_every_ms ? BACKOFF_MAX_MS : KNOCK_MAX_MS;
+    int64_t ms = MIN(g->backoff_ms << MIN(g->attempt, 6), most);
+    g->attempt += ms < most;
     int64_t half = ms / 2;
     return half + (int64_t)((double)half * rng_unit(&g->rng));
 }

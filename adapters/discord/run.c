@@ -7,6 +7,7 @@
 #define LOG_MODULE "discord"
 
 enum {
+    AGAIN_MS = 5000,             /* an outage is over soon after its end */
     STORE_MS = 1000,             /* pause while the bot cannot store */
     GIVE_UP_MS = 14 * 60 * 1000, /* nobody can be answered any more */
     PATIENCE_MS = 60000,
@@ -52,7 +53,7 @@ static bool get_patiently(struct discord *d, const char *name, const char *path,
         }
         if (!cancel_fired(&d->stop))
             log_err(i == 0 ? LOG_WARN : LOG_INFO, LOG_MODULE, &failed);
-        int pause = i < 7 ? net_backoff_ms(i) : 60000;
+        int pause = MIN(net_backoff_ms(i), AGAIN_MS);
         cancel_wait(&d->stop, (int)MAX(r->retry_ms, pause));
     }
     return false;

@@ -56,9 +56,9 @@ static bool take_me(struct telegram *t, const cJSON *user)
     return true;
 }
 
-static int backoff_ms(int failures)
+int tg_backoff_ms(int failures)
 {
-    int64_t ms = failures >= 6 ? 60000 : 1000LL << MAX(failures - 1, 0);
+    int64_t ms = 1000LL << CLAMP(failures - 1, 0, 2);
     return (int)(ms - ms * (net_backoff_ms(0) - 375) / 500); /* up to a quarter off */
 }
 
@@ -87,7 +87,7 @@ static bool learn_me(struct poller *p, struct err *e)
             return tg_error_set(e, TG_TOKEN, r.code, r.description, "getMe");
         if (!cancel_fired(&t->stop))
             log_err(failures == 1 ? LOG_WARN : LOG_INFO, LOG_MODULE, &failed);
-        cancel_wait(&t->stop, (int)MAX(r.retry_ms, backoff_ms(failures)));
+        cancel_wait(&t->stop, (int)MAX(r.retry_ms, tg_backoff_ms(failures)));
     }
     return false;
 }
@@ -243,7 +243,7 @@ static void skip_unreadable(struct poller *p, const char *body)
     } else {
         p->failures++;
     }
-    cancel_wait(&p->cancel, p->failures ? backoff_ms(p->failures) : 600);
+    cancel_wait(&p->cancel, p->failures ? tg_backoff_ms(p->failures) : 600);
 }
 
 /* False: polling is over, e says why. */
@@ -272,7 +272,7 @@ static bool handle_refusal(struct poller *p, const struct tg_reply *r, struct er
         wait = MAX(r->retry_ms, 1000);
         break;
     default:
-        wait = backoff_ms(p->failures);
+        wait = tg_backoff_ms(p->failures);
         break;
     }
     cancel_wait(&p->cancel, (int)MIN(wait, 600000));

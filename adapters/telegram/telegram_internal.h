@@ -194,6 +194,9 @@ int64_t tg_status_flush(struct telegram *t, int64_t now_ms);
 
 /* --- poll.c, menu.c, admins.c --- */
 bool tg_run(void *self, chat_events_fn *on_events, void *ctx, struct err *e);
+/* Pause after so many polls in a row that nobody answered: 1, 2, then 4 s, up to a quarter less, so that
+   people are heard within 5 s of the end of an outage, however long. */
+int tg_backoff_ms(int failures);
 bool tg_whoami(void *self, char *ret_name, size_t size, const struct cancel *cancel, struct err *e);
 void tg_menus_publish(struct telegram *t);
 int tg_is_admin(void *self, const struct chat_addr *where, const char *user_id);
