@@ -129,7 +129,7 @@ static bool apply_next(struct db_tx *tx, void *ctx, struct err *e)
         return true;
     if (!db_exec_script(tx, migrations[next].sql, e))
         return false;
-    char version[16], hex[HASH_HEX];
+    char version[24], hex[HASH_HEX];
     snprintf(version, sizeof(version), "%zu", next + 1);
     checksum(migrations[next].sql, hex);
     const char *params[] = {version, migrations[next].name, hex};
