@@ -18,7 +18,7 @@
 #include "core/db/store_restore.h"
 #include "core/pay/nano_internal.h"
 
-enum { RESCAN_MAX = 20000 /* blocks of one account since the backup */ };
+enum { RESCAN_MAX = 32768 /* blocks of one account since the backup */ };
 
 struct rescan {
     struct nano_payment *p;
@@ -79,7 +79,7 @@ static bool keep(struct rescan *r, const struct nano_block_info *b, struct err *
 {
     if (r->count == r->room) {
         size_t room = MAX(2 * r->room, 64);
-        void *more = room > 2 * RESCAN_MAX ? NULL : realloc(r->found, room * sizeof(*r->found));
+        void *more = room > RESCAN_MAX ? NULL : realloc(r->found, room * sizeof(*r->found));
         if (!more)
             return err_set(e, ERR_RETRY, "error.busy", "%s: too many blocks since the backup",
                            r->address);
