@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bot/card_json.h"
+#include "core/base/cancel.h"
 #include "core/base/clock.h"
 #include "core/base/crash.h"
 #include "core/base/fs.h"
@@ -16,7 +17,7 @@
 
 /* Several senders per network, so that a chat that must rest or a slow answer holds up nobody else;
    the database gives each chat's cards to one of them at a time. */
-enum { CLAIM_MAX = 4, SENDERS_MAX = 8, POLL_MS = 1000, AWAY_MS = 2000 };
+enum { CLAIM_MAX = 4, SENDERS_MAX = 8, POLL_MS = 1000, AWAY_MS = 2000, SETTLE_MS = 200 };
 
 struct lane {
     struct outbox *outbox;
@@ -34,6 +35,7 @@ struct outbox {
     /* --- below: only with lock held --- */
     uint64_t wakes;
     bool stopping;
+    int unsettled;   /* results that the database does not have yet */
     int64_t stop_at; /* monotonic, once stopping */
 };
 
@@ -131,6 +133,46 @@ static enum outbox_failure why_failed(const struct err *e, bool held)
     }
 }
 
+static bool lane_may_go_on(struct outbox *o)
+{
+    pthread_mutex_lock(&o->lock);
+    bool on = !o->stopping || clock_mono_ms() < o->stop_at;
+    pthread_mutex_unlock(&o->lock);
+    return on;
+}
+
+static void count_unsettled(struct outbox *o, int change)
+{
+    pthread_mutex_lock(&o->lock);
+    o->unsettled += change;
+    pthread_mutex_unlock(&o->lock);
+}
+
+static bool all_settled(struct outbox *o)
+{
+    pthread_mutex_lock(&o->lock);
+    bool settled = o->unsettled == 0;
+    pthread_mutex_unlock(&o->lock);
+    return settled;
+}
+
+/* What became of it is known here and nowhere else: it is written down once the database is back,
+   before anything is claimed. Else the row would keep its lane waiting, and be sent again. */
+static void row_settle(struct outbox *o, struct result *r)
+{
+    struct err e = {0};
+    if (db_run(o->bot->db, result_body, r, &e))
+        return;
+    log_err(LOG_WARN, LOG_MODULE, &e);
+    count_unsettled(o, 1);
+    while (e.code == ERR_RETRY && lane_may_go_on(o)) {
+        cancel_wait(NULL, SETTLE_MS);
+        if (db_run(o->bot->db, result_body, r, &e))
+            break;
+    }
+    count_unsettled(o, -1);
+}
+
 static void row_send(struct lane *lane, const struct outbox_row *row)
 {
     struct outbox *o = lane->outbox;
@@ -148,8 +190,7 @@ static void row_send(struct lane *lane, const struct outbox_row *row)
         r.delay_ms = held ? (int)MIN(hold, 3600000) : 1000 << MIN(row->tries - 1, 2);
         log_err(r.why == OUTBOX_NEVER ? LOG_ERROR : held ? LOG_INFO : LOG_WARN, LOG_MODULE, &e);
     }
-    if (!db_run(o->bot->db, result_body, &r, &e))
-        log_err(LOG_WARN, LOG_MODULE, &e);
+    row_settle(o, &r);
 }
 
 /* Waits for a wake-up, at most ms; true when the thread has to end. */
@@ -166,14 +207,6 @@ static bool lane_wait(struct outbox *o, uint64_t *seen, int ms)
     return stopping;
 }
 
-static bool lane_may_go_on(struct outbox *o)
-{
-    pthread_mutex_lock(&o->lock);
-    bool on = !o->stopping || clock_mono_ms() < o->stop_at;
-    pthread_mutex_unlock(&o->lock);
-    return on;
-}
-
 static void *lane_main(void *data)
 {
     struct lane *lane = data;
@@ -182,10 +215,10 @@ static void *lane_main(void *data)
     pthread_setname_np(pthread_self(), "outbox");
     for (;;) {
         struct batch batch = {.network = lane->adapter->ops->name};
-        struct err e;
+        struct err e = {0};
         /* A claim that a crash forgets is claimed again: the same as a send of unknown result. */
-        bool ok = db_run_soft(o->bot->db, claim_body, &batch, &e);
-        if (!ok && e.code != ERR_CANCELLED)
+        bool ok = all_settled(o) && db_run_soft(o->bot->db, claim_body, &batch, &e);
+        if (!ok && e.code != ERR_NONE && e.code != ERR_CANCELLED)
             log_err(LOG_WARN, LOG_MODULE, &e);
         for (size_t i = 0; ok && i < batch.count && lane_may_go_on(o); i++)
             row_send(lane, &batch.rows[i]);

@@ -112,7 +112,11 @@ static void shell(struct site *p, const char *command, const char *argument, con
 static void stop(struct session *s)
 {
     session_signal(s, SIGTERM);
-    assert_int_equal(session_wait(s, STOP_MS), 0);
+    int status = session_wait(s, STOP_MS);
+    if (status != 0) {
+        session_show(s);
+        fail_msg("ended with %d", status);
+    }
 }
 
 static void wait_number(struct site *p, const char *sql, int64_t want, int ms)

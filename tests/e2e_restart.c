@@ -11,6 +11,8 @@
 #include "core/base/cancel.h"
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/db/private_cluster.h"
+#include "tests/cluster_folder.h"
 #include "tests/session.h"
 
 enum { SOON_MS = 30000, RENDER_MS = 180000, SEGMENTS_MAX = 64, KILLED = 128 + SIGKILL };
@@ -221,6 +223,40 @@ static void a_killed_database_comes_back_and_nothing_is_lost(void **state)
     site_audit_is(p, "select count(*) from transfers where verb = 'capture'", "1");
 }
 
+/* Away for longer than any pause between two tries grows, and back: what was said meanwhile is
+   answered within five seconds, and films are made. */
+static void an_outage_of_the_database_is_over_within_five_seconds(void **state)
+{
+    enum { OUTAGE_MS = 9000, BACK_MS = 5000 };
+    struct site *p = *state;
+    struct private_cluster *server = NULL;
+    struct err e = {0};
+    AUTO(free_ptr) char *folder = str_printf("%s/server", p->folder);
+    assert_int_equal(mkdir(folder, 0711), 0);
+    if (!private_cluster_start_unsafe(folder, NULL, &server, &e))
+        fail_msg("server: %s", e.detail);
+    AUTO(free_ptr) char *url = str_printf("DATABASE_URL=%s", private_cluster_url(server));
+    AUTO(free_ptr) char *footage = cheap_footage(p);
+    const char *env[] = {credits, url, footage, NULL};
+    struct session *s = session_run(p, false, env);
+    session_say(s, "/queue\n");
+    session_expect(s, "Nothing", SOON_MS); /* sent, and hardly ever written down by now */
+    pid_t pid = cluster_postmaster_of(folder);
+    assert_int_equal(kill(pid, SIGINT), 0);
+    cancel_wait(NULL, OUTAGE_MS / 2);
+    session_say(s, "/credits\n");
+    assert_false(session_seen(s, "50 credits", OUTAGE_MS / 2));
+    if (!private_cluster_watch(server, &e))
+        fail_msg("server: %s", e.detail);
+    session_expect(s, "50 credits", BACK_MS);
+    session_say(s, line);
+    assert_int_equal(session_finish(s, RENDER_MS), 0);
+    assert_int_equal(paths_said(s), 1);
+    const char *first = strstr(strbuf_text(&s->seen), "Nothing");
+    assert_null(strstr(first + 1, "Nothing")); /* nor said twice */
+    private_cluster_stop(server);
+}
+
 /* --- one folder, one program --- */
 
 static void a_second_program_on_the_same_folder_says_so(void **state)
@@ -263,6 +299,7 @@ int main(void)
         CASE(a_second_program_on_the_same_folder_says_so),
         CASE(no_server_is_left_behind),
         CASE(a_killed_database_comes_back_and_nothing_is_lost),
+        CASE(an_outage_of_the_database_is_over_within_five_seconds),
         CASE(sigterm_gives_the_job_back_and_the_next_start_finishes_it),
         CASE(killed_anywhere_a_job_is_delivered_and_charged_once),
     };
