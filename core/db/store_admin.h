@@ -3,7 +3,7 @@
  *
  * What:    a line in admin_log for each thing done; orders that an operator has stopped, which is the
  *          row 'orders' of alarms, so that all processes see it and a restart keeps it; a list of
- *          what stops orders or refunds, the books' own row (core/db/store_ledger.h) included.
+ *          all that stops orders or refunds.
  * Tables:  admin_log (append only), alarms.
  * Threads: as db_tx.
  */
