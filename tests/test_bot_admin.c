@@ -166,9 +166,8 @@ static void status_says_what_the_monitor_reads(void **state)
     fixture_db_sql(w.bot.db, "insert into leases(name, holder, until)"
                              " values ('x', 'y', clock_timestamp() + interval '1 min'),"
                              " ('z', 'y', clock_timestamp() - interval '1 min')");
-    fixture_db_sql(w.bot.db,
-                   "insert into alarms(name, what) values ('ledger', 'money: it is odd'),"
-                   " ('rescan', 'restored from a backup')");
+    fixture_db_sql(w.bot.db, "insert into alarms(name, what) values ('ledger', 'money: it is odd'),"
+                             " ('rescan', 'restored from a backup')");
     said = say_as(&w, OPERATOR, "/admin status");
     must_have(said, "1 ready (the oldest for 9");
     must_have(said, "duties held: 1");
