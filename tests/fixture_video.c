@@ -2,7 +2,11 @@
 
 #include <dirent.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -103,6 +107,33 @@ double fixture_video_mean(const AVFrame *f, int plane, int x0, int y0, int x1, i
             sum += f->data[plane][(ptrdiff_t)y * f->linesize[plane] + x];
     }
     return count ? sum / (double)count : 0;
+}
+
+char fixture_video_colour(const AVFrame *f, int x, int y)
+{
+    double u = fixture_video_mean(f, 1, x - 5, y - 5, x + 5, y + 5);
+    double v = fixture_video_mean(f, 2, x - 5, y - 5, x + 5, y + 5);
+    if (u > 170)
+        return 'b';
+    if (v > 170)
+        return 'r';
+    return u < 90 && v < 90 ? 'g' : 'y';
+}
+
+int fixture_video_on_full_disk(bool (*write)(const char *path, struct err *e), const char *path,
+                               int64_t bytes)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        struct err e = {0};
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){(rlim_t)bytes, (rlim_t)bytes});
+        bool ok = write(path, &e);
+        _exit(ok ? 100 : strcmp(e.user_key, "error.disk") == 0 ? (int)e.code : 101);
+    }
+    int status = 0;
+    assert_true(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+    return WEXITSTATUS(status);
 }
 
 double fixture_video_distance(const AVFrame *a, const AVFrame *b)

@@ -29,8 +29,15 @@ int fixture_video_read(const char *path, AVFrame **ret_frames, int max);
 void fixture_video_free(AVFrame **frames, int count);
 /* Mean of one plane inside a part of the frame, given in hundredths of width and height. */
 double fixture_video_mean(const AVFrame *f, int plane, int x0, int y0, int x1, int y1);
+/* Of the flat part around x, y (hundredths): 'r'ed, 'g'reen, 'b'lue, else 'y' for grey. */
+char fixture_video_colour(const AVFrame *f, int x, int y);
 /* Mean absolute difference of luma. */
 double fixture_video_distance(const AVFrame *a, const AVFrame *b);
+
+/* Has this written while no file may be longer, in a child because such a limit cannot be lifted
+   again. 100: it was written; else the child's err code, 101 when it did not say "error.disk". */
+int fixture_video_on_full_disk(bool (*write)(const char *path, struct err *e), const char *path,
+                               int64_t bytes);
 
 /* Renders a segment of basic tier at this size; fails the case unless it works. */
 void fixture_video_render(const struct footage *f, int width, int height, int frames,

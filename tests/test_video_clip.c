@@ -135,23 +135,12 @@ static const char quarters[] =
     "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p\" -colorspace bt709 "
     "-color_primaries bt709 -color_trc bt709 -color_range tv ";
 
-static char colour_at(const AVFrame *f, int x, int y)
-{
-    double u = fixture_video_mean(f, 1, x - 5, y - 5, x + 5, y + 5);
-    double v = fixture_video_mean(f, 2, x - 5, y - 5, x + 5, y + 5);
-    if (u > 170)
-        return 'b';
-    if (v > 170)
-        return 'r';
-    return u < 90 && v < 90 ? 'g' : 'y';
-}
-
 static void corners(const AVFrame *f, char ret[5])
 {
-    ret[0] = colour_at(f, 25, 25);
-    ret[1] = colour_at(f, 75, 25);
-    ret[2] = colour_at(f, 25, 75);
-    ret[3] = colour_at(f, 75, 75);
+    ret[0] = fixture_video_colour(f, 25, 25);
+    ret[1] = fixture_video_colour(f, 75, 25);
+    ret[2] = fixture_video_colour(f, 25, 75);
+    ret[3] = fixture_video_colour(f, 75, 75);
     ret[4] = '\0';
 }
 

@@ -1,11 +1,7 @@
 /* Join, check, poster: segments and sound become a film that is what it says. */
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -220,31 +216,23 @@ static void test_stop(void **state)
     assert_int_equal(fixture_video_count("stopped"), 0);
 }
 
-static int join_with_limit(const char *path, int64_t bytes)
+static bool join_it(const char *path, struct err *e)
 {
-    pid_t child = fork();
-    if (child == 0) {
-        struct join_spec spec = spec_of(sound_path);
-        struct err e = {0};
-        signal(SIGXFSZ, SIG_IGN);
-        setrlimit(RLIMIT_FSIZE, &(struct rlimit){(rlim_t)bytes, (rlim_t)bytes});
-        bool ok = video_join(&spec, path, &e);
-        _exit(ok ? 100 : strcmp(e.user_key, "error.disk") == 0 ? (int)e.code : 101);
-    }
-    int status = 0;
-    assert_true(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
-    return WEXITSTATUS(status);
+    struct join_spec spec = spec_of(sound_path);
+    return video_join(&spec, path, e);
 }
 
 static void test_full_disk(void **state)
 {
     (void)state;
-    assert_int_equal(join_with_limit(fixture_video_path("fits.mp4"), 1 << 24), 100);
+    assert_int_equal(fixture_video_on_full_disk(join_it, fixture_video_path("fits.mp4"), 1 << 24),
+                     100);
     int64_t whole = fs_size(fixture_video_path("fits.mp4"));
     /* The last one is reached only while moov is moved to the front. */
     const int64_t limits[] = {0, 30, whole / 3, whole - 1000, whole - 1};
     for (size_t i = 0; i < COUNT(limits); i++)
-        if (join_with_limit(fixture_video_path("full.mp4"), limits[i]) != ERR_DISK)
+        if (fixture_video_on_full_disk(join_it, fixture_video_path("full.mp4"), limits[i]) !=
+            ERR_DISK)
             fail_msg("limit %d of %d: not a disk error", (int)limits[i], (int)whole);
     assert_int_equal(fixture_video_count("full"), 0);
 }

@@ -116,17 +116,6 @@ static void write_oriented(int orientation)
     free(jpeg);
 }
 
-static char colour_at(const AVFrame *f, int x, int y)
-{
-    double u = fixture_video_mean(f, 1, x - 5, y - 5, x + 5, y + 5);
-    double v = fixture_video_mean(f, 2, x - 5, y - 5, x + 5, y + 5);
-    if (u > 170)
-        return 'b';
-    if (v > 170)
-        return 'r';
-    return u < 90 && v < 90 ? 'g' : 'y';
-}
-
 static void test_orientation(void **state)
 {
     (void)state;
@@ -149,8 +138,8 @@ static void test_orientation(void **state)
         assert_true(photo_create(fixture_video_path("turned.jpg"), 96, 96, 2, 1, &w, &p, &e));
         assert_true(photo_draw(p, f, 0, &e));
         photo_destroy(p);
-        char got[5] = {colour_at(f, 20, 20), colour_at(f, 80, 20), colour_at(f, 20, 80),
-                       colour_at(f, 80, 80)};
+        char got[5] = {fixture_video_colour(f, 20, 20), fixture_video_colour(f, 80, 20),
+                       fixture_video_colour(f, 20, 80), fixture_video_colour(f, 80, 80)};
         if (strcmp(got, wanted[o]) != 0)
             fail_msg("orientation %d: %s, not %s", o, got, wanted[o]);
     }

@@ -1,11 +1,8 @@
 /* Segments: what every one has in common, and what bad input, a stop and a full disk get. */
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -301,28 +298,18 @@ static void test_cancel(void **state)
 
 /* --- disk --- */
 
-/* In a child, because a file-size limit cannot be lifted again. Returns the child's err code. */
-static int render_with_limit(const char *path, rlim_t bytes)
+static bool render_it(const char *path, struct err *e)
 {
-    pid_t child = fork();
-    if (child == 0) {
-        struct footage f = fixture_video_backdrop("dots", 5);
-        struct segment_spec spec = spec_of(&f, 60);
-        struct err e = {0};
-        signal(SIGXFSZ, SIG_IGN);
-        setrlimit(RLIMIT_FSIZE, &(struct rlimit){bytes, bytes});
-        bool ok = segment_render(&spec, path, &e);
-        _exit(ok ? 100 : strcmp(e.user_key, "error.disk") == 0 ? (int)e.code : 101);
-    }
-    int status = 0;
-    assert_true(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
-    return WEXITSTATUS(status);
+    struct footage f = fixture_video_backdrop("dots", 5);
+    struct segment_spec spec = spec_of(&f, 60);
+    return segment_render(&spec, path, e);
 }
 
 static void test_full_disk(void **state)
 {
     (void)state;
-    assert_int_equal(render_with_limit(fixture_video_path("fits.mp4"), 1 << 24), 100);
+    assert_int_equal(fixture_video_on_full_disk(render_it, fixture_video_path("fits.mp4"), 1 << 24),
+                     100);
     int64_t whole = fs_size(fixture_video_path("fits.mp4"));
     const struct {
         int64_t bytes;
@@ -334,9 +321,12 @@ static void test_full_disk(void **state)
         {whole - 1, "shows only when it is closed"},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
-        if (render_with_limit(fixture_video_path("full.mp4"), (rlim_t)rows[i].bytes) != ERR_DISK)
+        if (fixture_video_on_full_disk(render_it, fixture_video_path("full.mp4"), rows[i].bytes) !=
+            ERR_DISK)
             fail_msg("%s: not a disk error", rows[i].why);
-    assert_int_equal(render_with_limit(fixture_video_path("no/such/full.mp4"), 1 << 24), ERR_DISK);
+    assert_int_equal(
+        fixture_video_on_full_disk(render_it, fixture_video_path("no/such/full.mp4"), 1 << 24),
+        ERR_DISK);
     assert_int_equal(fixture_video_count("full"), 0);
 }
 
