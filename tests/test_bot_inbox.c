@@ -15,21 +15,16 @@
 #include "bot/inbox.h"
 #include "core/base/clock.h"
 #include "core/base/strbuf.h"
-#include "tests/fake_chat.h"
 #include "tests/fixture_db.h"
+#include "tests/inbox_world.h"
 
-static struct {
-    struct bot bot;
-    struct toolbox tools;
-    struct fake_chat chat;
-    struct chat_adapter_ops ops;
-    atomic_int asked, admin_after; /* is_admin: unknown so often at first */
-} w;
+static struct inbox_world w;
+static atomic_int asked, admin_after; /* is_admin: unknown so often at first */
 
 static int is_admin(void *self, const struct chat_addr *where, const char *user_id)
 {
     (void)self, (void)where;
-    if (atomic_fetch_add(&w.asked, 1) < atomic_load(&w.admin_after))
+    if (atomic_fetch_add(&asked, 1) < atomic_load(&admin_after))
         return -1;
     return strcmp(user_id, "boss") == 0;
 }
@@ -37,31 +32,17 @@ static int is_admin(void *self, const struct chat_addr *where, const char *user_
 static int setup(void **state)
 {
     (void)state;
-    memset(&w, 0, sizeof(w));
-    fake_chat_init(&w.chat, true);
-    struct chat_adapter chat = fake_chat_adapter(&w.chat);
-    w.ops = *chat.ops;
+    atomic_store(&asked, 0);
+    atomic_store(&admin_after, 0);
+    inbox_world_open(&w, 8);
     w.ops.is_admin = is_admin;
-    chat.ops = &w.ops;
-    w.tools.seconds_max = 180;
-    w.bot = (struct bot){
-        .db = fixture_db_fresh(8),
-        .tools = &w.tools,
-        .adapters = {chat},
-        .adapter_count = 1,
-        .prices = { 1, 2, 3},
-        .trial_credits = 1,
-        .seconds_max = 180,
-    };
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    inbox_stop(w.bot.inbox);
-    fixture_db_done(&w.bot.db);
-    fake_chat_free(&w.chat);
+    inbox_world_close(&w);
     return 0;
 }
 
@@ -78,29 +59,15 @@ static int64_t number(const char *sql)
 
 static void wait_number(const char *sql, int64_t want)
 {
-    for (int i = 0; i < 1000 && number(sql) != want; i++)
-        usleep(10000);
-    assert_int_equal(number(sql), want);
-}
-
-static struct chat_event event(const char *id, const char *chat, const char *text)
-{
-    struct chat_event e = {.event_id = id,
-                           .user_id = chat,
-                           .lang = "en",
-                           .text = text,
-                           .card_ref = "",
-                           .quoted = "",
-                           .addr = {.network = "fake"}};
-    str_copy(e.addr.chat, sizeof(e.addr.chat), chat);
-    return e;
+    fixture_db_wait(w.bot.db, sql, want, 10000);
 }
 
 static void every_field_survives_the_wait(void **state)
 {
     (void)state;
     static const char *const media[] = {"p:AgAC", "v:BAAC"};
-    struct chat_event out, in = event("7:12:99", "-100", "/make \"tides\"\n\\ \xf0\x9f\x8c\x8a");
+    struct chat_event out,
+        in = inbox_event("7:12:99", "-100", "/make \"tides\"\n\\ \xf0\x9f\x8c\x8a");
     AUTO(arena_free) struct arena arena = {0};
     struct err e;
     in.kind = CHAT_BUTTON;
@@ -138,7 +105,7 @@ static void a_batch_is_stored_with_its_cursor(void **state)
     for (int i = 0; i < N; i++) {
         snprintf(id[i], sizeof(id[i]), "%d", i);
         snprintf(chat[i], sizeof(chat[i]), "c%d", i % 7);
-        batch[i] = event(id[i], chat[i], "/help");
+        batch[i] = inbox_event(id[i], chat[i], "/help");
     }
     assert_false(bot_cursor(&w.bot, "fake", cursor));
     assert_true(bot_on_events(&w.bot, batch, N, "7:100"));
@@ -157,8 +124,8 @@ static void a_batch_is_stored_with_its_cursor(void **state)
 static void poison_harms_only_itself(void **state)
 {
     (void)state;
-    struct chat_event batch[] = {event("1", "a", "/help"), event("2", "b", "/help"),
-                                 event("3", "c", "/help"), event("4", "b", "/terms")};
+    struct chat_event batch[] = {inbox_event("1", "a", "/help"), inbox_event("2", "b", "/help"),
+                                 inbox_event("3", "c", "/help"), inbox_event("4", "b", "/terms")};
     size_t huge = 17u << 20;
     char *text = malloc(huge + 1);
     memset(text, 'x', huge);
@@ -202,20 +169,22 @@ static void a_slow_command_holds_up_its_own_chat_only(void **state)
     (void)state;
     struct hold hold = {0};
     pthread_t thread;
-    struct chat_event hello = event("0", "slow", "/start");
+    struct chat_event hello = inbox_event("0", "slow", "/start");
     assert_true(bot_on_events(&w.bot, &hello, 1, NULL));
     start_workers();
     wait_number("select count(*) from outbox", 1);
     assert_int_equal(pthread_create(&thread, NULL, hold_main, &hold), 0);
     while (!atomic_load(&hold.held))
         usleep(1000);
-    struct chat_event batch[] = {event("1", "slow", "/forget yes"), event("2", "slow", "/lang zh"),
-                                 event("3", "quick", "/start")};
+    struct chat_event batch[] = {inbox_event("1", "slow", "/forget yes"),
+                                 inbox_event("2", "slow", "/lang zh"),
+                                 inbox_event("3", "quick", "/start")};
     int64_t begin = clock_mono_ms();
     assert_true(bot_on_events(&w.bot, batch, COUNT(batch), NULL));
     wait_number("select count(*) from events", 2);
     assert_int_equal(number("select count(*) from outbox"), 2);
-    struct chat_event more[] = {event("4", "other", "/start"), event("5", "third", "/help")};
+    struct chat_event more[] = {inbox_event("4", "other", "/start"),
+                                inbox_event("5", "third", "/help")};
     assert_true(bot_on_events(&w.bot, more, COUNT(more), NULL));
     wait_number("select count(*) from outbox", 4);
     assert_true(clock_mono_ms() - begin < 8000); /* the lock is held all the time */
@@ -238,7 +207,7 @@ static void order_is_kept_per_chat(void **state)
     for (int i = 0; i < CHATS * PER_CHAT; i++) {
         snprintf(chat[i % CHATS], sizeof(chat[0]), "c%d", i % CHATS);
         snprintf(id[i], sizeof(id[i]), "%d", i);
-        batch[i] = event(id[i], chat[i % CHATS], langs[i / CHATS % COUNT(langs)]);
+        batch[i] = inbox_event(id[i], chat[i % CHATS], langs[i / CHATS % COUNT(langs)]);
     }
     start_workers();
     for (int i = 0; i < CHATS * PER_CHAT; i += 50)
@@ -257,11 +226,11 @@ static void a_flood_waits_for_its_answers(void **state)
 {
     (void)state;
     enum { N = 150 };
-    struct chat_event batch[N], quick = event("q", "quick", "/help");
+    struct chat_event batch[N], quick = inbox_event("q", "quick", "/help");
     char id[N][8];
     for (int i = 0; i < N; i++) {
         snprintf(id[i], sizeof(id[i]), "%d", i);
-        batch[i] = event(id[i], "flood", "/help");
+        batch[i] = inbox_event(id[i], "flood", "/help");
     }
     start_workers();
     assert_true(bot_on_events(&w.bot, batch, N, NULL));
@@ -279,7 +248,7 @@ static void a_flood_waits_for_its_answers(void **state)
 static void a_full_inbox_takes_no_more(void **state)
 {
     (void)state;
-    struct chat_event one = event("1", "a", "/help");
+    struct chat_event one = inbox_event("1", "a", "/help");
     fixture_db_sql(w.bot.db, "insert into events(network, lane, body, not_before)"
                              " select 'fake', sha256(n::text::bytea), 'x', now() + interval '1 h'"
                              " from generate_series(1, 5000) n");
@@ -297,20 +266,21 @@ static void a_full_inbox_takes_no_more(void **state)
 static void leaders_are_known_before_the_command_runs(void **state)
 {
     (void)state;
-    struct chat_event talk = event("1", "g", "/help"), stop = event("2", "g", "/cancel 1234");
+    struct chat_event talk = inbox_event("1", "g", "/help"),
+                      stop = inbox_event("2", "g", "/cancel 1234");
     talk.is_group = stop.is_group = true;
-    atomic_store(&w.admin_after, 3);
+    atomic_store(&admin_after, 3);
     start_workers();
     assert_true(bot_on_events(&w.bot, &talk, 1, NULL));
     wait_number("select count(*) from events", 0);
-    assert_int_equal(atomic_load(&w.asked), 0); /* it does not matter for /help */
+    assert_int_equal(atomic_load(&asked), 0); /* it does not matter for /help */
     assert_true(bot_on_events(&w.bot, &stop, 1, NULL));
     wait_number("select count(*) from events", 0);
-    assert_int_equal(atomic_load(&w.asked), 4);
+    assert_int_equal(atomic_load(&asked), 4);
     /* When nobody can say it, the person does not lead, and is answered within seconds. */
-    struct chat_event again = event("3", "g", "/cancel 1234");
+    struct chat_event again = inbox_event("3", "g", "/cancel 1234");
     again.is_group = true;
-    atomic_store(&w.admin_after, 1000);
+    atomic_store(&admin_after, 1000);
     assert_true(bot_on_events(&w.bot, &again, 1, NULL));
     wait_number("select count(*) from events", 0);
     assert_int_equal(number("select count(*) from outbox"), 3);

@@ -17,29 +17,24 @@
 #include "core/db/store_group.h"
 #include "core/db/store_ledger.h"
 #include "core/i18n/i18n.h"
-#include "tests/fake_chat.h"
 #include "tests/fixture_db.h"
+#include "tests/inbox_world.h"
 
-static struct {
-    struct bot bot;
-    struct toolbox tools;
-    struct fake_chat chat;
-    struct chat_adapter_ops ops;
-    enum { WELL, DIES_AT_WORK, DIES_ALWAYS } health;
-    int asked, admin_after;
-} w;
+static struct inbox_world w;
+static enum { WELL, DIES_AT_WORK, DIES_ALWAYS } health;
+static int asked, admin_after; /* is_admin: unknown so often at first */
 
 static int is_admin(void *self, const struct chat_addr *where, const char *user_id)
 {
     (void)self, (void)where, (void)user_id;
-    if (w.health == DIES_AT_WORK)
+    if (health == DIES_AT_WORK)
         abort();
-    return w.asked++ < w.admin_after ? -1 : 0;
+    return asked++ < admin_after ? -1 : 0;
 }
 
 static const struct chat_abilities *abilities(void *self)
 {
-    if (w.health == DIES_ALWAYS)
+    if (health == DIES_ALWAYS)
         abort();
     return &((struct fake_chat *)self)->abilities;
 }
@@ -47,32 +42,19 @@ static const struct chat_abilities *abilities(void *self)
 static int setup(void **state)
 {
     (void)state;
-    memset(&w, 0, sizeof(w));
-    fake_chat_init(&w.chat, true);
-    struct chat_adapter chat = fake_chat_adapter(&w.chat);
-    w.ops = *chat.ops;
+    health = WELL;
+    asked = admin_after = 0;
+    inbox_world_open(&w, 4);
     w.ops.is_admin = is_admin;
     w.ops.abilities = abilities;
     w.ops.private_link = NULL; /* everything is said in the group */
-    chat.ops = &w.ops;
-    w.tools.seconds_max = 180;
-    w.bot = (struct bot){
-        .db = fixture_db_fresh(4),
-        .tools = &w.tools,
-        .adapters = {chat},
-        .adapter_count = 1,
-        .prices = { 1, 2, 3},
-        .trial_credits = 1,
-        .seconds_max = 180,
-    };
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    fixture_db_done(&w.bot.db);
-    fake_chat_free(&w.chat);
+    inbox_world_close(&w);
     return 0;
 }
 
@@ -90,15 +72,9 @@ static int cards_with(const char *words)
 
 static struct chat_event event(const char *id, const char *chat, const char *text)
 {
-    struct chat_event e = {.event_id = id,
-                           .user_id = "77",
-                           .lang = "en",
-                           .text = text,
-                           .card_ref = "",
-                           .quoted = "",
-                           .is_group = chat[0] == '-',
-                           .addr = {.network = "fake"}};
-    str_copy(e.addr.chat, sizeof(e.addr.chat), chat);
+    struct chat_event e = inbox_event(id, chat, text);
+    e.user_id = "77";
+    e.is_group = chat[0] == '-';
     return e;
 }
 
@@ -148,7 +124,7 @@ static void the_new_chat_waits_for_its_move(void **state)
 /* --- an event that ends the program --- */
 
 /* A process of its own that deals with what is there: true when it lived to see the end of it. */
-static bool process_survives(int health)
+static bool process_survives(int as)
 {
     fflush(NULL);
     pid_t pid = fork();
@@ -156,7 +132,7 @@ static bool process_survives(int health)
     if (pid == 0) {
         struct err e;
         setrlimit(RLIMIT_CORE, &(struct rlimit){0});
-        w.health = health;
+        health = as;
         if (!db_open(fixture_db_url(), 4, &w.bot.db, &e) || !inbox_start(&w.bot, &w.bot.inbox, &e))
             _exit(2);
         for (int i = 0; i < 1000 && number("select count(*) from events") > 0; i++)
@@ -212,14 +188,14 @@ static void an_old_event_may_wait_often(void **state)
     (void)state;
     struct chat_event one = event("1", "-1", "/cancel 1234");
     assert_true(bot_on_events(&w.bot, &one, 1, NULL));
-    w.admin_after = 3 * BOT_BEGUN_MAX;
+    admin_after = 3 * BOT_BEGUN_MAX;
     w.bot.events_before = INT64_MAX;
     for (int i = 1; number("select count(*) from events") > 0 && i < 1000; i++) {
         w.bot.process = i; /* as if each were another process */
         if (bot_handle_one(&w.bot) == BOT_NOTHING)
             usleep(10000);
     }
-    assert_int_equal(w.asked, 3 * BOT_BEGUN_MAX + 1);
+    assert_int_equal(asked, 3 * BOT_BEGUN_MAX + 1);
     assert_int_equal(number("select count(*) from outbox"), 1);
     assert_int_equal(cards_with("given up"), 0);
 }
