@@ -11,11 +11,10 @@
 #include "core/nano/block.h"
 #include "core/nano/work.h"
 #include "core/net/json.h"
+#include "tests/temp_folder.h"
 
 enum { BLOCKS = 60, OWN_BLOCKS = 60, AMOUNTS = 60, NODE_MS = 120000 };
 #define THRESHOLD UINT64_C(0xfff0000000000000)
-
-static char folder[512];
 
 static struct nano_seed *seed_of(const char *hex)
 {
@@ -147,8 +146,8 @@ static void public_libraries_and_we_agree(void **state)
         print_message("npm --prefix tests/fakes ci has not run: nothing to compare with\n");
         skip();
     }
-    AUTO(free_ptr) char *in = str_printf("%s/in.json", folder);
-    AUTO(free_ptr) char *out = str_printf("%s/out.json", folder);
+    AUTO(free_ptr) char *in = str_printf("%s/in.json", temp_folder);
+    AUTO(free_ptr) char *out = str_printf("%s/out.json", temp_folder);
     AUTO(free_ptr) char *said = NULL;
     AUTO(free_ptr) char *text = NULL;
     size_t len = 0;
@@ -185,18 +184,8 @@ static void public_libraries_and_we_agree(void **state)
 
 static int setup(void **state)
 {
-    (void)state;
     hash_setup();
-    const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof(folder), "%s/npm.XXXXXX", tmp ? tmp : "/tmp");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fs_remove(folder);
-    return 0;
+    return temp_folder_setup(state);
 }
 
 int main(void)
@@ -204,5 +193,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(public_libraries_and_we_agree),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, temp_folder_teardown);
 }

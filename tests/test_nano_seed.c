@@ -14,11 +14,10 @@
 #include "core/base/strbuf.h"
 #include "core/nano/ed25519.h"
 #include "core/nano/key.h"
+#include "tests/temp_folder.h"
 
 #define SEED "D56143E7561D71C1AF4D563C6AF79EECE93E82479818AD8ED88BED1AAE8BE4E5"
 #define ADDRESS "nano_16odwi933gpzmkgdcy9tt5zef5ka3jcfubc97fwypsokg7sji4mb9n6qtbme"
-
-static char folder[512];
 
 static void forget_all(void)
 {
@@ -64,15 +63,15 @@ static void from_a_file_or_a_credential(void **state)
     (void)state;
     struct nano_seed *s = NULL;
     struct err e = {0};
-    AUTO(free_ptr) char *file = str_printf("%s/seed.txt", folder);
-    AUTO(free_ptr) char *credential = str_printf("%s/NANO_SEED", folder);
+    AUTO(free_ptr) char *file = str_printf("%s/seed.txt", temp_folder);
+    AUTO(free_ptr) char *credential = str_printf("%s/NANO_SEED", temp_folder);
     assert_true(fs_write(file, SEED "\r\n", strlen(SEED) + 2, &e));
     forget_all();
     setenv("NANO_SEED_FILE", file, 1);
     assert_true(nano_seed_load(&s, &e));
     assert_is_ours(s);
     forget_all();
-    setenv("CREDENTIALS_DIRECTORY", folder, 1);
+    setenv("CREDENTIALS_DIRECTORY", temp_folder, 1);
     assert_true(nano_seed_load(&s, &e));
     assert_null(s); /* the folder is there, the credential is not */
     assert_true(fs_write(credential, SEED "\n", strlen(SEED) + 1, &e));
@@ -95,7 +94,7 @@ static void wrong_seeds_are_refused_without_a_word_of_them(void **state)
         {SEED SEED SEED SEED SEED,                                            "longer than any seed"},
         {"D561:43E7561D71C1AF4D563C6AF79EECE93E82479818AD8ED88BED1AAE8BE4E5", "separator"           },
     };
-    AUTO(free_ptr) char *file = str_printf("%s/wrong.txt", folder);
+    AUTO(free_ptr) char *file = str_printf("%s/wrong.txt", temp_folder);
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct nano_seed *s = NULL;
         struct err e = {0};
@@ -252,18 +251,8 @@ static void many_threads_sign_at_once(void **state)
 
 static int setup(void **state)
 {
-    (void)state;
     hash_setup();
-    const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof(folder), "%s/seed.XXXXXX", tmp ? tmp : "/tmp");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fs_remove(folder);
-    return 0;
+    return temp_folder_setup(state);
 }
 
 int main(void)
@@ -275,5 +264,5 @@ int main(void)
         cmocka_unit_test(no_copy_of_the_seed_or_a_key_stays_in_memory),
         cmocka_unit_test(many_threads_sign_at_once),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, temp_folder_teardown);
 }

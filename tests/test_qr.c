@@ -9,21 +9,20 @@
 #include "core/base/strbuf.h"
 #include "core/video/qr.h"
 #include "core/video/video.h"
+#include "tests/temp_folder.h"
 
 #define ADDRESS "nano:nano_3i1aq1cchnmbn9x5rsbap8b15akfh7wj7pwskuzi7ahz8oq6cobd99d4r3b7"
 #define WITH_AMOUNT ADDRESS "?amount=1000000000000000000000000000000"
 #define LONGEST ADDRESS "?amount=340282366920938463463374607431768211455"
 
-static char folder[512];
-
 static char *in_folder(const char *name)
 {
-    return str_printf("%s/%s", folder, name);
+    return str_printf("%s/%s", temp_folder, name);
 }
 
 static void run(const char *const *argv, char **ret_out)
 {
-    struct proc_options o = {.cwd = folder};
+    struct proc_options o = {.cwd = temp_folder};
     struct err e = {0};
     if (!proc_run(argv, &o, 60000, 1 << 16, ret_out, &e))
         fail_msg("%s: %s", argv[0], e.detail);
@@ -34,7 +33,7 @@ static void assert_reads(const char *path, const char *want, const char *why)
     AUTO(free_ptr) char *said = NULL;
     const char *argv[] = {"/usr/bin/zbarimg", "--raw", "-q", "-Sdisable",
                           "-Sqrcode.enable",  path,    NULL};
-    struct proc_options o = {.cwd = folder};
+    struct proc_options o = {.cwd = temp_folder};
     struct err e = {0};
     if (!proc_run(argv, &o, 60000, 1 << 16, &said, &e))
         fail_msg("%s: nothing to read (%s)", why, e.detail);
@@ -156,18 +155,8 @@ static void too_much_text_is_refused(void **state)
 
 static int setup(void **state)
 {
-    (void)state;
     video_setup();
-    const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof(folder), "%s/qr.XXXXXX", tmp ? tmp : "/tmp");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fs_remove(folder);
-    return 0;
+    return temp_folder_setup(state);
 }
 
 int main(void)
@@ -178,5 +167,5 @@ int main(void)
         cmocka_unit_test(the_picture_has_whole_pixels_and_a_quiet_zone),
         cmocka_unit_test(too_much_text_is_refused),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, temp_folder_teardown);
 }
