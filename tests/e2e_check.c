@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "tests/fake_telegram.h"
@@ -18,39 +17,20 @@ enum { SOON_MS = 60000, RENDER_MS = 180000, KILLED = 128 + SIGKILL };
 /* Writers that take a minute: a job that began stays where it is. */
 #define NEVER_WRITTEN "{\"path\":\"chat\",\"kind\":\"slow\",\"ms\":60000,\"times\":99}"
 
-static struct fake_node llm;
-
 static int open_all(void **state)
 {
-    if (site_open(state) != 0)
+    if (llm_site_open(state) != 0)
         return -1;
-    fake_llm_start(&llm);
-    fake_llm_do(&llm, "set", "{\"flags\":{\"badger\":\"violence\"}}");
+    fake_llm_do(&llm_site, "set", "{\"flags\":{\"badger\":\"violence\"}}");
     return 0;
-}
-
-static int close_all(void **state)
-{
-    fake_node_stop(&llm);
-    return site_close(state);
-}
-
-static void wait_for(struct site *p, const char *sql, int64_t want)
-{
-    int64_t until = clock_mono_ms() + SOON_MS;
-    while (site_number(p, sql) != want) {
-        if (clock_mono_ms() > until)
-            fail_msg("never %" PRId64 ": %s", want, sql);
-        usleep(50000);
-    }
 }
 
 static void flagged_words_cost_nothing(void **state)
 {
     struct site *p = *state;
     struct llm_env env;
-    llm_env_make(&env, &llm, "openai");
-    fake_llm_do(&llm, "fault", "{\"path\":\"moderations\",\"kind\":\"slow\",\"ms\":2000}");
+    llm_env_make(&env, &llm_site, "openai");
+    fake_llm_do(&llm_site, "fault", "{\"path\":\"moderations\",\"kind\":\"slow\",\"ms\":2000}");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/make The badger 8s\n");
     session_expect(s, "Checking the topic", SOON_MS);
@@ -62,7 +42,7 @@ static void flagged_words_cost_nothing(void **state)
     site_audit_is(p, "select count(*) from holds", "0");
     site_audit_is(p, "select count(*) from transfers where verb <> 'trial'", "0");
     site_audit_is(p, "select count(*) from jobs where state <> 'cancelled'", "0");
-    assert_int_equal(llm_calls(&llm, "chat"), 0);
+    assert_int_equal(llm_calls(&llm_site, "chat"), 0);
 }
 
 static void a_bad_day_of_the_service_hurts_nobody(void **state)
@@ -80,19 +60,20 @@ static void a_bad_day_of_the_service_hurts_nobody(void **state)
     };
     struct site *p = *state;
     struct llm_env env;
-    llm_env_make(&env, &llm, "openai");
+    llm_env_make(&env, &llm_site, "openai");
     for (size_t i = 0; i < COUNT(rows); i++) {
         AUTO(free_ptr)
         char *fault = str_printf("{\"path\":\"moderations\",%s,\"times\":99}", rows[i].fault);
-        fake_llm_do(&llm, "reset", "{}");
-        fake_llm_do(&llm, "fault", fault);
-        fake_llm_do(&llm, "fault", NEVER_WRITTEN);
+        fake_llm_do(&llm_site, "reset", "{}");
+        fake_llm_do(&llm_site, "fault", fault);
+        fake_llm_do(&llm_site, "fault", NEVER_WRITTEN);
         struct session *s = session_run(p, false, env.list);
         session_say(s, "/credits\n");
         session_expect(s, "1 credit", SOON_MS);
         int64_t begun = clock_mono_ms();
         session_say(s, "/make How tides work 8s\n");
-        wait_for(p, "select count(*) from transfers where verb = 'hold'", (int64_t)i + 1);
+        site_wait_number(p, "select count(*) from transfers where verb = 'hold'", (int64_t)i + 1,
+                         SOON_MS);
         if (clock_mono_ms() - begun > rows[i].most_ms)
             fail_msg("%s: %d ms", rows[i].fault, (int)(clock_mono_ms() - begun));
         session_say(s, "/cancel\n");
@@ -126,10 +107,10 @@ static void killed_at_each_step(void **state)
     };
     struct site *p = *state;
     int64_t held = 0, strikes = 0;
-    fake_llm_do(&llm, "fault", NEVER_WRITTEN);
+    fake_llm_do(&llm_site, "fault", NEVER_WRITTEN);
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct llm_env deadly, calm;
-        llm_env_make(&calm, &llm, "openai");
+        llm_env_make(&calm, &llm_site, "openai");
         llm_env_add(&calm, "NANOTIK_STRIKES", "0");
         deadly = calm;
         for (size_t k = 0; k < deadly.count; k++)
@@ -140,7 +121,7 @@ static void killed_at_each_step(void **state)
         assert_int_equal(session_wait(s, SOON_MS), KILLED);
         s = session_run(p, false, calm.list);
         talk(s, {"/lang en", "English"}); /* what was said before was dealt with */
-        wait_for(p, "select count(*) from jobs where state = 'quoted'", 0);
+        site_wait_number(p, "select count(*) from jobs where state = 'quoted'", 0, SOON_MS);
         held += !rows[i].bad;
         strikes += rows[i].bad;
         int64_t holds = site_number(p, "select count(*) from transfers where verb = 'hold'");
@@ -163,10 +144,10 @@ static void go_on_telegram(void **state)
     struct fake_node telegram;
     struct llm_env env;
     fake_start(&telegram, p->folder);
-    llm_env_make(&env, &llm, "openai");
+    llm_env_make(&env, &llm_site, "openai");
     llm_env_add(&env, "TELEGRAM_BOT_TOKEN", FAKE_TOKEN);
     llm_env_add(&env, "TELEGRAM_API_URL", telegram.url);
-    fake_llm_do(&llm, "fault", "{\"path\":\"moderations\",\"kind\":\"slow\",\"ms\":3000}");
+    fake_llm_do(&llm_site, "fault", "{\"path\":\"moderations\",\"kind\":\"slow\",\"ms\":3000}");
     struct session *s = session_run(p, false, env.list);
     fake_say(&telegram, ana, ana, "", "/make How tides work 8s 1:1");
     fake_wait_text(&telegram, ana, "text", "Price: 1 credit", SOON_MS);
@@ -176,7 +157,7 @@ static void go_on_telegram(void **state)
     free(fake_wait_messages(&telegram, ana, "video", 1, RENDER_MS));
     session_signal(s, SIGTERM);
     assert_int_equal(session_wait(s, SOON_MS), 0);
-    assert_int_equal(llm_calls(&llm, "moderations"), 2); /* the topic, and what was written */
+    assert_int_equal(llm_calls(&llm_site, "moderations"), 2); /* the topic, and what was written */
     site_audit_is(p, "select count(*) from transfers where verb = 'hold'", "1");
     site_audit_is(p, "select count(*) from jobs where state = 'done'", "1");
     fake_node_no_complaints(&telegram);
@@ -185,7 +166,7 @@ static void go_on_telegram(void **state)
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, llm_site_close)
     const struct CMUnitTest tests[] = {
         CASE(flagged_words_cost_nothing),
         CASE(a_bad_day_of_the_service_hurts_nobody),

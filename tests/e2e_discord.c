@@ -251,10 +251,7 @@ static int64_t film_bytes(void)
 static void wait_jobs(struct site *p, const char *state, int64_t count)
 {
     AUTO(free_ptr) char *sql = str_printf("select count(*) from jobs where state = '%s'", state);
-    int64_t until = clock_mono_ms() + DSITE_VIDEO_MS;
-    while (site_number(p, sql) != count && clock_mono_ms() < until)
-        usleep(200000);
-    assert_int_equal(site_number(p, sql), count);
+    site_wait_number(p, sql, count, DSITE_VIDEO_MS);
 }
 
 static void the_film_fits_the_chat(void **state)

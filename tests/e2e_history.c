@@ -6,7 +6,6 @@
 #include <cmocka.h>
 
 #include <signal.h>
-#include <sys/stat.h>
 
 #include "core/base/cancel.h"
 #include "core/base/clock.h"
@@ -35,17 +34,13 @@ static struct fake_node telegram, stock;
 
 static int open_all(void **state)
 {
-    char uploads[SITE_MAX + 16];
     if (site_open(state) != 0)
         return -1;
     struct site *p = *state;
-    snprintf(uploads, sizeof(uploads), "%s/uploads", p->folder);
-    if (mkdir(uploads, 0755) != 0)
-        return -1;
     AUTO(free_ptr) char *clip = str_printf("%s/clip.mp4", p->folder);
     site_shell(p, "ffmpeg -v error -f lavfi -i testsrc2=size=720x1280:rate=30:duration=12 "
                   "-c:v libx264 -preset ultrafast -crf 40 -pix_fmt yuv420p clip.mp4");
-    fake_start(&telegram, uploads);
+    fake_start_keeping(&telegram, p->folder);
     fake_stock_start(&stock, clip, NULL);
     fake_do(&telegram, "chat", "{\"id\":%lld}", GROUP);
     fake_stock_tell(&stock, "videos", "[" VIDEO("100") "," VIDEO("101") "]");

@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
@@ -29,14 +28,10 @@ static struct fake_node telegram, discord;
 
 static int open_all(void **state)
 {
-    char uploads[SITE_MAX + 16];
     if (site_open(state) != 0)
         return -1;
     struct site *p = *state;
-    snprintf(uploads, sizeof(uploads), "%s/uploads", p->folder);
-    if (mkdir(uploads, 0755) != 0)
-        return -1;
-    fake_start(&telegram, uploads);
+    fake_start_keeping(&telegram, p->folder);
     dfake_start(&discord);
     site_shell(p, "for c in red:0xff0000 green:0x00c000 blue:0x0000ff; do "
                   "ffmpeg -v error -f lavfi -i color=${c#*:}:s=640x960 -frames:v 1 ${c%%:*}.jpg && "

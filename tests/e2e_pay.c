@@ -199,21 +199,24 @@ static void fiat_beside_prices(void **state)
 
 /* --- Telegram --- */
 
+static struct session *run_telegram(struct site *p, const struct fake_node *telegram)
+{
+    struct env e;
+    env_make(&e, NULL);
+    put(&e, str_dup("TELEGRAM_BOT_TOKEN=" FAKE_TOKEN));
+    put(&e, str_printf("TELEGRAM_API_URL=%s", telegram->url));
+    struct session *s = session_run(p, false, e.list);
+    env_free(&e);
+    return s;
+}
+
 static void telegram_make_pay_film(void **state)
 {
     struct site *p = *state;
     const int64_t ana = 6123456789;
     struct fake_node telegram;
-    struct env e;
-    char uploads[SITE_MAX + 16];
-    snprintf(uploads, sizeof(uploads), "%s/uploads", p->folder);
-    mkdir(uploads, 0755);
-    fake_start(&telegram, uploads);
-    env_make(&e, NULL);
-    put(&e, str_dup("TELEGRAM_BOT_TOKEN=" FAKE_TOKEN));
-    put(&e, str_printf("TELEGRAM_API_URL=%s", telegram.url));
-    struct session *s = session_run(p, false, e.list);
-    env_free(&e);
+    fake_start_keeping(&telegram, p->folder);
+    struct session *s = run_telegram(p, &telegram);
     fake_say(&telegram, ana, ana, "", "/make How tides work. The moon pulls the sea. 9:16");
     fake_wait_text(&telegram, ana, "text", "2 credits for 0.02 XNO", START_MS);
     fake_press(&telegram, ana, ana, "2 credits for 0.02 XNO");
@@ -243,17 +246,9 @@ static void telegram_group(void **state)
     const int64_t ana = 6123456789, group = -(int64_t)GROUP_ID;
     struct site *p = *state;
     struct fake_node telegram;
-    struct env e;
-    char uploads[SITE_MAX + 16];
-    snprintf(uploads, sizeof(uploads), "%s/uploads", p->folder);
-    mkdir(uploads, 0755);
-    fake_start(&telegram, uploads);
+    fake_start_keeping(&telegram, p->folder);
     fake_do(&telegram, "chat", "{\"id\":%lld}", (long long)group);
-    env_make(&e, NULL);
-    put(&e, str_dup("TELEGRAM_BOT_TOKEN=" FAKE_TOKEN));
-    put(&e, str_printf("TELEGRAM_API_URL=%s", telegram.url));
-    struct session *s = session_run(p, false, e.list);
-    env_free(&e);
+    struct session *s = run_telegram(p, &telegram);
     fake_say(&telegram, group, ana, "", "/pay@ExampleClipBot 1");
     AUTO(free_ptr) char *link = fake_wait_messages(&telegram, group, "text", 1, START_MS);
     assert_non_null(strstr(link, "start=pay"));
@@ -293,17 +288,10 @@ static void telegram_group_pays(void **state)
     const int64_t ana = 6123456789, bob = 6123456790, group = -4987654, super = -1009876543210;
     struct site *p = *state;
     struct fake_node telegram;
-    struct env e;
-    char uploads[SITE_MAX + 16], token[40];
-    snprintf(uploads, sizeof(uploads), "%s/uploads", p->folder);
-    mkdir(uploads, 0755);
-    fake_start(&telegram, uploads);
+    char token[40];
+    fake_start_keeping(&telegram, p->folder);
     fake_do(&telegram, "chat", "{\"id\":%lld,\"admins\":[%lld]}", (long long)group, (long long)ana);
-    env_make(&e, NULL);
-    put(&e, str_dup("TELEGRAM_BOT_TOKEN=" FAKE_TOKEN));
-    put(&e, str_printf("TELEGRAM_API_URL=%s", telegram.url));
-    struct session *s = session_run(p, false, e.list);
-    env_free(&e);
+    struct session *s = run_telegram(p, &telegram);
     /* The link carries neither the group's id nor its account. */
     fake_say(&telegram, group, ana, "", "/pay@ExampleClipBot group");
     AUTO(free_ptr) char *link = fake_wait_messages(&telegram, group, "text", 1, START_MS);

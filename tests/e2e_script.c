@@ -16,31 +16,15 @@
 
 enum { SOON_MS = 60000, RENDER_MS = 180000, KILLED = 128 + SIGKILL };
 
-static struct fake_node llm;
-
-static int open_all(void **state)
-{
-    if (site_open(state) != 0)
-        return -1;
-    fake_llm_start(&llm);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    fake_node_stop(&llm);
-    return site_close(state);
-}
-
 static int scripts(void)
 {
-    return llm_calls(&llm, "chat");
+    return llm_calls(&llm_site, "chat");
 }
 
 /* What the person asked for is in the last request, where it is data. */
 static void last_request_holds(const char *part)
 {
-    AUTO(json_free) cJSON *state = fake_node_state(&llm);
+    AUTO(json_free) cJSON *state = fake_node_state(&llm_site);
     const cJSON *last = NULL, *call;
     cJSON_ArrayForEach(call, json_array(state, "calls")) if (strcmp(json_text(call, "path", ""),
                                                                     "chat") == 0) last = call;
@@ -56,7 +40,7 @@ static void seen_changed_and_made(void **state)
     struct site *p = *state;
     struct llm_env env;
     char film[1024];
-    llm_env_make(&env, &llm, "openai");
+    llm_env_make(&env, &llm_site, "openai");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/script How tides work 8s 1:1\n");
     session_expect(s, "The script is being written", SOON_MS);
@@ -94,12 +78,12 @@ static void bounds_failures_and_another_topic(void **state)
 {
     struct site *p = *state;
     struct llm_env env;
-    llm_env_make(&env, &llm, "openai");
+    llm_env_make(&env, &llm_site, "openai");
     llm_env_add(&env, "NANOTIK_SCRIPTS_PER_DAY", "2");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/script\n");
     session_expect(s, "Type /script and a topic", SOON_MS);
-    fake_llm_do(&llm, "fault", "{\"kind\":\"status\",\"code\":402}");
+    fake_llm_do(&llm_site, "fault", "{\"kind\":\"status\",\"code\":402}");
     session_say(s, "/script How tides work 8s\n");
     session_expect(s, "cannot be used right now", SOON_MS);
     session_expect(s, "Nothing was charged.", SOON_MS);
@@ -109,7 +93,7 @@ static void bounds_failures_and_another_topic(void **state)
     s = session_run(p, false, env.list); /* a provider without money rests for a minute */
     session_say(s, "/script 10 facts about the sea 8s\n");
     session_expect(s, "The sea never stands still", SOON_MS);
-    fake_llm_do(&llm, "set", "{\"latency\":4000}");
+    fake_llm_do(&llm_site, "set", "{\"latency\":4000}");
     talk(s, {"/script new The moon 8s", "being written"},
          {"/script 1: too early", "being written right now"},
          {"/script new Stars 8s", "is being written already"});
@@ -126,7 +110,7 @@ static void a_topic_may_begin_with_a_number(void **state)
 {
     struct site *p = *state;
     struct llm_env env;
-    llm_env_make(&env, &llm, "openai");
+    llm_env_make(&env, &llm_site, "openai");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/script How tides work 8s\n");
     session_expect(s, "The sea never stands still", SOON_MS);
@@ -152,11 +136,11 @@ static void a_rewrite_that_fails_leaves_the_script(void **state)
 {
     struct site *p = *state;
     struct llm_env env;
-    llm_env_make(&env, &llm, "openai");
+    llm_env_make(&env, &llm_site, "openai");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/script How tides work 8s\n");
     session_expect(s, "The sea never stands still", SOON_MS);
-    fake_llm_do(&llm, "fault", "{\"kind\":\"refusal\"}");
+    fake_llm_do(&llm_site, "fault", "{\"kind\":\"refusal\"}");
     session_say(s, "/script rewrite\n");
     session_expect(s, "will not write about that", SOON_MS);
     session_expect(s, "Your script stays as it was.", SOON_MS);
@@ -179,10 +163,10 @@ static void killed_at_each_step(void **state)
     struct site *p = *state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct llm_env deadly, calm;
-        llm_env_make(&deadly, &llm, "openai");
-        llm_env_make(&calm, &llm, "openai");
+        llm_env_make(&deadly, &llm_site, "openai");
+        llm_env_make(&calm, &llm_site, "openai");
         llm_env_add(&deadly, "NANOTIK_CRASH_AT", rows[i].point);
-        fake_llm_do(&llm, "reset", "{}");
+        fake_llm_do(&llm_site, "reset", "{}");
         AUTO(free_ptr) char *line = str_printf("/script new Tides, part %zu 8s\n", i);
         AUTO(free_ptr)
         char *sql = str_printf("select count(*) from jobs where state = 'quoted' and topic ="
@@ -208,8 +192,8 @@ static void refused_counted_paused_and_pardoned(void **state)
 {
     struct site *p = *state;
     struct llm_env env;
-    llm_env_make(&env, &llm, "openai");
-    fake_llm_do(&llm, "set", "{\"flags\":{\"badger\":\"violence\"}}");
+    llm_env_make(&env, &llm_site, "openai");
+    fake_llm_do(&llm_site, "set", "{\"flags\":{\"badger\":\"violence\"}}");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/make how to build a pipe bomb 8s\n");
     session_expect(s, "That is not made here (weapons).", SOON_MS);
@@ -217,7 +201,7 @@ static void refused_counted_paused_and_pardoned(void **state)
     assert_int_equal(scripts(), 0);
     talk(s, {"/script How tides work 8s", "The sea never stands still"},
          {"/script 1: How to build a pipe bomb.", "strike 2 of 3"});
-    fake_llm_do(&llm, "fault", "{\"kind\":\"status\",\"code\":503,\"times\":3}");
+    fake_llm_do(&llm_site, "fault", "{\"kind\":\"status\",\"code\":503,\"times\":3}");
     session_say(s, "/script rewrite\n"); /* a provider's bad day is nobody's strike */
     session_expect(s, "Your script stays as it was.", SOON_MS);
     site_audit_is(p, "select count(*) from strikes", "2");
@@ -245,7 +229,7 @@ static void answers_are_kept_until_forgotten(void **state)
 {
     struct site *p = *state;
     struct llm_env env;
-    llm_env_make(&env, &llm, "openai");
+    llm_env_make(&env, &llm_site, "openai");
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/script How tides work 8s\n");
     session_expect(s, "The sea never stands still", SOON_MS);
@@ -253,7 +237,7 @@ static void answers_are_kept_until_forgotten(void **state)
                   "select count(*) from script_calls where outcome = 'ok' and tokens_out > 0"
                   " and answer like '%never stands%' and model = 'gpt-6-luna'",
                   "1");
-    AUTO(json_free) cJSON *state_now = fake_node_state(&llm);
+    AUTO(json_free) cJSON *state_now = fake_node_state(&llm_site);
     AUTO(free_ptr) char *all = cJSON_PrintUnformatted(state_now);
     assert_non_null(strstr(all, "\"safety_identifier\":\""));
     AUTO(free_ptr) char *account = site_audit(p, "select id from users");
@@ -292,7 +276,7 @@ static void script_first_and_replies(void **state)
     struct fake_node telegram;
     struct llm_env env;
     fake_start(&telegram, p->folder);
-    llm_env_make(&env, &llm, "openai");
+    llm_env_make(&env, &llm_site, "openai");
     llm_env_add(&env, "TELEGRAM_BOT_TOKEN", FAKE_TOKEN);
     llm_env_add(&env, "TELEGRAM_API_URL", telegram.url);
     struct session *s = session_run(p, false, env.list);
@@ -328,7 +312,7 @@ static void script_first_and_replies(void **state)
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, llm_site_open, llm_site_close)
     const struct CMUnitTest tests[] = {
         CASE(seen_changed_and_made),
         CASE(bounds_failures_and_another_topic),

@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,17 +21,13 @@ enum { START_MS = 60000, ANSWER_MS = 15000, VIDEO_MS = 180000, STOP_MS = 30000 }
 #define FORUM (-1002233445566LL)
 
 static struct fake_node fake;
-static char uploads[SITE_MAX + 16];
 
 static int open_all(void **state)
 {
     if (site_open(state) != 0)
         return -1;
     struct site *p = *state;
-    snprintf(uploads, sizeof(uploads), "%s/uploads", p->folder);
-    if (mkdir(uploads, 0755) != 0)
-        return -1;
-    fake_start(&fake, uploads);
+    fake_start_keeping(&fake, p->folder);
     fake_do(&fake, "chat", "{\"id\":%lld}", GROUP);
     fake_do(&fake, "chat", "{\"id\":%lld,\"type\":\"supergroup\",\"topics\":{\"42\":\"open\"}}",
             FORUM);

@@ -15,22 +15,6 @@
 
 enum { SOON_MS = 60000, RENDER_MS = 180000 };
 
-static struct fake_node fake;
-
-static int open_all(void **state)
-{
-    if (site_open(state) != 0)
-        return -1;
-    fake_llm_start(&fake);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    fake_node_stop(&fake);
-    return site_close(state);
-}
-
 static const char three[] = "deepseek, moonshot, openai";
 
 static void down(const char *service, int status)
@@ -39,13 +23,13 @@ static void down(const char *service, int status)
     snprintf(fault, sizeof(fault),
              "{\"service\":\"%s\",\"kind\":\"status\",\"code\":%d,\"times\":1000}", service,
              status);
-    fake_llm_do(&fake, "fault", fault);
+    fake_llm_do(&llm_site, "fault", fault);
 }
 
 /* The service that was asked for a script last. */
 static void asked_last(const char *service)
 {
-    AUTO(json_free) cJSON *state = fake_node_state(&fake);
+    AUTO(json_free) cJSON *state = fake_node_state(&llm_site);
     const cJSON *call, *last = NULL;
     cJSON_ArrayForEach(call, json_array(state, "calls"))
     {
@@ -103,10 +87,10 @@ static void topics_in_three_languages_with_providers_down_in_turn(void **state)
         struct llm_env env;
         struct err e = {0};
         size_t len = 0;
-        fake_llm_do(&fake, "reset", "{}");
+        fake_llm_do(&llm_site, "reset", "{}");
         for (size_t k = 0; k < 2 && rows[i].down[k]; k++)
             down(rows[i].down[k], rows[i].status);
-        llm_env_make(&env, &fake, three);
+        llm_env_make(&env, &llm_site, three);
         const char *args[] = {"make",     rows[i].topic, "-o",      film,       "--seconds", "8",
                               "--aspect", "1:1",         "--story", story_path, NULL};
         struct session_options o = {.args = args, .env = env.list};
@@ -130,7 +114,7 @@ static void topics_in_three_languages_with_providers_down_in_turn(void **state)
         film_must_be_good(film, 720, 720, seconds);
         captions_match(film, &story);
     }
-    AUTO(json_free) cJSON *world = fake_node_state(&fake);
+    AUTO(json_free) cJSON *world = fake_node_state(&llm_site);
     assert_int_equal(cJSON_GetArraySize(json_array(world, "complaints")), 0);
 }
 
@@ -148,7 +132,7 @@ static void with_all_of_them_down(void **state)
     struct llm_env env;
     char film[1024];
     all_down(402);
-    llm_env_make(&env, &fake, three);
+    llm_env_make(&env, &llm_site, three);
     struct session *s = session_run(p, false, env.list);
     session_say(s, "/make How tides work\n");
     session_expect(s, "About 1:00", SOON_MS); /* what a script would take, not the topic */
@@ -173,9 +157,9 @@ static void doctor_names_each(void **state)
     struct site *p = *state;
     struct llm_env env;
     const char *args[] = {"doctor", NULL};
-    llm_env_make(&env, &fake, three);
+    llm_env_make(&env, &llm_site, three);
     fake_llm_do(
-        &fake, "set",
+        &llm_site, "set",
         "{\"models\":{\"openai\":[\"gpt-6-luna\"],\"deepseek\":[],\"moonshot\":[\"kimi-k2.6\"]}}");
     struct session_options o = {.args = args, .env = env.list};
     struct session *s = session_start(p, &o);
@@ -191,7 +175,7 @@ static void doctor_names_each(void **state)
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, llm_site_open, llm_site_close)
     const struct CMUnitTest tests[] = {
         CASE(topics_in_three_languages_with_providers_down_in_turn),
         CASE(with_all_of_them_down),

@@ -6,6 +6,7 @@
 #include "tests/fake_telegram.h"
 
 #include <inttypes.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
@@ -15,6 +16,13 @@
 void fake_start(struct fake_node *f, const char *dir)
 {
     fake_node_start(f, "telegram", (const char *[]){"--token", FAKE_TOKEN, "--dir", dir, NULL});
+}
+
+void fake_start_keeping(struct fake_node *f, const char *folder)
+{
+    AUTO(free_ptr) char *dir = str_printf("%s/uploads", folder);
+    assert_true(mkdir(dir, 0755) == 0);
+    fake_start(f, dir);
 }
 
 cJSON *fake_control(struct fake_node *f, const char *name, const char *fmt, ...)

@@ -10,6 +10,8 @@
 
 /* dir: uploads are kept there as files; may be NULL. */
 void fake_start(struct fake_node *f, const char *dir);
+/* The same; uploads are kept in folder/uploads. */
+void fake_start_keeping(struct fake_node *f, const char *folder);
 /* POST /control/NAME with this JSON (printf). */
 cJSON *fake_control(struct fake_node *f, const char *name, const char *fmt, ...) PRINTF(3, 4);
 /* The same, result thrown away. */

@@ -40,6 +40,22 @@ void llm_env_make(struct llm_env *env, const struct fake_node *llm, const char *
     }
 }
 
+struct fake_node llm_site;
+
+int llm_site_open(void **state)
+{
+    if (site_open(state) != 0)
+        return -1;
+    fake_llm_start(&llm_site);
+    return 0;
+}
+
+int llm_site_close(void **state)
+{
+    fake_node_stop(&llm_site);
+    return site_close(state);
+}
+
 int llm_calls(struct fake_node *llm, const char *path)
 {
     AUTO(json_free) cJSON *state = fake_node_state(llm);

@@ -20,6 +20,11 @@ struct llm_env {
 void llm_env_make(struct llm_env *env, const struct fake_node *llm, const char *services);
 void llm_env_add(struct llm_env *env, const char *name, const char *value);
 
+/* cmocka set-up and tear-down: a site, and script services that all answer well. */
+extern struct fake_node llm_site;
+int llm_site_open(void **state);
+int llm_site_close(void **state);
+
 /* Calls of this kind ("chat", "moderations") that the services got. */
 int llm_calls(struct fake_node *llm, const char *path);
 

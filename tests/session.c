@@ -496,6 +496,14 @@ int64_t site_number(struct site *p, const char *sql)
     return strtoll(text, NULL, 10);
 }
 
+void site_wait_number(struct site *p, const char *sql, int64_t want, int ms)
+{
+    int64_t got = 0;
+    for (int64_t until = clock_mono_ms() + ms; (got = site_number(p, sql)) != want; usleep(50000))
+        if (clock_mono_ms() > until)
+            fail_msg("%lld, never %lld: %s", (long long)got, (long long)want, sql);
+}
+
 void site_ledger_must_hold(struct site *p)
 {
     site_audit_is(p, "select 1", "1");

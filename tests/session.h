@@ -80,6 +80,8 @@ void site_database(struct site *p, char ret_path[static 1024]);
 char *site_audit(struct site *p, const char *sql);
 void site_audit_is(struct site *p, const char *sql, const char *want);
 int64_t site_number(struct site *p, const char *sql);
+/* Waits until the program has made it so many. */
+void site_wait_number(struct site *p, const char *sql, int64_t want, int ms);
 void site_ledger_must_hold(struct site *p);
 /* No row of any table has this text in it: a platform's number of a person or a chat. */
 void site_nowhere(struct site *p, const char *text);
