@@ -10,6 +10,7 @@
 #include "bot/card_json.h"
 #include "bot/command.h"
 #include "bot/inbox.h"
+#include "bot/pay_calls.h"
 #include "core/db/store_chat.h"
 #include "core/db/store_ledger.h"
 #include "core/i18n/i18n.h"
@@ -165,4 +166,21 @@ int world_teardown(void **state)
 {
     i18n_teardown();
     return fixture_db_stop(state);
+}
+
+bool purchase_body(struct db_tx *tx, void *data, struct err *e)
+{
+    struct purchase *p = data;
+    enum ledger_result r;
+    struct pay_calls calls = bot_pay_calls(p->bot);
+    char key[40];
+    snprintf(key, sizeof(key), "pay:%d", (int)p->gift.credits);
+    const struct pay_credited c = {.account = p->gift.account,
+                                   .credits = p->gift.credits,
+                                   .amount = "1",
+                                   .unit = "XNO",
+                                   .rest = "0",
+                                   .ref = "x"};
+    return ledger_grant(tx, key, p->gift.account, p->gift.credits, "test", "paid", &r, e) &&
+           calls.on_credited(tx, calls.ctx, &c, e);
 }

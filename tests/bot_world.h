@@ -46,4 +46,11 @@ struct gift {
 /* A transaction's body: `data` is a struct gift, which is granted. */
 bool gift_body(struct db_tx *tx, void *data, struct err *e);
 
+struct purchase {
+    struct bot *bot;
+    struct gift gift;
+};
+/* The same for a struct purchase: paid in Nano, and the bot hears of it. */
+bool purchase_body(struct db_tx *tx, void *data, struct err *e);
+
 #endif

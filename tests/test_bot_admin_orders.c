@@ -6,31 +6,10 @@
 
 #include <cmocka.h>
 
-#include "bot/pay_calls.h"
 #include "core/db/store_job.h"
 #include "core/db/store_ledger.h"
 #include "tests/admin_world.h"
 #include "tests/fixture_db.h"
-
-struct payment {
-    struct bot *bot;
-    struct gift gift;
-};
-
-static bool pay_body(struct db_tx *tx, void *data, struct err *e)
-{
-    struct payment *p = data;
-    enum ledger_result r;
-    struct pay_calls calls = bot_pay_calls(p->bot);
-    const struct pay_credited c = {.account = p->gift.account,
-                                   .credits = p->gift.credits,
-                                   .amount = "1",
-                                   .unit = "XNO",
-                                   .rest = "0",
-                                   .ref = "x"};
-    return ledger_grant(tx, "paid", p->gift.account, p->gift.credits, "test", "paid", &r, e) &&
-           calls.on_credited(tx, calls.ctx, &c, e);
-}
 
 static void stopped_orders_are_told_to_everybody(void **state)
 {
@@ -120,7 +99,7 @@ static void payments_count_while_orders_are_stopped(void **state)
     (void)state;
     struct world w;
     struct err e = {0};
-    struct payment pay = {.gift = {.credits = 5}};
+    struct purchase pay = {.gift = {.credits = 5}};
     admin_open(&w, true);
     pay.bot = &w.bot;
     account_of(&w, PERSON, pay.gift.account);
@@ -131,7 +110,7 @@ static void payments_count_while_orders_are_stopped(void **state)
     must_have(say(&w, go), "not enough credits");
     assert_int_equal(number(&w, "select count(*) from awaiting"), 1);
     say_as(&w, OPERATOR, "/admin stop orders x");
-    assert_true(db_run(w.bot.db, pay_body, &pay, &e));
+    assert_true(db_run(w.bot.db, purchase_body, &pay, &e));
     assert_int_equal(number(&w, JOB_IS("quoted")), 1);
     assert_int_equal(number(&w, "select sum(avail) from wallets w join identities i"
                                 " using (user_id) join jobs j using (user_id)"),

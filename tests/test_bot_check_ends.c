@@ -7,34 +7,10 @@
 
 #include <cmocka.h>
 
-#include "bot/pay_calls.h"
-#include "core/db/store_ledger.h"
 #include "tests/fixture_db.h"
 #include "tests/judged.h"
 
 /* --- credits --- */
-
-struct payment {
-    struct bot *bot;
-    struct gift gift;
-};
-
-static bool pay_body(struct db_tx *tx, void *data, struct err *e)
-{
-    struct payment *p = data;
-    enum ledger_result r;
-    struct pay_calls calls = bot_pay_calls(p->bot);
-    char key[40];
-    snprintf(key, sizeof(key), "pay:%d", (int)p->gift.credits);
-    const struct pay_credited c = {.account = p->gift.account,
-                                   .credits = p->gift.credits,
-                                   .amount = "1",
-                                   .unit = "XNO",
-                                   .rest = "0",
-                                   .ref = "x"};
-    return ledger_grant(tx, key, p->gift.account, p->gift.credits, "test", "paid", &r, e) &&
-           calls.on_credited(tx, calls.ctx, &c, e);
-}
 
 static void account_of(struct judged *p, char ret[static UUID_TEXT])
 {
@@ -61,7 +37,7 @@ static void credits_come_later(void **state)
         struct judged p;
         struct err e = {0};
         judged_open(&p, true);
-        struct payment pay = {.bot = &p.w.bot};
+        struct purchase pay = {.bot = &p.w.bot};
         bool bad = strstr(rows[i].topic, "badger") != NULL;
         judged_quote(&p, rows[i].topic);
         if (bad) { /* it waits since before anybody judged */
@@ -79,10 +55,10 @@ static void credits_come_later(void **state)
         account_of(&p, pay.gift.account);
         pay.gift.credits = 1; /* still short: nobody is asked, nothing is said */
         int asked = atomic_load(&p.judge.asked);
-        assert_true(db_run(p.w.bot.db, pay_body, &pay, &e));
+        assert_true(db_run(p.w.bot.db, purchase_body, &pay, &e));
         judged_is(&p, "select count(*) from drafts where state in ('wanted', 'writing')", 0);
         pay.gift.credits = 5;
-        assert_true(db_run(p.w.bot.db, pay_body, &pay, &e));
+        assert_true(db_run(p.w.bot.db, purchase_body, &pay, &e));
         judged_wait(&p, rows[i].jobs, 1);
         assert_int_equal(atomic_load(&p.judge.asked), asked + !rows[i].remembers);
         judged_is(&p, "select held from wallets", bad ? 0 : 3);
