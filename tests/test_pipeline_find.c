@@ -44,7 +44,7 @@ static struct {
     int begins_dark;       /* the clip with this number shows nothing at first; -1: none */
     bool first_hangs;      /* the first clip comes only once another is on its way */
     bool own_broken[FILES_MAX];
-    bool any_order; /* which scene shows which picture does not matter */
+    bool any_order;            /* which scene shows which picture does not matter */
     const char *const *recent; /* what the chat saw lately */
     size_t recent_count;
     /* Seen. */
