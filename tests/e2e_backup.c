@@ -4,94 +4,46 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
 
-#include "core/base/cancel.h"
-#include "core/base/clock.h"
 #include "core/base/proc.h"
 #include "core/base/strbuf.h"
-#include "tests/fake_nano.h"
 #include "tests/fixture_db.h"
-#include "tests/session.h"
+#include "tests/pay_site.h"
 
 enum { START_MS = 60000, ANSWER_MS = 20000, VIDEO_MS = 180000, STOP_MS = 30000 };
 
-#define SEED "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF"
-#define WALLET "nano_1ugyfqhfw337bgfwgqa617ynyj18ojx7ywuncn83xu8ad77zp9mip188iakf"
 #define XNO "000000000000000000000000000000"
-
-static struct fake_node nano;
 
 static int open_all(void **state)
 {
-    if (site_open(state) != 0)
+    if (pay_site_open(state) != 0)
         return -1;
     site_shell(*state, "mkdir -p clips && ffmpeg -nostdin -v error -f lavfi -i "
                        "testsrc2=s=320x320:r=30:d=8 -c:v libx264 -preset ultrafast clips/moon.mp4");
-    fake_nano_start(&nano);
     return 0;
 }
 
-static int close_all(void **state)
+/* With clips of our own. crash and url may be NULL. */
+static void env_make(struct pay_env *e, struct site *p, const char *crash, const char *url)
 {
-    fake_node_stop(&nano);
-    return site_close(state);
-}
-
-enum { ENV_MAX = 16 };
-
-struct env {
-    char *owned[ENV_MAX];
-    const char *list[ENV_MAX];
-    size_t count;
-};
-
-static void put(struct env *e, char *text)
-{
-    assert_true(e->count + 1 < ENV_MAX);
-    e->owned[e->count] = text;
-    e->list[e->count++] = text;
-}
-
-static void env_free(struct env *e)
-{
-    for (size_t i = 0; i < e->count; i++)
-        free(e->owned[i]);
-}
-
-/* What every program here is told. crash and url may be NULL. */
-static void env_make(struct env *e, struct site *p, const char *crash, const char *url)
-{
-    char rpc[80];
-    *e = (struct env){0};
-    fake_nano_url(&nano, "main", rpc);
-    put(e, str_printf("NANO_RPC_URL=%s", rpc));
-    put(e, str_dup("NANO_SEED=" SEED));
-    put(e, str_dup("NANO_WALLET_ADDRESS=" WALLET));
-    put(e, str_dup("NANO_SEND_DIFFICULTY=ffc0000000000000"));
-    put(e, str_dup("NANO_RECEIVE_DIFFICULTY=f000000000000000"));
-    put(e, str_dup("NANOTIK_PRICE_BASIC=3"));
-    put(e, str_dup("NANOTIK_LEASE_SECONDS=1"));
-    put(e, str_dup("NANO_REFUNDS=on"));
-    put(e, str_printf("NANOTIK_FOOTAGE_DIR=%s/clips", p->folder));
-    if (crash)
-        put(e, str_printf("NANOTIK_CRASH_AT=%s", crash));
+    pay_env_make(e, crash);
+    pay_env_put(e, str_printf("NANOTIK_FOOTAGE_DIR=%s/clips", p->folder));
     if (url)
-        put(e, str_printf("DATABASE_URL=%s", url));
+        pay_env_put(e, str_printf("DATABASE_URL=%s", url));
 }
 
 static struct session *begin(struct site *p, const char *command, const char *argument,
                              const char *crash, const char *url)
 {
-    struct env e;
+    struct pay_env e;
     env_make(&e, p, crash, url);
     const char *args[] = {command, argument, NULL};
     struct session *s = session_start(p, &(struct session_options){.args = args, .env = e.list});
-    env_free(&e);
+    pay_env_free(&e);
     return s;
 }
 
@@ -119,16 +71,6 @@ static void stop(struct session *s)
     }
 }
 
-static void wait_number(struct site *p, const char *sql, int64_t want, int ms)
-{
-    int64_t end = clock_mono_ms() + ms, got;
-    while ((got = site_number(p, sql)) != want) {
-        if (clock_mono_ms() > end)
-            fail_msg("%s: %lld, not %lld", sql, (long long)got, (long long)want);
-        cancel_wait(NULL, 100);
-    }
-}
-
 static int times(const struct session *s, const char *text)
 {
     int count = 0;
@@ -151,9 +93,9 @@ static void restored_elsewhere(void **state)
     session_say(s, "/pay 1\n");
     session_expect(s, "nano:nano_", START_MS);
     AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
-    fake_nano_pay(&nano, address, "1" XNO, NULL);
+    fake_nano_pay(&pay_site_nano, address, "1" XNO, NULL);
     session_expect(s, "+100 credits", ANSWER_MS);
-    wait_number(p, COLLECTED, 1, ANSWER_MS);
+    site_wait_number(p, COLLECTED, 1, ANSWER_MS);
     session_say(s, "/make The moon pulls the sea.\n");
     assert_int_equal(session_wait(s, START_MS), 128 + SIGKILL);
     assert_int_equal(site_number(p, "select count(*) from jobs where state = 'ready'"), 1);
@@ -166,12 +108,12 @@ static void restored_elsewhere(void **state)
     /* What the backup does not know: the video was delivered, more was paid, collected and sent on. */
     s = begin(p, "run", NULL, NULL, NULL);
     session_path(s, ".mp4", VIDEO_MS, path);
-    wait_number(p, MADE, 1, ANSWER_MS);
-    fake_nano_pay(&nano, address, "2" XNO, NULL);
+    site_wait_number(p, MADE, 1, ANSWER_MS);
+    fake_nano_pay(&pay_site_nano, address, "2" XNO, NULL);
     session_expect(s, "+200 credits", ANSWER_MS);
-    wait_number(p, COLLECTED, 2, ANSWER_MS);
-    wait_number(p, "select count(*) from blocks where kind = 'send' and state = 'confirmed'", 2,
-                ANSWER_MS);
+    site_wait_number(p, COLLECTED, 2, ANSWER_MS);
+    site_wait_number(p, "select count(*) from blocks where kind = 'send' and state = 'confirmed'",
+                     2, ANSWER_MS);
     shell(p, "backup", "running.dump", NULL, 0, "the whole database"); /* beside a running bot */
     s = NULL; /* forgotten, and with it ended */
     shell(p, "reconcile", NULL, NULL, 0, NULL);
@@ -199,7 +141,7 @@ static void restored_elsewhere(void **state)
     session_expect(s, "+200 credits", ANSWER_MS); /* found again, although it was collected */
     session_say(s, "/credits\n");
     session_expect(s, "Your account", ANSWER_MS);
-    wait_number(p, "select count(*) from alarms", 0, ANSWER_MS);
+    site_wait_number(p, "select count(*) from alarms", 0, ANSWER_MS);
     assert_int_equal(site_number(p, "select count(*) from deposits"), 2);
     assert_int_equal(site_number(p, "select avail from wallets"), 301);
     assert_int_equal(times(s, ".mp4"), 0);
@@ -207,15 +149,15 @@ static void restored_elsewhere(void **state)
     /* It goes on as ever: a video, and a payment that reaches the wallet. */
     session_say(s, "/make The moon is round.\n");
     session_path(s, ".mp4", VIDEO_MS, path);
-    fake_nano_pay(&nano, address, "1" XNO, NULL);
+    fake_nano_pay(&pay_site_nano, address, "1" XNO, NULL);
     session_expect(s, "+100 credits", ANSWER_MS);
-    wait_number(p, "select count(*) from blocks where kind = 'send' and state = 'confirmed'", 3,
-                ANSWER_MS);
+    site_wait_number(p, "select count(*) from blocks where kind = 'send' and state = 'confirmed'",
+                     3, ANSWER_MS);
     stop(s);
     assert_int_equal(site_number(p, "select avail from wallets"), 301 - 3 + 100);
     assert_int_equal(site_number(p, "select count(*) from blocks where state = 'refused'"), 0);
     shell(p, "reconcile", NULL, NULL, 0, NULL);
-    fake_node_no_complaints(&nano);
+    fake_node_no_complaints(&pay_site_nano);
 }
 
 /* --- refunds --- */
@@ -244,13 +186,13 @@ static void refunds_since_the_backup(void **state)
     session_say(s, "/pay 2\n");
     session_expect(s, "nano:nano_", START_MS);
     AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
-    fake_nano_pay(&nano, address, "2" XNO, NULL);
+    fake_nano_pay(&pay_site_nano, address, "2" XNO, NULL);
     session_expect(s, "+220 credits", ANSWER_MS);
     refund(s, "10");
-    wait_number(p, "select count(*) from refunds where state = 'waiting'", 1, ANSWER_MS);
+    site_wait_number(p, "select count(*) from refunds where state = 'waiting'", 1, ANSWER_MS);
     session_say(s, "/refund\n");
     session_expect(s, "/refund ADDRESS", ANSWER_MS);
-    wait_number(p, COLLECTED, 1, ANSWER_MS);
+    site_wait_number(p, COLLECTED, 1, ANSWER_MS);
     stop(s);
     site_forget_sessions(p);
     shell(p, "backup", file, NULL, 0, "the whole database");
@@ -258,13 +200,13 @@ static void refunds_since_the_backup(void **state)
     s = begin(p, "address", "--treasury", NULL, NULL);
     assert_int_equal(session_finish(s, START_MS), 0);
     AUTO(free_ptr) char *treasury = str_printf("%.65s", strstr(strbuf_text(&s->seen), "nano_"));
-    fake_nano_pay(&nano, treasury, "5" XNO, NULL);
+    fake_nano_pay(&pay_site_nano, treasury, "5" XNO, NULL);
     s = begin(p, "run", NULL, NULL, NULL);
     session_say(s, "/credits\n");
     session_expect(s, "Your account", START_MS);
-    wait_number(p, "select count(*) from refunds where told = 'done'", 1, START_MS);
+    site_wait_number(p, "select count(*) from refunds where told = 'done'", 1, START_MS);
     refund(s, "20");
-    wait_number(p, "select count(*) from refunds where told = 'done'", 2, START_MS);
+    site_wait_number(p, "select count(*) from refunds where told = 'done'", 2, START_MS);
     stop(s);
     AUTO(free_ptr)
     char *left = site_audit(p, "select 'treasury has ' || balance from blocks where"
@@ -279,8 +221,8 @@ static void refunds_since_the_backup(void **state)
     s = begin(p, "run", NULL, NULL, NULL);
     session_say(s, "/credits\n");
     session_expect(s, "Your account", START_MS);
-    wait_number(p, "select count(*) from alarms where name = 'rescan'", 0, START_MS);
-    wait_number(p, "select count(*) from refunds where told = 'done'", 1, ANSWER_MS);
+    site_wait_number(p, "select count(*) from alarms where name = 'rescan'", 0, START_MS);
+    site_wait_number(p, "select count(*) from refunds where told = 'done'", 1, ANSWER_MS);
     refund(s, "20"); /* these came back with the backup, and were paid out before */
     session_expect(s, "the bookkeeping is being looked at", ANSWER_MS);
     shell(p, "reconcile", NULL, NULL, 1, "sent by the treasury after the backup");
@@ -295,12 +237,12 @@ static void refunds_since_the_backup(void **state)
     assert_string_equal(still, left);
     s = begin(p, "run", NULL, NULL, NULL);
     refund(s, "5");
-    wait_number(p, "select count(*) from refunds where told = 'done'", 2, START_MS);
+    site_wait_number(p, "select count(*) from refunds where told = 'done'", 2, START_MS);
     stop(s);
     assert_int_equal(site_number(p, SENDS), 3);
     site_forget_sessions(p);
     shell(p, "reconcile", NULL, NULL, 0, NULL);
-    fake_node_no_complaints(&nano);
+    fake_node_no_complaints(&pay_site_nano);
 }
 
 /* --- a server of the operator's own; killed anywhere --- */
@@ -347,7 +289,7 @@ static void rescan_killed_at_each_step(void **state)
     shell(p, "backup", file, mine, 0, "the whole database");
     s = begin(p, "run", NULL, NULL, mine);
     for (int i = 1; i <= 3; i++) { /* received, sent on, received again ... */
-        fake_nano_pay(&nano, address, "1" XNO, NULL);
+        fake_nano_pay(&pay_site_nano, address, "1" XNO, NULL);
         fixture_db_wait(db,
                         "select count(*) from blocks where kind = 'send' and"
                         " state = 'confirmed'",
@@ -387,12 +329,12 @@ static void rescan_killed_at_each_step(void **state)
     shell(p, "reconcile", NULL, url, 1, "are not looked through yet");
     db_close(put_back);
     sql(mine, "drop database put_back");
-    fake_node_no_complaints(&nano);
+    fake_node_no_complaints(&pay_site_nano);
 }
 
 int main(int argc, char **argv)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, pay_site_close)
     const struct CMUnitTest tests[] = {
         CASE(restored_elsewhere),
         CASE(refunds_since_the_backup),

@@ -7,110 +7,47 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "core/base/cancel.h"
 #include "core/base/clock.h"
 #include "core/base/strbuf.h"
-#include "tests/fake_nano.h"
 #include "tests/fake_telegram.h"
 #include "tests/fixture_db.h"
 #include "tests/http_server.h"
+#include "tests/pay_site.h"
 #include "tests/pay_world.h"
-#include "tests/session.h"
 
 enum { START_MS = 60000, ANSWER_MS = 20000, VIDEO_MS = 180000, STOP_MS = 30000 };
 
-#define SEED "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF"
-#define WALLET "nano_1ugyfqhfw337bgfwgqa617ynyj18ojx7ywuncn83xu8ad77zp9mip188iakf"
-
-static struct fake_node nano;
-
-static int open_all(void **state)
+/* With the stream of confirmations. crash may be NULL. */
+static void env_make(struct pay_env *e, const char *crash)
 {
-    if (site_open(state) != 0)
-        return -1;
-    fake_nano_start(&nano);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    fake_node_stop(&nano);
-    return site_close(state);
-}
-
-enum { ENV_MAX = 24 };
-
-struct env {
-    char *owned[ENV_MAX];
-    const char *list[ENV_MAX];
-    size_t count;
-};
-
-static void put(struct env *e, char *text)
-{
-    assert_true(e->count + 1 < ENV_MAX);
-    e->owned[e->count] = text;
-    e->list[e->count++] = text;
-}
-
-static void env_free(struct env *e)
-{
-    for (size_t i = 0; i < e->count; i++)
-        free(e->owned[i]);
-}
-
-/* What every program here is told. crash may be NULL. */
-static void env_make(struct env *e, const char *crash)
-{
-    char url[80], ws[80];
-    *e = (struct env){0};
-    fake_nano_url(&nano, "main", url);
-    fake_nano_ws_url(&nano, "main", ws);
-    put(e, str_printf("NANO_RPC_URL=%s", url));
-    put(e, str_printf("NANO_WS_URL=%s", ws));
-    put(e, str_dup("NANO_SEED=" SEED));
-    put(e, str_dup("NANO_WALLET_ADDRESS=" WALLET));
-    put(e, str_dup("NANO_SEND_DIFFICULTY=ffc0000000000000"));
-    put(e, str_dup("NANO_RECEIVE_DIFFICULTY=f000000000000000"));
-    put(e, str_dup("NANOTIK_PRICE_BASIC=3"));
-    put(e, str_dup("NANOTIK_LEASE_SECONDS=1"));
-    put(e, str_dup("NANO_REFUNDS=on"));
-    if (crash)
-        put(e, str_printf("NANOTIK_CRASH_AT=%s", crash));
+    char ws[80];
+    pay_env_make(e, crash);
+    fake_nano_ws_url(&pay_site_nano, "main", ws);
+    pay_env_put(e, str_printf("NANO_WS_URL=%s", ws));
 }
 
 static struct session *start(struct site *p, const char *crash)
 {
-    struct env e;
+    struct pay_env e;
     env_make(&e, crash);
     struct session *s = session_run(p, false, e.list);
-    env_free(&e);
+    pay_env_free(&e);
     return s;
 }
 
 static int shell(struct site *p, const char *command, const char *argument, struct session **ret)
 {
-    struct env e;
+    struct pay_env e;
     env_make(&e, NULL);
     const char *args[] = {command, argument, NULL};
     struct session *s = session_start(p, &(struct session_options){.args = args, .env = e.list});
-    env_free(&e);
+    pay_env_free(&e);
     *ret = s;
     return session_finish(s, ANSWER_MS * 3);
-}
-
-static void wait_number(struct site *p, const char *sql, int64_t want, int ms)
-{
-    int64_t end = clock_mono_ms() + ms, got;
-    while ((got = site_number(p, sql)) != want) {
-        if (clock_mono_ms() > end)
-            fail_msg("%s: %lld, not %lld", sql, (long long)got, (long long)want);
-        cancel_wait(NULL, 100);
-    }
 }
 
 /* --- the terminal --- */
@@ -126,13 +63,14 @@ static void make_pay_film(void **state)
     session_expect(s, "nano:nano_", ANSWER_MS);
     session_expect(s, "amount=20000000000000000000000000000", ANSWER_MS);
     AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
-    fake_nano_pay(&nano, address, "4000000000000000000000000000", NULL); /* no credit yet */
+    fake_nano_pay(&pay_site_nano, address, "4000000000000000000000000000",
+                  NULL); /* no credit yet */
     session_expect(s, "Part payment: 0.004 XNO", ANSWER_MS);
     session_expect(s, "amount=16000000000000000000000000000", ANSWER_MS);
-    fake_nano_pay(&nano, address, "11000000000000000000000000000", NULL); /* too little */
+    fake_nano_pay(&pay_site_nano, address, "11000000000000000000000000000", NULL); /* too little */
     session_expect(s, "+1 credit", ANSWER_MS);
     session_expect(s, "amount=5000000000000000000000000000", ANSWER_MS); /* the rest, anew */
-    fake_nano_pay(&nano, address, "5000000000000000000000000000", hash);
+    fake_nano_pay(&pay_site_nano, address, "5000000000000000000000000000", hash);
     session_expect(s, "+1 credit", ANSWER_MS);
     session_expect(s, "Your video has started with it.", ANSWER_MS);
     session_expect(s, "You have 0 credits", ANSWER_MS); /* the video holds them */
@@ -140,19 +78,19 @@ static void make_pay_film(void **state)
     session_say(s, "/credits\n");
     memcpy(key, hash, sizeof(key));
     session_expect(s, key, ANSWER_MS);
-    wait_number(p, "select count(*) from deposits where collected", 3, ANSWER_MS);
+    site_wait_number(p, "select count(*) from deposits where collected", 3, ANSWER_MS);
     assert_int_equal(session_finish(s, STOP_MS), 0);
     assert_int_equal(site_number(p, "select avail from wallets"), 0);
     AUTO(free_ptr) char *log = session_log(s);
-    assert_null(strstr(log, SEED));
+    assert_null(strstr(log, PAY_SITE_SEED));
     /* From the shell: the books agree, the money goes to the wallet, and they still agree. */
     assert_int_equal(shell(p, "reconcile", NULL, &told), 0);
     assert_int_equal(shell(p, "sweep", NULL, &told), 0);
     session_expect(told, "0.02 XNO", 1000);
     assert_int_equal(shell(p, "reconcile", NULL, &told), 0);
-    fake_node_no_complaints(&nano);
+    fake_node_no_complaints(&pay_site_nano);
     /* Receipts that the network does not know are told, and the exit status says so. */
-    fake_nano_tell(&nano, "reset", "{}");
+    fake_nano_tell(&pay_site_nano, "reset", "{}");
     assert_int_equal(shell(p, "reconcile", NULL, &told), 1);
     session_expect(told, hash, 1000);
 }
@@ -168,12 +106,12 @@ static void fiat_beside_prices(void **state)
 {
     struct site *p = *state;
     struct http_server server;
-    struct env e;
+    struct pay_env e;
     assert_true(http_server_start(&server, tell_rate, NULL));
     env_make(&e, NULL);
-    put(&e, str_printf("NANO_FIAT_URL=http://127.0.0.1:%d/price", server.port));
+    pay_env_put(&e, str_printf("NANO_FIAT_URL=http://127.0.0.1:%d/price", server.port));
     struct session *s = session_run(p, false, e.list);
-    env_free(&e);
+    pay_env_free(&e);
     for (int i = 0; i < START_MS / 20 && atomic_load(&server.requests) == 0; i++)
         cancel_wait(NULL, 20);
     session_say(s, "/credits\n"); /* by then the answer was read */
@@ -201,12 +139,12 @@ static void fiat_beside_prices(void **state)
 
 static struct session *run_telegram(struct site *p, const struct fake_node *telegram)
 {
-    struct env e;
+    struct pay_env e;
     env_make(&e, NULL);
-    put(&e, str_dup("TELEGRAM_BOT_TOKEN=" FAKE_TOKEN));
-    put(&e, str_printf("TELEGRAM_API_URL=%s", telegram->url));
+    pay_env_put(&e, str_dup("TELEGRAM_BOT_TOKEN=" FAKE_TOKEN));
+    pay_env_put(&e, str_printf("TELEGRAM_API_URL=%s", telegram->url));
     struct session *s = session_run(p, false, e.list);
-    env_free(&e);
+    pay_env_free(&e);
     return s;
 }
 
@@ -225,7 +163,7 @@ static void telegram_make_pay_film(void **state)
     assert_non_null(strstr(photo, "copy_text"));
     AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
     assert_non_null(strstr(photo, address));
-    fake_nano_pay(&nano, address, "20000000000000000000000000000", NULL);
+    fake_nano_pay(&pay_site_nano, address, "20000000000000000000000000000", NULL);
     fake_wait_text(&telegram, ana, "photo", "+2 credits", ANSWER_MS); /* the same message */
     free(fake_wait_messages(&telegram, ana, "video", 1, VIDEO_MS));
     assert_int_equal(fake_messages(&telegram, ana, "photo", NULL), 1);
@@ -256,7 +194,7 @@ static void telegram_group(void **state)
     assert_int_equal(site_number(p, "select count(*) from orders"), 0);
     /* Claims: one's own only where the answer can be whispered, the group's in the group. */
     char foreign[65];
-    fake_nano_pay(&nano, BURN, "1000000000000000000000000000000", foreign);
+    fake_nano_pay(&pay_site_nano, BURN, "1000000000000000000000000000000", foreign);
     AUTO(free_ptr) char *mine = str_printf("/pay@ExampleClipBot claim %s", foreign);
     AUTO(free_ptr) char *ours = str_printf("%s group", mine);
     fake_say(&telegram, group, ana, "", mine);
@@ -272,7 +210,7 @@ static void telegram_group(void **state)
     fake_press(&telegram, ana, ana, "100 credits for 1 XNO");
     free(fake_wait_messages(&telegram, ana, "photo", 1, ANSWER_MS));
     AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
-    fake_nano_pay(&nano, address, "1000000000000000000000000000000", NULL);
+    fake_nano_pay(&pay_site_nano, address, "1000000000000000000000000000000", NULL);
     fake_wait_text(&telegram, ana, "photo", "+100 credits", ANSWER_MS);
     assert_int_equal(fake_messages(&telegram, group, "text", NULL), 4);
     session_signal(s, SIGTERM);
@@ -305,7 +243,7 @@ static void telegram_group_pays(void **state)
     AUTO(free_ptr) char *photo = fake_wait_messages(&telegram, ana, "photo", 1, ANSWER_MS);
     assert_non_null(strstr(photo, "belongs to the group"));
     AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
-    fake_nano_pay(&nano, address, "1000000000000000000000000000000", NULL);
+    fake_nano_pay(&pay_site_nano, address, "1000000000000000000000000000000", NULL);
     fake_wait_text(&telegram, ana, "photo", "+100 credits", ANSWER_MS);
     fake_wait_text(&telegram, group, "text", "100 credits for this group", ANSWER_MS);
     assert_int_equal(site_number(p, "select avail from wallets join users on id = user_id"
@@ -320,7 +258,8 @@ static void telegram_group_pays(void **state)
     fake_wait_text(&telegram, group, "text", "Paid by: this group", ANSWER_MS);
     fake_press(&telegram, group, bob, "Make it");
     free(fake_wait_messages(&telegram, group, "video", 1, VIDEO_MS));
-    wait_number(p, "select count(*) from jobs where state = 'done' and charged = 3", 1, ANSWER_MS);
+    site_wait_number(p, "select count(*) from jobs where state = 'done' and charged = 3", 1,
+                     ANSWER_MS);
     fake_say(&telegram, group, bob, "", "/make Why cats purr. They are happy.");
     fake_wait_text(&telegram, group, "text", "Paid by: your own account", ANSWER_MS);
     /* The chat has another id from now on; the purse is the same, also for who speaks at once. */
@@ -372,7 +311,7 @@ static void killed_at_each_step(void **state)
             AUTO(free_ptr) char *text = site_audit(p, "select address from deposit_addresses");
             str_copy(address, sizeof(address), text);
         }
-        fake_nano_pay(&nano, address, "1000000000000000000000000000000", NULL);
+        fake_nano_pay(&pay_site_nano, address, "1000000000000000000000000000000", NULL);
         if (!early) {
             if (session_wait(s, START_MS) != 128 + SIGKILL)
                 fail_msg("%s was not reached", places[i]);
@@ -380,8 +319,8 @@ static void killed_at_each_step(void **state)
             session_say(s, "/credits\n"); /* it has the database before this test looks into it */
             session_expect(s, "Your account", START_MS);
         }
-        wait_number(p, paid, i + 1, START_MS);
-        wait_number(p, "select count(*) from deposits where collected", i + 1, START_MS);
+        site_wait_number(p, paid, i + 1, START_MS);
+        site_wait_number(p, "select count(*) from deposits where collected", i + 1, START_MS);
         session_signal(s, SIGTERM);
         assert_int_equal(session_wait(s, STOP_MS), 0);
         if (site_number(p, "select avail from wallets") != 1 + 100 * (i + 1))
@@ -393,7 +332,7 @@ static void killed_at_each_step(void **state)
     assert_int_equal(site_number(p, "select count(*) from blocks where state <> 'confirmed'"), 0);
     struct session *told;
     assert_int_equal(shell(p, "reconcile", NULL, &told), 0);
-    fake_node_no_complaints(&nano);
+    fake_node_no_complaints(&pay_site_nano);
 }
 
 /* --- refunds --- */
@@ -415,7 +354,7 @@ static void refund_killed_at_each_step(void **state)
     session_say(s, "/pay 2\n");
     session_expect(s, "nano:nano_", START_MS);
     AUTO(free_ptr) char *address = site_audit(p, "select address from deposit_addresses");
-    fake_nano_pay(&nano, address, "2000000000000000000000000000000", NULL);
+    fake_nano_pay(&pay_site_nano, address, "2000000000000000000000000000000", NULL);
     session_expect(s, "+220 credits", ANSWER_MS);
     session_say(s, "/refund\n");
     session_expect(s, "/refund ADDRESS", ANSWER_MS);
@@ -423,14 +362,14 @@ static void refund_killed_at_each_step(void **state)
     session_expect(s, "no Nano address", ANSWER_MS);
     session_say(s, "/help\n");
     session_expect(s, "/refund: ", ANSWER_MS);
-    wait_number(p, "select count(*) from deposits where collected", 1, START_MS);
+    site_wait_number(p, "select count(*) from deposits where collected", 1, START_MS);
     session_signal(s, SIGTERM);
     assert_int_equal(session_wait(s, STOP_MS), 0);
     assert_int_equal(shell(p, "address", "--treasury", &told), 0);
     session_expect(told, "0 XNO", 1000);
     char treasury[NANO_ADDRESS];
     snprintf(treasury, sizeof(treasury), "%.65s", strstr(strbuf_text(&told->seen), "nano_"));
-    fake_nano_pay(&nano, treasury, "5000000000000000000000000000000", NULL);
+    fake_nano_pay(&pay_site_nano, treasury, "5000000000000000000000000000000", NULL);
     assert_int_equal(shell(p, "address", "--treasury", &told), 0);
     session_expect(told, "5 XNO", 1000);
     (void)shell(p, "doctor", NULL, &told);
@@ -454,7 +393,7 @@ static void refund_killed_at_each_step(void **state)
             session_say(s, "/credits\n");
             session_expect(s, "Your account", START_MS);
         }
-        wait_number(p, "select count(*) from refunds where told = 'done'", i + 1, START_MS);
+        site_wait_number(p, "select count(*) from refunds where told = 'done'", i + 1, START_MS);
         session_signal(s, SIGTERM);
         assert_int_equal(session_wait(s, STOP_MS), 0);
     }
@@ -463,7 +402,7 @@ static void refund_killed_at_each_step(void **state)
                                     " not in (select address from deposit_addresses)"),
                      COUNT(places));
     assert_int_equal(shell(p, "reconcile", NULL, &told), 0);
-    fake_node_no_complaints(&nano);
+    fake_node_no_complaints(&pay_site_nano);
     site_ledger_must_hold(p);
 }
 
@@ -471,13 +410,13 @@ static void refund_killed_at_each_step(void **state)
 
 static struct session *start_on(struct site *p, int machine)
 {
-    struct env e;
+    struct pay_env e;
     env_make(&e, NULL);
-    put(&e, str_printf("DATABASE_URL=%s", fixture_db_url()));
-    put(&e, str_printf("NANOTIK_DATA=%s/data%d", p->folder, machine));
-    put(&e, str_dup("NANOTIK_ID_KEY=the same key on both machines"));
+    pay_env_put(&e, str_printf("DATABASE_URL=%s", fixture_db_url()));
+    pay_env_put(&e, str_printf("NANOTIK_DATA=%s/data%d", p->folder, machine));
+    pay_env_put(&e, str_dup("NANOTIK_ID_KEY=the same key on both machines"));
     struct session *s = session_run(p, false, e.list);
-    env_free(&e);
+    pay_env_free(&e);
     return s;
 }
 
@@ -495,7 +434,7 @@ static void two_machines(void **state)
     snprintf(address, sizeof(address), "%.65s", line + 2);
     for (int i = 0; i < ROUNDS; i++) {
         for (int k = 0; k < EACH; k++)
-            fake_nano_pay(&nano, address, "10000000000000000000000000000", NULL);
+            fake_nano_pay(&pay_site_nano, address, "10000000000000000000000000000", NULL);
         if (i == ROUNDS - 1)
             break;
         AUTO(free_ptr)
@@ -516,12 +455,12 @@ static void two_machines(void **state)
         session_signal(s[i], SIGTERM);
         assert_int_equal(session_wait(s[i], STOP_MS), 0);
     }
-    fake_node_no_complaints(&nano);
+    fake_node_no_complaints(&pay_site_nano);
 }
 
 int main(int argc, char **argv)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, pay_site_open, pay_site_close)
     const struct CMUnitTest tests[] = {
         CASE(make_pay_film),
         CASE(telegram_make_pay_film),
