@@ -1,7 +1,6 @@
 /* Albums: up to ten messages, one of them with the words. */
 #include "adapters/telegram/decode.h"
 
-
 static bool same_album(const struct tg_update *x, const struct tg_update *y)
 {
     return x->album && y->album && x->chat == y->chat && strcmp(x->album, y->album) == 0;
