@@ -155,7 +155,7 @@ static bool may_go_on(const struct delivery *v)
 static bool into_card(struct delivery *v, const char *message, const char *channel, struct err *e)
 {
     struct dc_inter in;
-    char major[2 * DC_ID_MAX];
+    char major[DC_MAJOR_MAX];
     struct dc_call c = {.name = "deliver into the card"};
     if (dc_inter_by_message(v->d, message, MARGIN_MS, &in)) {
         dc_ack_wait(v->d, &in);
@@ -273,7 +273,7 @@ static void remove_text(struct delivery *v, const struct dc_inter *in)
 /* Also where the bot itself may not write. */
 static bool by_token(struct delivery *v, struct dc_inter *in, struct err *e)
 {
-    char major[2 * DC_ID_MAX];
+    char major[DC_MAJOR_MAX];
     dc_ack_wait(v->d, in);
     snprintf(major, sizeof(major), "%s/%s", in->app, in->id);
     bool ok = v->text[0] || put_text(v, in, major, e);

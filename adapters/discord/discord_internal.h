@@ -62,6 +62,7 @@ void dc_notes_add(struct dc_notes *n, int seconds, const char *value, const char
 void dc_notes_free(struct dc_notes *n); /* for AUTO */
 
 /* --- api.c --- */
+enum { DC_MAJOR_MAX = 2 * DC_ID_MAX }; /* an application and its interaction */
 struct dc_call {
     const char *name;   /* for logs: "edit original" */
     const char *method; /* "PATCH" */
@@ -220,7 +221,7 @@ int64_t dc_hold_ms(void *self, const struct chat_addr *to);
 /* An edit of this message: with the token of its interaction (major: room for its ids), or with the
    bot's own. */
 void dc_aim_by_token(struct dc_call *c, const struct dc_inter *in, const char *message,
-                     char major[static 2 * DC_ID_MAX]);
+                     char major[static DC_MAJOR_MAX]);
 void dc_aim_by_bot(struct dc_call *c, const char *channel, const char *message);
 /* The channel of a person's direct messages. */
 bool dc_dm_channel(struct discord *d, const char *user, const struct cancel *cancel,

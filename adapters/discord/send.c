@@ -139,7 +139,7 @@ static bool send_by_token(struct discord *d, struct dc_inter *in, const struct c
 {
     AUTO(strbuf_free) struct strbuf body = STRBUF(DC_BODY_MAX);
     AUTO(dc_reply_free) struct dc_reply r = {0};
-    char major[2 * DC_ID_MAX], message[DC_ID_MAX] = "";
+    char major[DC_MAJOR_MAX], message[DC_ID_MAX] = "";
     bool first = !in->answered;
     bool hidden = in->is_group || card->is_private;
     snprintf(major, sizeof(major), "%s/%s", in->app, in->id);
@@ -260,9 +260,9 @@ static bool edit_failed(struct discord *d, const struct dc_inter *by_token, bool
 }
 
 void dc_aim_by_token(struct dc_call *c, const struct dc_inter *in, const char *message,
-                     char major[static 2 * DC_ID_MAX])
+                     char major[static DC_MAJOR_MAX])
 {
-    snprintf(major, 2 * DC_ID_MAX, "%s/%s", in->app, in->id);
+    snprintf(major, DC_MAJOR_MAX, "%s/%s", in->app, in->id);
     c->method = "PATCH";
     c->route = "PATCH /webhooks/{}/{}/messages/@original";
     c->major = major;
@@ -287,7 +287,7 @@ bool dc_edit(void *self, const struct chat_addr *to, const char *ref, const stru
     struct dc_inter in;
     AUTO(strbuf_free) struct strbuf body = STRBUF(DC_BODY_MAX);
     AUTO(dc_reply_free) struct dc_reply r = {0};
-    char message[DC_ID_MAX], channel[DC_ID_MAX], major[2 * DC_ID_MAX];
+    char message[DC_ID_MAX], channel[DC_ID_MAX], major[DC_MAJOR_MAX];
     bool hidden;
     (void)to;
     if (!dc_ref_get(ref, message, channel, &hidden))
