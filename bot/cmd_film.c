@@ -119,7 +119,7 @@ static bool send_again(struct command_ctx *ctx, const struct job *job, struct er
     str_copy(spec.account, sizeof(spec.account), ctx->account.id);
     str_copy(spec.lang, sizeof(spec.lang), ctx->lang);
     return job_resend(ctx->tx, &spec, job, key, &started, id, e) &&
-           answer_start(ctx, id, started, e);
+           answer_start(ctx, started == JOB_STARTED ? id : job->id, started, e);
 }
 
 /* The newest film that is kept, else the newest that was delivered. */

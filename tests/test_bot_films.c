@@ -134,6 +134,23 @@ static void test_a_film_is_sent_again(void **state)
     world_close(&w);
 }
 
+/* What found no room leaves nothing that a Go could start. */
+static void test_a_full_queue_leaves_no_free_quote(void **state)
+{
+    (void)state;
+    struct world w;
+    struct film f;
+    world_open(&w, true);
+    film_open(&f, &w, false);
+    AUTO(free_ptr) char *send = str_printf("/send %s", f.job.id);
+    for (int i = 0; i < JOB_RUNNING_MAX + JOB_WAITING_MAX; i++)
+        expect(&w, send, "|/cancel ");
+    expect(&w, send, send); /* the command to try later */
+    assert_int_equal(number(&w, "select count(*) from jobs where state = 'quoted'"), 0);
+    film_close(&f);
+    world_close(&w);
+}
+
 static void test_remix_keeps_the_words(void **state)
 {
     (void)state;
@@ -228,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_a_kept_film_is_offered_and_sent_once),
         cmocka_unit_test(test_a_kept_film_is_offered_in_private_elsewhere),
         cmocka_unit_test(test_a_film_is_sent_again),
+        cmocka_unit_test(test_a_full_queue_leaves_no_free_quote),
         cmocka_unit_test(test_remix_keeps_the_words),
         cmocka_unit_test(test_dub_keeps_the_pictures),
         cmocka_unit_test(test_subtitles_come_as_a_file),

@@ -115,12 +115,13 @@ bool job_resend(struct db_tx *tx, const struct job *spec, const struct job *done
     again.price = 0;
     if (!job_quote(tx, &again, dedupe_key, ret_id, e) || !job_begin(tx, ret_id, true, ret, e))
         return false;
-    if (*ret != JOB_STARTED)
-        return true;
     const char *origin[] = {ret_id, done->id};
     const char *film[] = {ret_id, done->video_path, ms.text, bytes.text};
-    return db_exec(tx, "update jobs set resend_of = $2 where id = $1", origin, 2, NULL, e) &&
-           db_exec(tx,
+    if (!db_exec(tx, "update jobs set resend_of = $2 where id = $1", origin, 2, NULL, e))
+        return false;
+    if (*ret != JOB_STARTED) /* a Go must not make it anew, for nothing */
+        return job_move(tx, ret_id, JOB_QUOTED, JOB_CANCELLED, e);
+    return db_exec(tx,
                    "insert into deliveries(job_id, state, attempt, path, duration_ms, bytes)"
                    " values ($1, 'sending', 0, $2, $3, $4)",
                    film, COUNT(film), NULL, e);
