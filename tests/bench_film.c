@@ -333,13 +333,14 @@ int main(void)
                 die(ways[w].name, NULL);
     printf("film of %d scenes of %d frames, %dx%d, %d rounds\n", SCENES, frames_per_scene, WIDTH,
            HEIGHT, rounds);
+    const double kinds = (int)COUNT(ways) - CHANGED;
     double changed = 0;
     printf("%-18s %7s %7s %7s\n", "", "wall s", "CPU s", "MiB");
     for (size_t w = 0; w < COUNT(ways); w++) {
         m[w] = cost_median(costs[w], rounds);
         printf("%-18s %7.2f %7.2f %7.0f\n", ways[w].name, m[w].wall, m[w].cpu, m[w].mib);
         if (w >= CHANGED)
-            changed += m[w].wall / (double)(COUNT(ways) - CHANGED);
+            changed += m[w].wall / kinds;
     }
     printf("film / ffmpeg: wall %.2f (goal 0.92), CPU %.2f (goal 0.97), memory %.2f (goal 0.45)\n",
            m[0].wall / m[1].wall, m[0].cpu / m[1].cpu, m[0].mib / m[1].mib);
