@@ -80,6 +80,7 @@ $(BUILD)/flags: FORCE
 # Embedded files (EMBED) are inputs that the compiler does not report.
 $(call obj,$(shell grep -rlE '^EMBED\b' bot core adapters --include=*.c 2>/dev/null)): \
 	$(wildcard locales/*.json schema/*.sql assets/* assets/*/*)
+$(call obj,tests/test_db_upgrade.c): tests/upgrade_rows.sql
 
 # --- targets for people ---
 # One build at a time per folder; as many compilers as cores unless -j says otherwise.
