@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/db/db_internal.h"
+#include "core/db/store_admin.h"
 #include "core/db/store_job_internal.h"
 #include "core/db/store_util.h"
 
@@ -151,9 +152,8 @@ static bool write_down(struct db_tx *tx, const char *actor, const struct restore
     char why[160];
     snprintf(why, sizeof(why), "%lld jobs ended, %lld cards and %lld commands dropped",
              (long long)done->jobs, (long long)done->cards, (long long)done->events);
-    const char *params[] = {actor, why};
-    return db_exec(tx, "insert into admin_log(actor, action, why) values ($1, 'restore', $2)",
-                   params, 2, NULL, e);
+    const struct admin_act act = {.actor = actor, .action = "restore", .why = why};
+    return admin_note(tx, &act, e);
 }
 
 bool restore_settle(struct db_tx *tx,
