@@ -133,7 +133,8 @@ static void one_edited_scene_is_one_new_segment(void **state)
     }
 }
 
-/* Four cores: as many scenes at once, each with one; a scene alone gets them all. */
+/* Four cores: as many scenes at once, each with one, but two for whoever begins alone; a scene that
+   is the only one gets them all. */
 static void cores_are_shared_out_among_the_scenes_that_are_left(void **state)
 {
     struct pipe *x = *state;
@@ -141,7 +142,7 @@ static void cores_are_shared_out_among_the_scenes_that_are_left(void **state)
     x->f->box.render = pool_create("render", PIPE_SCENES, 64);
     x->f->segment.ms = 300; /* all are begun before one is done */
     pipe_must_run(x);
-    assert_int_equal(atomic_load(&x->f->threads), 1);
+    assert_in_range(atomic_load(&x->f->threads), 1, 2);
     atomic_store(&x->f->threads, 0);
     free(x->story.scenes[1].narration);
     x->story.scenes[1].narration = str_dup("It rises three times.");

@@ -52,13 +52,16 @@ void compose_share(struct run_state *r)
 }
 
 /* The cores are shared out by what is left to encode: the last scene, or the only one that was
-   changed, gets them all. */
+   changed, gets them all. A task that begins alone, as the first one does while the others are still
+   looked for, has two. */
 static int encoder_threads(const struct render_task *t)
 {
-    int cores = (int)pool_threads(t->run->tools->render);
-    int left = atomic_load_explicit(&t->run->frames_left, memory_order_relaxed);
-    left = MAX(left, t->frames);
-    return CLAMP((cores * t->frames + left / 2) / left, 1, ENCODER_THREADS_MAX);
+    struct run_state *r = t->run;
+    int cores = (int)pool_threads(r->tools->render);
+    int left = MAX(atomic_load_explicit(&r->frames_left, memory_order_relaxed), t->frames);
+    int share = (cores * t->frames + left / 2) / left;
+    bool alone = atomic_load_explicit(&r->rendering, memory_order_relaxed) == 1;
+    return CLAMP(share, alone && cores > 1 ? 2 : 1, ENCODER_THREADS_MAX);
 }
 
 static bool render_segment(struct render_task *t, const char *path, struct err *e)
@@ -131,7 +134,9 @@ static void task_run(struct pool_task *task)
     log_job(r->job_id);
     int64_t begun = clock_mono_ms();
     struct err e = {0};
+    atomic_fetch_add_explicit(&r->rendering, 1, memory_order_relaxed);
     bool ok = task_render(t, &e);
+    atomic_fetch_sub_explicit(&r->rendering, 1, memory_order_relaxed);
     if (ok && !t->is_sound)
         log_debug("scene %zu: %d frames in %lld ms", t->scene + 1, t->frames,
                   (long long)(clock_mono_ms() - begun));

@@ -117,6 +117,7 @@ struct run_state {
     size_t spoken, pictured, cut, composed;
     bool sound_composed, dirty;
     atomic_int frames_left; /* of all segments; the caller's estimate for the render threads */
+    atomic_int rendering;   /* tasks that a render thread is at */
     struct progress_state progress;
     size_t cached, made;
 
