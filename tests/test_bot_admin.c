@@ -186,6 +186,22 @@ static void status_says_what_the_monitor_reads(void **state)
     world_close(&w);
 }
 
+/* A quote of the person's, and its id. */
+static void quote(struct world *w, char ret_job[static UUID_TEXT])
+{
+    const char *go = strstr(say_as(w, PERSON, "/make How tides work"), "|/go ");
+    assert_non_null(go);
+    str_copy(ret_job, UUID_TEXT, go + strlen("|/go "));
+}
+
+/* A video of the person's that waits for a worker. */
+static void order(struct world *w, char ret_job[static UUID_TEXT])
+{
+    quote(w, ret_job);
+    AUTO(free_ptr) char *go = str_printf("/go %s", ret_job);
+    say(w, go);
+}
+
 /* --- accounts --- */
 
 static void a_grant_is_bounded_logged_and_given_once(void **state)
@@ -278,10 +294,7 @@ static void an_account_is_numbers_only(void **state)
     char person[UUID_TEXT], job[UUID_TEXT];
     admin_open(&w, true);
     account_of(&w, PERSON, person);
-    str_copy(job, sizeof(job),
-             strstr(say_as(&w, PERSON, "/make How tides work"), "|/go ") + strlen("|/go "));
-    AUTO(free_ptr) char *go = str_printf("/go %s", job);
-    say(&w, go);
+    order(&w, job);
     AUTO(free_ptr) char *line = str_printf("/admin account %s asked by mail", person + 28);
     const char *said = say_as(&w, OPERATOR, line);
     must_have(said, person);
@@ -322,8 +335,7 @@ static void a_video_is_stopped_and_paid_back(void **state)
         struct world w;
         char job[UUID_TEXT];
         admin_open(&w, true);
-        str_copy(job, sizeof(job),
-                 strstr(say_as(&w, PERSON, "/make How tides work"), "|/go ") + strlen("|/go "));
+        quote(&w, job);
         AUTO(free_ptr) char *line = str_printf("/admin cancel %s it is stuck", job + 28);
         must_have(say_as(&w, OPERATOR, line), "no video with that reference"); /* only a quote */
         AUTO(free_ptr) char *go = str_printf("/go %s", job);
@@ -359,10 +371,7 @@ static void nothing_happens_without_its_line(void **state)
     char person[UUID_TEXT], job[UUID_TEXT];
     admin_open(&w, true);
     account_of(&w, PERSON, person);
-    str_copy(job, sizeof(job),
-             strstr(say_as(&w, PERSON, "/make How tides work"), "|/go ") + strlen("|/go "));
-    AUTO(free_ptr) char *go = str_printf("/go %s", job);
-    say(&w, go);
+    order(&w, job);
     AUTO(free_ptr)
     char *strike = str_printf("insert into strikes(user_id, category) values ('%s', 'x')", person);
     fixture_db_sql(w.bot.db, strike);

@@ -256,6 +256,14 @@ static void must_show(const char *topic, const char *want, const char *why)
         fail_msg("%s: '%s' instead of '%s'", why, shown, want);
 }
 
+/* From now on pictures have a look. */
+static void see(void)
+{
+    video = *w.tools->box.video;
+    video.look = look;
+    w.tools->box.video = &video;
+}
+
 /* --- several at once --- */
 
 static void scenes_are_asked_for_at_once(void **state)
@@ -296,9 +304,7 @@ static void whatever_is_slow_the_pictures_are_the_same(void **state)
     (void)state;
     w.clips = 9;
     w.alike_from = 2; /* the third to the ninth */
-    video = *w.tools->box.video;
-    video.look = look;
-    w.tools->box.video = &video;
+    see();
     for (uint64_t jitter = 1; jitter <= 8; jitter++) {
         w.jitter = jitter;
         must_show(four, "c0 c1 c2 c3", "no other hit looks different: the first one stays");
@@ -313,9 +319,7 @@ static void whatever_is_slow_the_pictures_are_the_same(void **state)
 static void pictures_that_look_alike_are_passed_over(void **state)
 {
     (void)state;
-    video = *w.tools->box.video;
-    video.look = look;
-    w.tools->box.video = &video;
+    see();
     w.clips = 2;
     w.alike_from = 0;
     must_show("The moon. The sea.", "c0 c1", "there is no other");
@@ -332,9 +336,7 @@ static void pictures_that_look_alike_are_passed_over(void **state)
 static void a_clip_that_begins_dark_is_looked_at_later(void **state)
 {
     (void)state;
-    video = *w.tools->box.video;
-    video.look = look;
-    w.tools->box.video = &video;
+    see();
     w.clip_ms = 9000;
     w.alike_from = 0;
     w.unlike = 2;
@@ -346,9 +348,7 @@ static void a_clip_that_begins_dark_is_looked_at_later(void **state)
 static void what_stands_is_looked_at_only_beside_something_new(void **state)
 {
     (void)state;
-    video = *w.tools->box.video;
-    video.look = look;
-    w.tools->box.video = &video;
+    see();
     must_show(four, "c0 c1 c2 c3", "all new");
     atomic_store(&w.looked, 0);
     assert_true(go_on(four));
